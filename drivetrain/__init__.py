@@ -1,10 +1,10 @@
-"""From a plan to a decision.
+r"""From a plan to a decision.
 
 ::
 
     objective  <-  levers  <-  data  <-  models
-        \\                                 |
-         \\______  optimizer  <- simulator <'        then an action, and its evidence
+        \                                  |
+         \_______  optimizer <- simulator <'     an action, and its evidence
 
 A plan (`drivetrain.yaml`) says what is wanted, what can be changed, what the data tell and only then what to model;
 the rooms of this package check it, generate a project from it, and carry it to an action.

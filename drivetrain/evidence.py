@@ -1,8 +1,8 @@
 """What a step measured, and on what.
 
-Each step of a project leaves one JSON record, `evidence/<step>.json`. It carries hashes of the data and of *the fields of
-the plan that the step read*, so that a review can say which evidence a change has made stale: a typo in a name makes
-nothing stale, a changed cost makes the decision stale and the training not.
+Each step of a project leaves one JSON record, `evidence/<step>.json`. It carries hashes of the data and of *the fields
+of the plan that the step read*, so that a review can say which evidence a change has made stale: a typo in a name
+makes nothing stale, a changed cost makes the decision stale and the training not.
 """
 
 from __future__ import annotations
