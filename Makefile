@@ -1,0 +1,51 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. Both need git, make and Python 3.11 or newer, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+DEMO ?= demo
+PORT ?= 8765
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-rest test-all lint bench fuzz clean
+
+help:  ## list what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# The environment is made once and again only when what is installed into it changes.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "drivetrain needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "Making the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Python's venv module is missing (Debian and Ubuntu: apt install python3-venv)." >&2; exit 2; }
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.python
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve,dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## plan -> project -> check, train, decide, audit, review -> one served decision
+	rm -rf $(DEMO)
+	PATH="$(BIN):$$PATH" PORT=$(PORT) bash tests/demo.sh $(DEMO)
+
+test: $(VENV)/.dev  ## every test that needs pip alone (at most 10 minutes)
+	PATH="$(BIN):$$PATH" python -m pytest -m "not full and not fuzz" $(ARGS)
+
+test-rest: $(VENV)/.dev  ## real servers, kills, browsers, five folds
+	PATH="$(BIN):$$PATH" python -m pytest -m full $(ARGS)
+
+test-all: test test-rest  ## everything (at most 60 minutes)
+
+lint: $(VENV)/.dev  ## ruff and strict mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+fuzz: $(VENV)/.dev  ## the long property tests
+	PATH="$(BIN):$$PATH" python -m pytest -m fuzz $(ARGS)
+
+clean:  ## remove the environment and the demo
+	rm -rf $(VENV) $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,243 @@
+"""The command line: parses, calls, prints.
+
+Results go to stdout, progress to stderr. Exit 0: done, nothing failed. 1: something that must not pass. 2: wrong use, or
+a plan that cannot be read. Rooms are imported by the command that needs them, so that `--help` stays light.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import drivetrain
+from drivetrain.errors import DrivetrainError
+
+if TYPE_CHECKING:
+    from drivetrain.findings import Finding
+    from drivetrain.spec import Spec
+
+PLAN = click.argument("plan", metavar="[PLAN or PROJECT]", required=False, type=click.Path(path_type=Path))
+
+
+def as_format(*choices: str, default: str | None = "text") -> Any:
+    """The `--format` option with these choices."""
+    return click.option("--format", "form", type=click.Choice(choices), default=default, help="How to print.")
+
+
+class Group(click.Group):
+    """Commands in the order in which a project meets them, and errors without tracebacks."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of definition, not of the alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a fault that we can explain ends it with its message and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except DrivetrainError as error:
+            click.echo(error.message, err=True)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            # `drivetrain … | head` closes our output early. Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(drivetrain.__version__, prog_name="drivetrain")
+def main() -> None:
+    """From a plan (objective, levers, data, models) to a project that checks, trains, decides and serves."""
+
+
+@main.command()
+@as_format("text", "json")
+def examples(form: str) -> None:
+    """List the gallery of complete plans."""
+    from drivetrain.examples import gallery
+
+    entries = gallery()
+    if form == "json":
+        print_json([{"name": e.name, "summary": e.summary, "tasks": list(e.tasks)} for e in entries])
+        return
+    width = max(len(e.name) for e in entries)
+    for entry in entries:
+        click.echo(f"{entry.name:<{width}}  {entry.summary}  ({', '.join(entry.tasks)})")
+
+
+@main.command()
+@PLAN
+@as_format("text", "json")
+def validate(plan: Path | None, form: str) -> None:
+    """Say what is wrong with a plan, line by line."""
+    from drivetrain.errors import SpecError
+    from drivetrain.spec import load_spec
+
+    findings: Sequence[Finding]
+    try:
+        spec = load_spec(plan)
+    except SpecError as error:
+        if form != "json" or not error.findings:
+            raise
+        print_json({"findings": [f.as_json() for f in error.findings]})
+        sys.exit(error.exit_code)
+    findings = ()
+    if form == "json":
+        print_json({"findings": [f.as_json() for f in findings]})
+        return
+    parts = [name for name in ("objective", "levers", "data", "models") if spec.at(name)]
+    click.echo(f"{display(spec.path)}: a plan with {', '.join(parts)}; nothing is wrong with its structure.")
+    for question in spec.unknowns:
+        due = f", due {question.due}" if question.due else ""
+        click.echo(f"  open: {question.path}: {question.question} ({question.owner}{due})")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of the plan language, for editors."""
+    from drivetrain.spec import schema as plan_schema
+
+    print_json(plan_schema())
+
+
+@main.command()
+@PLAN
+@click.option("--seed", type=int, default=42, show_default=True, help="The same seed gives the same bytes.")
+def sample(plan: Path | None, seed: int) -> None:
+    """Write data that fit a plan, where there are none yet."""
+    from drivetrain.sample import write
+    from drivetrain.spec import load_spec
+
+    spec = load_spec(plan)
+    for path in write(spec, spec.root, seed=seed):
+        click.echo(display(path))
+
+
+@main.command()
+@PLAN
+@as_format("text", "json")
+def check(plan: Path | None, form: str) -> None:
+    """Say whether the data are there, and enough for this plan."""
+    from drivetrain import availability
+    from drivetrain.spec import load_spec
+
+    findings = availability.check(load_spec(plan))
+    print_findings(findings, form)
+    exit_unless_passed(findings)
+
+
+@main.command()
+@click.argument("plan", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
+@click.option("--example", metavar="NAME", help="A plan of the gallery instead of your own.")
+@click.option(
+    "-o", "--output", "into", type=click.Path(path_type=Path), default=Path(), help="Where the project's folder is made."
+)
+@click.option("--vendor", is_flag=True, help="Put a wheel of drivetrain into the project.")
+@click.option("--dry-run", is_flag=True, help="Say what would be written; write nothing.")
+def new(plan: Path | None, example: str | None, into: Path, vendor: bool, dry_run: bool) -> None:
+    """Generate a project from a plan."""
+    from drivetrain import project
+
+    made = project.new(chosen(plan, example), into, vendor=vendor, dry_run=dry_run)
+    if dry_run:
+        for name in made.files:
+            click.echo(name)
+        return
+    click.echo(f"{display(made.path)}: {len(made.files)} files. Next: cd {display(made.path)} && make check")
+
+
+@main.command()
+@PLAN
+@as_format("text", "json")
+def checklist(plan: Path | None, form: str) -> None:
+    """List what is open on the bias checklist."""
+    from drivetrain.checklist import open_items
+    from drivetrain.spec import load_spec
+
+    findings = open_items(load_spec(plan).root)
+    print_findings(findings, form)
+    exit_unless_passed(findings)
+
+
+@main.command()
+@PLAN
+@as_format("html", "markdown", "json", "sarif", "junit", default=None)
+def review(plan: Path | None, form: str | None) -> None:
+    """Hold the planning review: everything that is known, in the order of the approach."""
+    from drivetrain import review as room
+    from drivetrain.evidence import write_whole
+    from drivetrain.spec import load_spec
+
+    spec = load_spec(plan)
+    held = room.build(spec)
+    if form:
+        click.echo(room.render(held, form))
+        return
+    path = spec.root / "review.html"
+    write_whole(path, room.render(held, "html"))
+    click.echo(f"The review: {display(path)}")
+
+
+@main.command()
+@as_format("text", "json")
+def doctor(form: str) -> None:
+    """Say whether this environment is able to train and to serve."""
+    from drivetrain.doctor import examine
+
+    findings = examine()
+    print_findings(findings, form)
+    exit_unless_passed(findings)
+
+
+def chosen(plan: Path | None, example: str | None) -> Spec:
+    """The plan to work with: the user's own, or one of the gallery."""
+    from drivetrain.spec import load_spec
+
+    if example is None:
+        return load_spec(plan)
+    if plan is not None:
+        raise click.UsageError("Give a plan or --example, not both.")
+    from drivetrain.examples import path
+
+    return load_spec(path(example))
+
+
+def print_json(data: object) -> None:
+    """JSON on stdout."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_findings(findings: Sequence[Finding], form: str) -> None:
+    """All of them as JSON, or one line each with the gravest last, where people look."""
+    from drivetrain.findings import LEVELS
+
+    if form == "json":
+        print_json({"findings": [f.as_json() for f in findings]})
+        return
+    for finding in sorted(findings, key=lambda f: LEVELS.index(f.level)):
+        click.echo(f"{finding.level:<7} {finding.id}  {finding}")
+        shown = list(finding.affected)[:5]
+        for name in shown:
+            click.echo(f"          {name}")
+        if len(finding.affected) > len(shown):
+            click.echo(f"          and {len(finding.affected) - len(shown)} more (--format json names all)")
+
+
+def exit_unless_passed(findings: Sequence[Finding]) -> None:
+    """Exit 1 when something failed. An unknown is shown, and closes gates, but does not fail a check."""
+    if any(f.level == "fail" for f in findings):
+        sys.exit(1)
+
+
+def display(path: Path | None) -> str:
+    """A path as a person would type it from here."""
+    if path is None:
+        return "the plan"
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
