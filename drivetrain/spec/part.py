@@ -1,0 +1,220 @@
+"""What every part of a plan is made of: names, durations, formulas as text, and values that are not known yet.
+
+A value written as `{unknown: question, owner: …, due: …}` is lifted out when a part is read: the field is then None,
+or its default, and the question stands in `part.unknown` under the field's path (`current`, `constants.missed`,
+`limits[1]`). So code that reads a plan meets plain types only, and nothing that is open gets lost.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, ClassVar, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError, PydanticUndefined
+
+NEVER_UNKNOWN = frozenset({"drivetrain", "name", "kind", "type", "task", "how"})
+"""Fields that the rest of their part cannot be read without."""
+
+NAME = r"^[a-z][a-z0-9_]*$"
+DURATION = r"^[0-9]+(\.[0-9]+)? (second|minute|hour|day|week|month|year)s?$"
+_SECONDS = {
+    "second": 1.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86400.0,
+    "week": 604800.0,
+    "month": 365.25 / 12 * 86400.0,
+    "year": 365.25 * 86400.0,
+}
+
+
+def _as_text(value: Any) -> Any:
+    """A formula that is a bare number or truth value, as text: `cost: 5` means the formula `5`."""
+    if isinstance(value, bool | int | float):
+        return repr(value)
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _is_finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("finite", "must be a finite number")
+    return value
+
+
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
+Text = Annotated[str, StringConstraints(pattern=r"\S")]
+Dur = Annotated[str, StringConstraints(pattern=DURATION)]
+_BARE = Field(json_schema_extra={"type": ["string", "number", "boolean"]})
+Expr = Annotated[str, StringConstraints(pattern=r"\S"), BeforeValidator(_as_text), _BARE]
+Agg = Annotated[str, StringConstraints(pattern=r"\S"), BeforeValidator(_as_text), _BARE]
+Number = float
+Day = Annotated[date, Strict(False)]
+OneOrMore = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
+
+
+def doc(meaning: str, example: Any = None, *, unit: str = "", default: Any = PydanticUndefined, **limits: Any) -> Any:
+    """A field with its meaning, unit and example, from which schema, `explain` and the reference are made.
+
+    Args:
+        meaning: One sentence, in Markdown.
+        example: A value as it would be written in `drivetrain.yaml`.
+        unit: Unit of a number.
+        default: Value when the field is absent (a class: made anew); left out, the field is required in its part.
+        limits: Further limits that pydantic's `Field` takes (`ge`, `max_length` …).
+    """
+    extra: Any = {"unit": unit} if unit else None
+    examples = None if example is None else [example]
+    if isinstance(default, list | dict):
+        return Field(
+            default_factory=default.copy, description=meaning, examples=examples, json_schema_extra=extra, **limits
+        )
+    if isinstance(default, type):
+        return Field(default_factory=default, description=meaning, examples=examples, json_schema_extra=extra, **limits)
+    return Field(default, description=meaning, examples=examples, json_schema_extra=extra, **limits)
+
+
+class Unknown(BaseModel):
+    """A question that is still open, with who finds out and by when."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+    unknown: Text = doc("The question, as one would ask it.", "What is a missed case worth?")
+    owner: Text = doc("Who finds out.", "dermatologist")
+    due: Day = doc("By when, as a date.", "2027-02-28")
+
+
+class OpenQuestion(NamedTuple):
+    """An `Unknown` with its place in the plan."""
+
+    path: str
+    question: str
+    owner: str
+    due: date
+
+
+class Part(BaseModel):
+    """A part of the plan: closed to fields it does not know, and unchangeable once read."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True, protected_namespaces=()
+    )
+    short: ClassVar[str] = ""
+    """The field that a bare scalar stands for: `age: number` means `age: {type: number}`."""
+
+    unknown: dict[str, Unknown] = Field(default_factory=dict, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift(cls, data: Any) -> Any:
+        if cls.short and isinstance(data, str | int | float):
+            return {cls.short: data}
+        if not isinstance(data, Mapping):
+            return data
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        lifted = _given(data.get("unknown"))
+        values: dict[str, Any] = {}
+        for key, value in data.items():
+            if key == "unknown" and isinstance(value, Mapping):
+                continue
+            field = fields.get(key)
+            value = _take(value, str(key), _depths(cls).get(key, 0), lifted)
+            if key in lifted and key in NEVER_UNKNOWN:
+                raise PydanticCustomError("never_unknown", "`{key}` cannot be unknown", {"key": key})
+            if value is not None:
+                values[key] = value
+            elif key in lifted and field is not None and field.is_required():
+                values[key] = None
+        return values | {"unknown": lifted} if lifted else values
+
+    def questions(self, path: str = "") -> Iterator[OpenQuestion]:
+        """The open questions of this part and of the parts inside it, in the order of the file."""
+        for field in type(self).model_fields:
+            if field == "unknown":
+                continue
+            for key, open_ in self.unknown.items():
+                if re.split(r"[.\[]", key, maxsplit=1)[0] == field:
+                    yield OpenQuestion(_join(path, key), open_.unknown, open_.owner, open_.due)
+            yield from _questions(getattr(self, field), _join(path, field))
+
+
+def _questions(value: Any, path: str) -> Iterator[OpenQuestion]:
+    if isinstance(value, Part):
+        yield from value.questions(path)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _questions(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _questions(item, f"{path}.{getattr(item, 'name', None) or place}")
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _given(value: Any) -> dict[str, Unknown]:
+    """`unknown=` of a part that is built in Python; what a file says under that key is not taken for it."""
+    if isinstance(value, Mapping) and all(isinstance(item, Unknown) for item in value.values()):
+        return dict(value)
+    return {}
+
+
+def is_unknown(value: Any) -> bool:
+    """Whether a raw value asks a question instead of giving an answer."""
+    return isinstance(value, Unknown) or (
+        isinstance(value, Mapping)
+        and isinstance(value.get("unknown"), str)
+        and value.keys() <= {"unknown", "owner", "due"}
+    )
+
+
+def _take(value: Any, path: str, depth: int, lifted: dict[str, Unknown]) -> Any:
+    """`value` without the unknowns in it, which go to `lifted`; None when all of it is unknown."""
+    if is_unknown(value):
+        lifted[path] = value if isinstance(value, Unknown) else Unknown.model_validate(dict(value))
+        return None
+    if depth and isinstance(value, Mapping):
+        taken = {key: _take(item, f"{path}.{key}", depth - 1, lifted) for key, item in value.items()}
+        return {key: item for key, item in taken.items() if item is not None or value[key] is None}
+    if depth and isinstance(value, list):
+        items = [(item, _take(item, f"{path}[{place}]", depth - 1, lifted)) for place, item in enumerate(value)]
+        return [item for raw, item in items if item is not None or raw is None]
+    return value
+
+
+@cache
+def _depths(cls: type[Part]) -> dict[str, int]:
+    """How many lists and mappings enclose the values of each field: 0 for a plain value or a part."""
+    fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+    return {name: _depth(field.annotation) for name, field in fields.items()}
+
+
+def _depth(annotation: Any) -> int:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _depth(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return max(_depth(item) for item in get_args(annotation))
+    if origin in (list, dict):
+        return 1 + _depth(get_args(annotation)[-1])
+    return 0
+
+
+def seconds(duration: str) -> float:
+    """Length of a `Dur`: a month is a twelfth of a year, a year 365.25 days.
+
+    Raises:
+        ValueError: `duration` is not written like `30 days`.
+    """
+    if not re.fullmatch(DURATION.strip("^$"), duration):
+        raise ValueError(f"{duration!r} is no duration like '30 days'")
+    amount, unit = duration.split()
+    return float(amount) * _SECONDS[unit.removesuffix("s")]
