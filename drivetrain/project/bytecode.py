@@ -1,0 +1,49 @@
+"""Compiled templates kept between runs: compiling them is most of what rendering costs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from jinja2.bccache import Bucket, FileSystemBytecodeCache
+
+
+class _Cache(FileSystemBytecodeCache):
+    """A cache that a full disk or a strange file in it can slow down, but not break."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+def cache() -> FileSystemBytecodeCache | None:
+    """The user's own cache; None where there is no folder that only the user can write.
+
+    The cache holds code, so a folder that others can write would let them run theirs.
+    """
+    folder = _folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+    except OSError:
+        return None
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+        return None
+    return _Cache(str(folder)) if os.access(folder, os.W_OK) else None
+
+
+def _folder() -> Path:
+    """Where this system keeps what may be thrown away."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "drivetrain" / "templates"

@@ -1,0 +1,112 @@
+"""Plan and template to files, in a folder that is not the target."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drivetrain.errors import ProjectError
+from drivetrain.project import template as templates
+from drivetrain.project import vendor
+from drivetrain.project.context import context, needs_service, served
+from drivetrain.project.names import check_models, check_slug
+from drivetrain.project.origin import Origin
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
+
+PLAN = "drivetrain.yaml"
+
+
+def render(
+    spec: Spec, stage: Path, template: Path, origin: Origin, slug: str | None = None, package: str | None = None
+) -> Path:
+    """Write the project of a plan below `stage`.
+
+    Args:
+        spec: The plan.
+        stage: An empty folder; the project becomes `stage/<slug>`.
+        template: Folder with `cookiecutter.json`.
+        origin: Where drivetrain comes from; with `vendor` its wheel is put into the project.
+        slug: Another folder name than the plan's.
+        package: Another package name than the plan's.
+
+    Returns:
+        The project's folder.
+
+    Raises:
+        ProjectError: A name that cannot be one, a task without a learner, or a template that does not render.
+    """
+    slug, package = slug or spec.slug, package or spec.package
+    check_slug(slug, package)
+    check_models(model.name for model in spec.models)
+    learners = {model.name: templates.learner(template, str(model.task)) for model in spec.models}
+    _generate(template, {**templates.settings(template), **context(spec, slug, package, origin)}, stage)
+    project = stage / slug
+    for path in [path for path in project.rglob("*") if templates.litter(path.relative_to(project))]:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    for name in _unserved(spec, package):
+        (project / name).unlink(missing_ok=True)
+    for name, path in learners.items():
+        shutil.copyfile(path, project / package / "learners" / f"{name}.py")
+    (project / PLAN).write_bytes(plan_bytes(spec))
+    if origin.kind == "vendor":
+        (project / vendor.FOLDER).mkdir(exist_ok=True)
+        vendor.wheel(project / vendor.FOLDER)
+    _settle(project)
+    return project
+
+
+def plan_bytes(spec: Spec) -> bytes:
+    """The plan's file, byte for byte; written out when the plan never was a file."""
+    if spec.path is not None:
+        return Path(spec.path).read_bytes()
+    from drivetrain.spec import dump
+
+    return dump(spec).encode()
+
+
+def _generate(template: Path, variables: dict[str, object], stage: Path) -> None:
+    from cookiecutter.exceptions import CookiecutterException
+    from cookiecutter.generate import generate_files
+    from jinja2 import TemplateError
+
+    from drivetrain.project.bytecode import cache
+
+    # A list or a nested value may be rendered by cookiecutter's own command; here nothing of the context is.
+    options = variables.get("_jinja2_env_vars")
+    variables["_jinja2_env_vars"] = {**(options if isinstance(options, dict) else {}), "bytecode_cache": cache()}
+    try:
+        generate_files(str(template), {"cookiecutter": variables}, str(stage), accept_hooks=False)
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        where = f"{getattr(error, 'name', None) or 'template'}{f':{line}' if line else ''}"
+        raise ProjectError(f"the template cannot be rendered ({error.message}).", "Repair it.", where) from error
+    except CookiecutterException as error:
+        raise ProjectError(f"the template cannot be rendered ({error}).", "Repair it.", "template") from error
+
+
+def _unserved(spec: Spec, package: str) -> list[str]:
+    """Files of the template that belong to a deployment which the plan does not name."""
+    kinds = set(served(spec))
+    names = []
+    if not needs_service(spec):
+        names += [f"{package}/serve.py", f"{package}/client.py", "tests/test_service.py"]
+    if "api" not in kinds:
+        names += ["deploy/Dockerfile", ".dockerignore"]
+    if "voila" not in kinds:
+        names += ["notebooks/app.ipynb"]
+    return names
+
+
+def _settle(project: Path) -> None:
+    """Give files the modes that new files have here, whatever the template's were; drop folders that became empty."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for folder, folders, files in os.walk(project, topdown=False):
+        for name in files:
+            os.chmod(os.path.join(folder, name), 0o666 & ~mask)
+        if not files and not any(os.path.isdir(os.path.join(folder, name)) for name in folders):
+            os.rmdir(folder)

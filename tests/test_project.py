@@ -1,0 +1,258 @@
+"""A plan becomes a project: all of it, or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drivetrain import project
+from drivetrain.errors import ProjectError, TargetError
+from drivetrain.project import origin, template
+
+EXAMPLES = Path(project.__file__).parents[1] / "examples"
+MAIL = EXAMPLES / "mail-sorting" / "drivetrain.yaml"
+SHORT = """\
+drivetrain: 1
+project: {name: Bear warning}
+objective: {statement: Warn hikers., value: "where(bear == 'none', 0, where(alarm == 'on', 0, -50))"}
+levers: [{name: alarm, type: options, options: ["on", "off"], owner: hut keeper}]
+data: [{name: photos, kind: images, location: data/photos,
+        outcomes: {bear: {column: folder, values: [black, none], affected_by: []}}}]
+models: [{name: spotter, task: image-classification, predicts: bear}]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "plan" / "drivetrain.yaml"
+    path.parent.mkdir()
+    path.write_text(SHORT, encoding="utf-8")
+    return path
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def test_the_project_stands_in_a_folder_of_its_own_with_the_plan_byte_for_byte(tmp_path):
+    made = project.new(MAIL, tmp_path)
+    assert made.path == tmp_path / "mail-sorting"
+    assert (made.path / "drivetrain.yaml").read_bytes() == MAIL.read_bytes()
+    assert set(made.files) == {name for name, data in tree(made.path).items() if data is not None}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mail-sorting"]
+
+
+def test_each_model_gets_the_learner_of_its_task_verbatim(tmp_path, plan):
+    made = project.new(plan, tmp_path)
+    copied = made.path / "bear_warning" / "learners" / "spotter.py"
+    assert copied.read_bytes() == template.learner(template.folder(), "image-classification").read_bytes()
+
+
+def test_python_is_copied_verbatim(tmp_path, plan):
+    made = project.new(plan, tmp_path)
+    inside = template.folder() / "{{ cookiecutter.slug }}"
+    for path in (path for path in inside.rglob("*.py") if not template.litter(path.relative_to(inside))):
+        name = path.relative_to(inside).as_posix().replace("{{ cookiecutter.package }}", "bear_warning")
+        assert (made.path / name).read_bytes() == path.read_bytes(), name
+
+
+def test_two_runs_give_identical_bytes(tmp_path):
+    one, two = project.new(MAIL, tmp_path / "one"), project.new(MAIL, tmp_path / "two")
+    assert tree(one.path) == tree(two.path)
+
+
+def test_an_existing_folder_that_is_not_empty_is_left_as_it_was(tmp_path, plan):
+    target = tmp_path / "bear-warning"
+    target.mkdir()
+    (target / "mine.txt").write_text("mine")
+    before = tree(tmp_path)
+    with pytest.raises(TargetError, match="not empty") as caught:
+        project.new(plan, tmp_path)
+    assert caught.value.exit_code == 2
+    assert "-o" in caught.value.message
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling"])
+def test_anything_else_of_that_name_is_left_as_it_was(tmp_path, plan, kind):
+    target = tmp_path / "bear-warning"
+    elsewhere = tmp_path / "elsewhere"
+    if kind == "file":
+        target.write_text("mine")
+    else:
+        target.symlink_to(elsewhere)
+        if kind == "link":
+            elsewhere.mkdir()
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(TargetError):
+        project.new(plan, tmp_path)
+    assert sorted(os.listdir(tmp_path)) == before
+    assert target.is_symlink() == (kind != "file")
+
+
+def test_an_empty_folder_of_that_name_is_used(tmp_path, plan):
+    (tmp_path / "bear-warning").mkdir()
+    assert (project.new(plan, tmp_path).path / "README.md").is_file()
+
+
+def test_a_dry_run_lists_the_files_and_writes_nothing(tmp_path, plan):
+    before = tree(tmp_path)
+    planned = project.new(plan, tmp_path, dry_run=True)
+    assert tree(tmp_path) == before
+    assert planned.files == project.new(plan, tmp_path).files
+
+
+def test_folders_on_the_way_are_made_and_go_again_when_nothing_comes_of_it(tmp_path, plan):
+    assert project.new(plan, tmp_path / "a" / "b").path.is_dir()
+    plan.write_text(SHORT.replace("image-classification", "ratings"), encoding="utf-8")
+    with pytest.raises(ProjectError):
+        project.new(plan, tmp_path / "c" / "d", template=_without_learners(tmp_path))
+    assert not (tmp_path / "c").exists()
+
+
+def _without_learners(tmp_path: Path) -> Path:
+    forked = tmp_path / "forked"
+    (forked / "learners").mkdir(parents=True)
+    (forked / "cookiecutter.json").write_text("{}")
+    (forked / "{{ cookiecutter.slug }}" / "{{ cookiecutter.package }}" / "learners").mkdir(parents=True)
+    return forked
+
+
+def test_a_task_without_a_learner_is_named_with_those_that_have_one(tmp_path, plan):
+    forked = _without_learners(tmp_path)
+    (forked / "learners" / "ratings.py").write_text("")
+    with pytest.raises(ProjectError, match=r"image-classification.*Tasks: ratings"):
+        project.new(plan, tmp_path, template=forked)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("broken.py", "def f(:\n"),
+        ("broken.md", "{{ cookiecutter.no_such_thing }}"),
+        ("broken.md", "{% if %}"),
+        ("broken.toml", "x = "),
+        ("broken.json", "{"),
+        ("broken.yaml", "a: [1"),
+        ("broken.ipynb", '{"nbformat": 3}'),
+        ("left.txt", "{% raw %}{{ cookiecutter.slug }}{% endraw %}"),
+        ("left.py", "x = '{{ cookiecutter.slug }}'\n"),
+    ],
+)
+def test_a_broken_template_leaves_nothing_behind(tmp_path, plan, name, text):
+    forked = _without_learners(tmp_path)
+    (forked / "cookiecutter.json").write_text('{"_copy_without_render": ["*.py"]}')
+    (forked / "learners" / "image_classification.py").write_text("")
+    (forked / "{{ cookiecutter.slug }}" / name).write_text(text)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ProjectError) as caught:
+        project.new(plan, tmp_path / "out", template=forked)
+    assert name in caught.value.message
+    assert tree(tmp_path / "out") == {}
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path, plan, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(ProjectError, match="No space left"):
+        project.new(plan, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path, plan, monkeypatch):
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("drivetrain.project.generate.verify", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        project.new(plan, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("slug", ["torch", "data", "con", "test-data", "class", "x" * 64])
+def test_a_package_never_hides_another_one(tmp_path, plan, slug):
+    plan.write_text(SHORT.replace("{name: Bear warning}", f"{{name: Bear warning, slug: {slug}}}"), encoding="utf-8")
+    if slug in {"test-data", "x" * 64}:
+        assert project.new(plan, tmp_path).path.name == slug
+    else:
+        with pytest.raises(ProjectError, match=r"project\.slug"):
+            project.new(plan, tmp_path)
+
+
+def test_only_what_the_plan_serves_is_generated(tmp_path, plan):
+    bare = set(project.new(plan, tmp_path / "bare").files)
+    assert not {"deploy/Dockerfile", "notebooks/app.ipynb"} & bare
+    plan.write_text(SHORT + "deployment: {serve: [batch]}\n", encoding="utf-8")
+    batch = set(project.new(plan, tmp_path / "batch").files)
+    assert not {"bear_warning/serve.py", "bear_warning/client.py", "deploy/Dockerfile", "notebooks/app.ipynb"} & batch
+    plan.write_text(SHORT + "deployment: {serve: [api]}\n", encoding="utf-8")
+    assert "deploy/Dockerfile" in project.new(plan, tmp_path / "api").files
+
+
+def test_no_path_of_this_machine_is_written(tmp_path):
+    made = project.new(MAIL, tmp_path)
+    for name, data in tree(made.path).items():
+        for path in {str(tmp_path), str(template.folder()), str(Path.home()) + "/", sys.prefix}:
+            assert path.encode() not in (data or b""), name
+
+
+@pytest.mark.parametrize(
+    ("recorded", "requirement"),
+    [
+        (
+            '{"url": "https://example.org/dt.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}',
+            "drivetrain @ git+https://example.org/dt.git@abc",
+        ),
+        (
+            '{"url": "https://me:secret@example.org/dt.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}',
+            "drivetrain @ git+https://example.org/dt.git@abc",
+        ),
+        (
+            '{"url": "ssh://git@example.org/dt.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}',
+            "drivetrain @ git+ssh://git@example.org/dt.git@abc",
+        ),
+        ('{"url": "file:///home/me/dt", "vcs_info": {"vcs": "git", "commit_id": "abc"}}', "drivetrain==1.2"),
+        ('{"url": "file:///home/me/dt", "dir_info": {"editable": true}}', "drivetrain==1.2"),
+        ("not json", "drivetrain==1.2"),
+        (None, "drivetrain==1.2"),
+    ],
+)
+def test_the_project_requires_drivetrain_by_its_recorded_origin(monkeypatch, recorded, requirement):
+    class Installed:
+        version = "1.2"
+
+        def read_text(self, name: str) -> str | None:
+            assert name == "direct_url.json"
+            return recorded
+
+    monkeypatch.setattr(origin, "installed", Installed)
+    assert origin.origin().requirement() == requirement
+
+
+def test_a_vendored_wheel_installs_and_brings_the_template(tmp_path, plan):
+    made = project.new(plan, tmp_path, vendor=True)
+    [wheel] = (made.path / "vendor").glob("*.whl")
+    target = tmp_path / "installed"
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", target, wheel]
+    subprocess.run([*map(str, command)], check=True)
+    packaged = target / "drivetrain" / "_template"
+    assert tree(packaged).keys() >= {"cookiecutter.json", "learners/image_classification.py"}
+    code = "from drivetrain.project import template; print(template.folder())"
+    found = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(target)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == str(packaged)
+    assert "--find-links vendor" in (made.path / "Makefile").read_text()
