@@ -56,6 +56,12 @@ class Spec(Part):
         """The folder that the plan's paths are relative to."""
         return self.path.parent if self.path else Path.cwd()
 
+    def moved(self, path: Path) -> "Spec":
+        """The same plan in another place: evidence and answers beside it are looked for there."""
+        copy = self.model_copy()
+        copy.__dict__["_path"] = path.resolve()
+        return copy
+
     @property
     def slug(self) -> str:
         """Name of the project's folder."""
