@@ -13,7 +13,7 @@ from drivetrain.project import record
 from drivetrain.project import template as templates
 from drivetrain.project.names import check_slug
 from drivetrain.project.origin import origin as find_origin
-from drivetrain.project.render import PLAN, render
+from drivetrain.project.render import ANSWERS, CHECKLIST, PLAN, render
 from drivetrain.project.staging import free, place, staging
 from drivetrain.project.verify import verify
 
@@ -70,7 +70,7 @@ def new(
         with _scratch() if dry_run else staging(into) as stage:
             project = render(spec, Path(stage), source, where)
             record.write(project, spec, source, where)
-            files = verify(project, given={PLAN, record.FILE})
+            files = verify(project, given={PLAN, ANSWERS, CHECKLIST, record.FILE})
             if not dry_run:
                 place(project, target)
     except OSError as error:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
 
 PLAN = "drivetrain.yaml"
+ANSWERS = "checklist.yaml"
+CHECKLIST = "docs/bias_checklist.md"
+# Written anew by each update, from the plan and the evidence; each says so in its first lines.
+DERIVED = frozenset({"docs/onboarding.md", "docs/model_card.md", "docs/datasheet.md", CHECKLIST})
 
 
 def render(
@@ -52,6 +56,7 @@ def render(
     for name, path in learners.items():
         shutil.copyfile(path, project / package / "learners" / f"{name}.py")
     (project / PLAN).write_bytes(plan_bytes(spec))
+    _ask(spec.moved(project / PLAN), project)
     if origin.kind == "vendor":
         (project / vendor.FOLDER).mkdir(exist_ok=True)
         vendor.wheel(project / vendor.FOLDER)
@@ -66,6 +71,15 @@ def plan_bytes(spec: Spec) -> bytes:
     from drivetrain.spec import dump
 
     return dump(spec).encode()
+
+
+def _ask(spec: Spec, project: Path) -> None:
+    """The questions of the bias checklist that this plan sets off: to be answered, and to be read."""
+    from drivetrain.checklist import as_markdown, initial_yaml
+
+    (project / ANSWERS).write_text(initial_yaml(spec), encoding="utf-8", newline="\n")
+    (project / "docs").mkdir(exist_ok=True)
+    (project / CHECKLIST).write_text(as_markdown(spec), encoding="utf-8", newline="\n")
 
 
 def _generate(template: Path, variables: dict[str, object], stage: Path) -> None:
