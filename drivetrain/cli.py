@@ -1,7 +1,7 @@
 """The command line: parses, calls, prints.
 
-Results go to stdout, progress to stderr. Exit 0: done, nothing failed. 1: something that must not pass. 2: wrong use, or
-a plan that cannot be read. Rooms are imported by the command that needs them, so that `--help` stays light.
+Results go to stdout, progress to stderr. Exit 0: done, nothing failed. 1: something that must not pass. 2: wrong use,
+or a plan that cannot be read. Rooms are imported by the command that needs them, so that `--help` stays light.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from drivetrain.findings import Finding
     from drivetrain.spec import Spec
 
+F = TypeVar("F", bound=Callable[..., Any])
 PLAN = click.argument("plan", metavar="[PLAN or PROJECT]", required=False, type=click.Path(path_type=Path))
 
 
-def as_format(*choices: str, default: str | None = "text") -> Any:
+def as_format(*choices: str, default: str | None = "text") -> Callable[[F], F]:
     """The `--format` option with these choices."""
     return click.option("--format", "form", type=click.Choice(choices), default=default, help="How to print.")
 
@@ -79,17 +80,15 @@ def validate(plan: Path | None, form: str) -> None:
     from drivetrain.errors import SpecError
     from drivetrain.spec import load_spec
 
-    findings: Sequence[Finding]
     try:
         spec = load_spec(plan)
     except SpecError as error:
         if form != "json" or not error.findings:
             raise
-        print_json({"findings": [f.as_json() for f in error.findings]})
+        print_findings(error.findings, form)
         sys.exit(error.exit_code)
-    findings = ()
     if form == "json":
-        print_json({"findings": [f.as_json() for f in findings]})
+        print_findings((), form)
         return
     parts = [name for name in ("objective", "levers", "data", "models") if spec.at(name)]
     click.echo(f"{display(spec.path)}: a plan with {', '.join(parts)}; nothing is wrong with its structure.")
@@ -136,7 +135,12 @@ def check(plan: Path | None, form: str) -> None:
 @click.argument("plan", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 @click.option("--example", metavar="NAME", help="A plan of the gallery instead of your own.")
 @click.option(
-    "-o", "--output", "into", type=click.Path(path_type=Path), default=Path(), help="Where the project's folder is made."
+    "-o",
+    "--output",
+    "into",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where the project's folder is made.",
 )
 @click.option("--vendor", is_flag=True, help="Put a wheel of drivetrain into the project.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written; write nothing.")

@@ -1,0 +1,75 @@
+"""What `decide` found, for people: a table in the objective's unit and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from drivetrain import evidence
+from drivetrain.errors import EvidenceError
+
+TITLES = {
+    "do_nothing": "do nothing",
+    "today": "today",
+    "simple_rule": "simple rule",
+    "accuracy_first": "accuracy-first",
+    "optimized": "optimized",
+}
+
+
+def last(root: Path) -> Mapping[str, Any]:
+    """The result that `decide` recorded last.
+
+    Raises:
+        EvidenceError: There is none.
+    """
+    found = evidence.read(root, "decide")
+    if found is None:
+        raise EvidenceError("no decision is recorded yet.", "Run `make decide`.", where="evidence/decide.json")
+    return found.result
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Print the comparison of policies, the constraints and the notes to stdout."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    against = {row["against"]: row for row in result["differences"]}
+    less = " (less is better)" if result["direction"] == "minimize" else ""
+    title = f"{result['measure']} in {result['unit']}{less}, {result['cases']} cases that no model has seen"
+    table = Table(title=Text(title), box=SIMPLE_HEAD, title_justify="left")
+    for heading in ("policy", "figure", "95 % interval", "optimized is better by", "95 % interval", "label"):
+        table.add_column(heading, justify="left" if heading in ("policy", "label") else "right", no_wrap=True)
+    for row in result["policies"]:
+        gain = against.get(row["name"])
+        table.add_row(
+            Text(TITLES.get(row["name"], row["name"]), style="bold" if row["name"] == "optimized" else ""),
+            number(row["value"]),
+            interval(row),
+            number(gain["value"]) if gain else "",
+            interval(gain) if gain else "",
+            row["label"],
+        )
+    console.print(table)
+    for row in result["constraints"]:
+        sign = "at most" if row["kind"] == "at_most" else "at least"
+        state = "met" if row["met"] else "NOT MET"
+        line = f"{row['name']}: {number(row['value'])} ({interval(row)}), {sign} {number(row['bound'])}: {state}"
+        price = f"; one unit more is worth {number(row['price'])} {result['unit']}" if row["price"] else ""
+        console.print(Text(line + price))
+    for note in result["notes"]:
+        console.print(Text(note))
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, with a minus that lines up; a dash where there is no figure."""
+    return "–" if value is None else f"{value:,.4g}"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """`low … high`."""
+    return f"{number(row['low'])} … {number(row['high'])}"

@@ -1,0 +1,223 @@
+"""The expected value of each setting for each case.
+
+    q_i(a) = E_{Y ~ F(. | x_i, a)} v(x_i, a, Y)
+
+Expectations are exact where they can be: by enumeration when all outcomes are discrete, by means where the formula is
+of degree one in each outcome; else they are averages over common random numbers, the same for all settings. Never
+v(E[Y]).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.errors import PolicyError
+from drivetrain.spec.formula import Formula, evaluate, exact_with_means
+
+Array = NDArray[Any]
+
+MOST_COMBINATIONS = 4096
+"""Products of class counts up to this size are enumerated; beyond it outcomes are drawn."""
+
+CELLS = 2_000_000
+"""Cases are taken in chunks of so many (case, setting, state) cells, so that memory stays flat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is believed of one outcome, for n cases under k settings.
+
+    Attributes:
+        classes: Names of the classes, or of "false" and "true" for a binary outcome; None for a number.
+        probabilities: Shape (n, 1 or k, classes), rows summing to 1; for a number None.
+        quantiles: For a number: shape (n, 1 or k, q), at the levels (j + 1/2) / q, ascending; else None.
+        binary: Whether formulas see a boolean instead of a category.
+    """
+
+    classes: tuple[str, ...] | None
+    probabilities: Array | None
+    quantiles: Array | None = None
+    binary: bool = False
+
+    @property
+    def states(self) -> Array:
+        """What the outcome can be, as formulas see it: strings, or booleans for a binary outcome."""
+        assert self.classes is not None
+        if self.binary:
+            return np.array([name == "true" for name in self.classes])
+        return np.array(self.classes, dtype=str)
+
+    @property
+    def cases(self) -> int:
+        """How many cases it speaks of."""
+        array = self.probabilities if self.probabilities is not None else self.quantiles
+        assert array is not None
+        return int(array.shape[0])
+
+    def rows(self, start: int, stop: int) -> Belief:
+        """The belief about some of the cases."""
+        return Belief(
+            self.classes,
+            None if self.probabilities is None else self.probabilities[start:stop],
+            None if self.quantiles is None else self.quantiles[start:stop],
+            self.binary,
+        )
+
+    def mean(self) -> Array:
+        """The predicted mean of a number or a binary outcome; shape (n, 1 or k, 1)."""
+        if self.quantiles is not None:
+            return np.asarray(self.quantiles.mean(axis=2, keepdims=True))
+        assert self.probabilities is not None
+        if not self.binary:
+            raise PolicyError("A category has no mean.", "Compare it with one of its values instead.")
+        states = self.states.astype(float)
+        return np.asarray((self.probabilities * states).sum(axis=2, keepdims=True))
+
+    def likeliest(self) -> Array:
+        """The likeliest class, or the mean of a number; shape (n, 1 or k, 1)."""
+        if self.probabilities is None:
+            return self.mean()
+        return np.asarray(self.states[self.probabilities.argmax(axis=2)][:, :, None])
+
+
+def expected(
+    formula: Formula,
+    constants: Mapping[str, float],
+    columns: Mapping[str, Array],
+    levers: Mapping[str, Array],
+    beliefs: Mapping[str, Belief],
+    *,
+    draws: int = 256,
+    seed: int = 42,
+) -> NDArray[np.float64]:
+    """The expectation of a case formula for every case and setting.
+
+    Args:
+        formula: A case formula with its terms written out.
+        constants: Name -> number; `period` among them.
+        columns: Name -> shape (n,).
+        levers: Name, and `cost(name)`, -> shape (k,) for settings that all cases share, or (n, k).
+        beliefs: Outcome -> what is believed of it.
+        draws: Random numbers per outcome where no exact expectation exists.
+        seed: Of these.
+
+    Returns:
+        Shape (n, k).
+
+    Raises:
+        PolicyError: A name is missing, a prediction is not a number, or the value is NaN or infinite.
+    """
+    used = {name: beliefs[name] for name in sorted(formula.names & beliefs.keys())}
+    for name, belief in used.items():
+        _check(name, belief)
+    lengths = {len(np.atleast_1d(column)) for name, column in columns.items() if name in formula.names}
+    lengths |= {belief.cases for belief in used.values()}
+    lengths |= {len(lever) for name, lever in levers.items() if lever.ndim == 2}
+    if len(lengths) > 1:
+        raise PolicyError(f"The cases differ in number: {sorted(lengths)}.", "Give every column one value a case.")
+    cases = lengths.pop() if lengths else max((len(c) for c in columns.values()), default=1)
+    settings = max((lever.shape[-1] for lever in levers.values()), default=1)
+    states, weights = _states(formula, used, draws, seed)
+    step = max(1, CELLS // max(1, settings * states))
+    result = np.empty((cases, settings))
+    for start in range(0, cases, step):
+        stop = min(cases, start + step)
+        part = {name: belief.rows(start, stop) for name, belief in used.items()}
+        names: dict[str, Array] = {name: np.asarray(value) for name, value in constants.items()}
+        for name in formula.names & columns.keys():
+            names[name] = np.asarray(columns[name])[start:stop, None, None]
+        for name, lever in levers.items():
+            names[name] = lever[None, :, None] if lever.ndim == 1 else lever[start:stop, :, None]
+        outcome_names, weight = weights(part)
+        values = evaluate(formula, names | outcome_names).astype(float)
+        if weight is None:
+            values = values.mean(axis=2) if values.ndim == 3 else values
+        else:
+            values = (values * weight).sum(axis=2) if values.ndim == 3 else values
+        result[start:stop] = values
+    if not np.isfinite(result).all():
+        bad = np.argwhere(~np.isfinite(result))
+        raise PolicyError(
+            f"`{formula}` is no finite number for {len(np.unique(bad[:, 0]))} of {cases} cases (first: {bad[0, 0]}).",
+            "A missing value in a column, a division by zero or a logarithm of zero does this; guard it with where(…).",
+        )
+    return result
+
+
+def _states(formula: Formula, used: Mapping[str, Belief], draws: int, seed: int) -> tuple[int, Any]:
+    """How many states of the world are averaged over, and a function that gives outcomes and weights for a chunk."""
+    if not used:
+        return 1, lambda part: ({}, None)
+    discrete = all(belief.classes is not None for belief in used.values())
+    sizes = [len(belief.classes or ()) for belief in used.values()]
+    if discrete and prod(sizes) <= MOST_COMBINATIONS:
+        grid = np.indices(sizes).reshape(len(sizes), -1)
+        return grid.shape[1], lambda part: _enumerate(part, grid)
+    if exact_with_means(formula, used.keys()) and all(b.classes is None or b.binary for b in used.values()):
+        return 1, lambda part: ({name: belief.mean() for name, belief in part.items()}, None)
+    uniforms = common_numbers(tuple(used), draws, seed)
+    return draws, lambda part: ({name: drawn(belief, uniforms[name]) for name, belief in part.items()}, None)
+
+
+def _enumerate(part: Mapping[str, Belief], grid: Array) -> tuple[dict[str, Array], Array]:
+    """Every combination of classes, with its probability under independence."""
+    names: dict[str, Array] = {}
+    weight: Array = np.ones((1, 1, 1))
+    for row, (name, belief) in zip(grid, part.items(), strict=True):
+        assert belief.probabilities is not None
+        names[name] = belief.states[row][None, None, :]
+        weight = weight * belief.probabilities[:, :, row]
+    return names, weight
+
+
+def common_numbers(names: Sequence[str], draws: int, seed: int) -> dict[str, Array]:
+    """Stratified uniform numbers in (0, 1), one stream a name, the same for all cases and settings; shape (draws,).
+
+    Stratification (one number in each of `draws` equal intervals, Latin hypercube sampling, McKay 1979) costs nothing
+    and takes most of the noise out of a mean. They do not depend on a case's position, so that the service, which sees
+    one case at a time, chooses what the simulation chose.
+    """
+    numbers = {}
+    for position, name in enumerate(sorted(names)):
+        stream = np.random.default_rng([seed, position])
+        numbers[name] = (stream.permutation(draws) + stream.random(draws)) / draws
+    return numbers
+
+
+def drawn(belief: Belief, uniforms: Array) -> Array:
+    """Outcomes by inversion of the distribution function; shape (n, 1 or k, draws)."""
+    if belief.quantiles is not None:
+        levels = belief.quantiles.shape[2]
+        position = np.clip(uniforms * levels - 0.5, 0, levels - 1)
+        below = np.floor(position).astype(int)
+        above = np.minimum(below + 1, levels - 1)
+        share = position - below
+        low, high = belief.quantiles[:, :, below], belief.quantiles[:, :, above]
+        return np.asarray(low + share * (high - low))
+    assert belief.probabilities is not None
+    edges = belief.probabilities.cumsum(axis=2)[:, :, :-1, None]
+    return np.asarray(belief.states[(uniforms > edges).sum(axis=2)])
+
+
+def _check(name: str, belief: Belief) -> None:
+    """Refuse predictions that are no distribution: a NaN would otherwise choose an action."""
+    array = belief.probabilities if belief.probabilities is not None else belief.quantiles
+    assert array is not None
+    bad = ~np.isfinite(array)
+    what = "NaN or infinite"
+    if belief.probabilities is not None and not bad.any():
+        bad = (array < -1e-9) | (array > 1 + 1e-9) | (np.abs(array.sum(axis=2, keepdims=True) - 1) > 1e-4)
+        what = "no probability (outside [0, 1], or not summing to 1)"
+    if bad.any():
+        rows = np.unique(np.argwhere(bad)[:, 0])
+        raise PolicyError(
+            f"the prediction is {what} for {len(rows)} of {array.shape[0]} cases (first: {rows[0]}).",
+            "Look at the model's inputs for these cases; no action is chosen from such a number.",
+            where=name,
+        )
