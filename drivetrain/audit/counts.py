@@ -1,0 +1,142 @@
+"""Counting: one pass of DuckDB over the rows, then every group and intersection from the cells.
+
+A *cell* is what rows share: a value in each group column, the truth and the prediction. There are few of them however
+many rows there are, so that every group, and every intersection of groups, is a sum over cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+Group = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells of a table.
+
+    Attributes:
+        keys: Column -> (values, code of each cell in them); a missing value is None and has a code of its own.
+        rows: Number of rows in each cell, (n,).
+        sums: Name -> sum over the cell's rows of x, x², x³ and the number of x that are not missing, (n, 4).
+        centre: Name -> what was subtracted from x beforehand, so that no digits are lost.
+    """
+
+    keys: Mapping[str, tuple[list[str | None], NDArray[Any]]]
+    rows: NDArray[Any]
+    sums: Mapping[str, NDArray[Any]]
+    centre: Mapping[str, float]
+
+
+def cells(table: pa.Table, keys: Sequence[str], numbers: Sequence[str] = ()) -> Cells:
+    """Count the rows of `table` by `keys`, and sum up `numbers`.
+
+    Args:
+        table: Any Arrow table.
+        keys: Columns to count by; every value is compared as text, a missing one stays missing.
+        numbers: Columns to sum up; missing values and NaN are left out.
+
+    Returns:
+        The cells, in no particular order.
+    """
+    import duckdb
+    import numpy as np
+
+    with duckdb.connect() as connection:
+        connection.register("t", table)
+        by = [f"CAST({quoted(name)} AS VARCHAR) AS k{i}" for i, name in enumerate(keys)]
+        centre = _centres(connection, numbers)
+        measures = ["count(*) AS n"]
+        for i, name in enumerate(numbers):
+            x = f"(x{i} - {centre[name]!r})"
+            measures += [f"sum({x})", f"sum({x} * {x})", f"sum({x} * {x} * {x})", f"count(x{i})"]
+        values = [
+            f"CASE WHEN isfinite({quoted(n)}::DOUBLE) THEN {quoted(n)}::DOUBLE END AS x{i}"
+            for i, n in enumerate(numbers)
+        ]
+        inner = f"SELECT {', '.join([*by, *values]) or '1'} FROM t"
+        names = [f"k{i}" for i in range(len(keys))]
+        grouped = f" GROUP BY {', '.join(names)}" if names else ""
+        found = connection.sql(f"SELECT {', '.join([*names, *measures])} FROM ({inner}){grouped}").to_arrow_table()
+    coded = {name: _codes(found.column(i)) for i, name in enumerate(keys)}
+    rows = found.column(len(keys)).to_numpy()
+    sums = {}
+    for i, name in enumerate(numbers):
+        start = len(keys) + 1 + 4 * i
+        columns = [np.nan_to_num(found.column(start + j).to_numpy().astype(float)) for j in range(4)]
+        sums[name] = np.stack(columns, axis=1)
+    return Cells(coded, rows, sums, centre)
+
+
+def _centres(connection: Any, numbers: Sequence[str]) -> dict[str, float]:
+    if not numbers:
+        return {}
+    asked = ", ".join(f"avg({_finite(name)})" for name in numbers)
+    row = connection.execute(f"SELECT {asked} FROM t").fetchall()[0]
+    return {name: float(value) if value is not None else 0.0 for name, value in zip(numbers, row, strict=True)}
+
+
+def _finite(name: str) -> str:
+    return f"CASE WHEN isfinite({quoted(name)}::DOUBLE) THEN {quoted(name)}::DOUBLE END"
+
+
+def quoted(name: str) -> str:
+    """A column's name as DuckDB reads it, whatever stands in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _codes(column: Any) -> tuple[list[str | None], NDArray[Any]]:
+    import numpy as np
+
+    encoded = column.combine_chunks().dictionary_encode()
+    values: list[str | None] = encoded.dictionary.to_pylist()
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    missing = np.isnan(codes) if codes.dtype.kind == "f" else np.zeros(len(codes), bool)
+    order = sorted(range(len(values)), key=lambda i: values[i] or "")
+    place = np.empty(len(values) + 1, int)
+    place[order] = np.arange(len(values))
+    place[-1] = len(values)
+    coded = place[np.where(missing, len(values), np.nan_to_num(codes)).astype(int)]
+    named = [values[i] for i in order]
+    return ([*named, None] if missing.any() else named), coded
+
+
+def subsets(columns: Sequence[str], depth: int | None = None) -> Iterator[tuple[str, ...]]:
+    """The columns one by one, then their intersections, up to `depth` columns at a time."""
+    for size in range(1, min(depth or len(columns), len(columns)) + 1):
+        yield from combinations(columns, size)
+
+
+def grouped(found: Cells, columns: Sequence[str]) -> tuple[list[Group], NDArray[Any]]:
+    """The groups that occur in these columns, and to which of them each cell belongs.
+
+    Returns:
+        Groups in the order of their values (missing last), and (n,) places in that list. No columns: one group, `()`.
+    """
+    import numpy as np
+
+    if not columns:
+        return [()], np.zeros(len(found.rows), int)
+    sizes = [len(found.keys[name][0]) for name in columns]
+    flat = np.ravel_multi_index([found.keys[name][1] for name in columns], sizes)
+    occurring, place = np.unique(flat, return_inverse=True)
+    places = np.unravel_index(occurring, sizes)
+    values = [found.keys[name][0] for name in columns]
+    groups = [tuple(values[c][places[c][g]] for c in range(len(columns))) for g in range(len(occurring))]
+    return groups, place
+
+
+def total(place: NDArray[Any], groups: int, amounts: NDArray[Any]) -> NDArray[Any]:
+    """Sum of `amounts` (n,) or (n, m) over the cells of each group: (groups,) or (groups, m)."""
+    import numpy as np
+
+    if amounts.ndim == 1:
+        return np.bincount(place, weights=amounts, minlength=groups)
+    return np.stack([np.bincount(place, weights=a, minlength=groups) for a in amounts.T], axis=1)

@@ -1,0 +1,97 @@
+"""What the audit says in words: one finding per disparity, class that fails, or group too small to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.findings import Finding, Level
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
+
+Row = Mapping[str, Any]
+
+
+def judge(spec: Spec, result: Row) -> list[Finding]:
+    """Findings of an audit, `DU101` … .
+
+    Args:
+        spec: The plan.
+        result: What `audit.run` measured.
+    """
+    found = [*_groups(spec, result), *_classes(result), *_differences(result)]
+    return found or [
+        Finding("DU100", "pass", "audit", "no difference between groups was found that chance does not explain.")
+    ]
+
+
+def _groups(spec: Spec, result: Row) -> Iterator[Finding]:
+    if result["note"]:
+        level: Level = "warn" if any(s.rights and s.rights.personal for s in spec.data) else "note"
+        yield Finding(
+            "DU101", level, "data", f"{result['note']}: results were audited by class only.",
+            "Name the columns to audit by in `groups`, or answer `groups_recorded` in checklist.yaml.",
+        )  # fmt: skip
+
+
+def _classes(result: Row) -> Iterator[Finding]:
+    for model in result["models"]:
+        overall = model["overall"]
+        if not overall:
+            yield Finding(
+                "DU102", "fail", f"models.{model['model']}", "has no held-out row with a known outcome.",
+                "Keep rows for the test (`split`), or label some.",
+            )  # fmt: skip
+            continue
+        for name, figure in overall["figures"].items():
+            if not name.startswith("true positive rate") or figure["value"] is None:
+                continue
+            said = name.removeprefix("true positive rate").removeprefix(": ") or str(model["positive"])
+            if figure["high"] < 0.5:
+                yield Finding(
+                    "DU103", "warn", f"models.{model['model']}: {said}",
+                    f"only {figure['value']:.0%} ({figure['low']:.0%} to {figure['high']:.0%}) of {figure['rows']} "
+                    f"cases of class `{said}` are recognised.",
+                    "See the confusion matrix; collect or weight this class, or put the error's cost into `value`.",
+                    facts={"kind": "class", **figure},
+                )  # fmt: skip
+
+
+def _differences(result: Row) -> Iterator[Finding]:
+    for entry in result["differences"]:
+        if entry["verdict"] != "differs":
+            continue
+        kind = "calibration" if entry["figure"] == "calibration gap" else "disparity"
+        yield Finding(
+            "DU201", "warn", f"{named(entry['group'])}: {entry['figure']}",
+            f"{_amount(entry['value'][0])} against {_amount(entry['value'][1])} of {named(entry['reference'])}: "
+            f"difference {entry['difference']:+.3g} ({entry['low']:+.3g} to {entry['high']:+.3g}), "
+            f"p = {entry['p_adjusted']:.2g} with {result['comparisons']['number']} comparisons taken into account.",
+            "Find the cause (data, label, relation); guard it with `by`, or justify it in checklist.yaml.",
+            facts={"kind": kind, **entry},
+        )  # fmt: skip
+    screened = [e for e in result["differences"] if e["four_fifths_screen"]]
+    if screened:
+        yield Finding(
+            "DU202", "note", "four-fifths screen",
+            f"{len(screened)} selection rates are below four fifths of the reference's. This is a screen, not a test: "
+            "chance alone gives some, above all in small groups.",
+            "Look at those that DU201 names too.",
+            affected=tuple(f"{named(e['group'])}: {e['figure']}: {e['ratio']:.2f}" for e in screened),
+        )  # fmt: skip
+    few = sorted({named(e["group"]) for e in result["differences"] if e["verdict"] == "too few to tell"})
+    if few:
+        yield Finding(
+            "DU203", "note", "groups", f"{len(few)} groups have too few rows to tell whether some figures differ.",
+            "Collect more rows of these groups, or say that nothing is known about them.", affected=tuple(few),
+        )  # fmt: skip
+
+
+def named(group: Row) -> str:
+    """A group in words; a missing value is a group of its own."""
+    return " & ".join(f"{column}={'(missing)' if value is None else value}" for column, value in group.items()) or "all"
+
+
+def _amount(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.3g}"

@@ -1,0 +1,82 @@
+"""The checklist as a document: rendered from the bank, the plan and the answers, never edited by hand."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from drivetrain.checklist.answers import Answer, load
+from drivetrain.checklist.chosen import Item, questions
+from drivetrain.checklist.judge import judge
+from drivetrain.findings import Finding
+from drivetrain.spec import Spec
+from drivetrain.stages import reached
+
+_MARK = {"yes": "☑ yes", "no": "☒ no", "not applicable": "not applicable", "unknown": "☐ open"}
+
+
+def as_markdown(spec: Spec, *, today: date | None = None) -> str:
+    """`docs/bias_checklist.md`: every question of the plan with its answer, why it is asked and what is wrong with it.
+
+    Args:
+        spec: The plan; `checklist.yaml` and `evidence/` beside it are read.
+        today: The day on which answers expire; None: today.
+    """
+    answers = load(spec.root)
+    faults: dict[str, list[Finding]] = {}
+    for finding in judge(spec, today=today):
+        if finding.level != "pass":
+            faults.setdefault(str(finding.facts.get("item", "")), []).append(finding)
+    items = questions(spec)
+    now = [item for item in items if reached(spec.stage, item.question.stage)]
+    closed = sum(not faults.get(item.id) for item in now)
+    lines = [
+        f"# Bias checklist: {plain(spec.project.name)}",
+        "",
+        "*Rendered from `drivetrain.yaml`, `checklist.yaml` and `evidence/`. Answer in `checklist.yaml`; "
+        "`drivetrain checklist` lists what is open.*",
+        "",
+        f"Stage `{spec.stage}`: {closed} of {len(now)} questions that this gate asks are closed; "
+        f"{len(items) - len(now)} more come with later gates.",
+    ]
+    stage = ""
+    for item in items:
+        if item.question.stage != stage:
+            stage = item.question.stage
+            later = "" if reached(spec.stage, item.question.stage) else " (later)"
+            lines += ["", f"## Gate of stage `{stage}`{later}"]
+        lines += ["", *_item(item, answers.get(item.id, Answer()), faults.get(item.id, []))]
+    return "\n".join(lines) + "\n"
+
+
+def _item(item: Item, answer: Answer, faults: list[Finding]) -> list[str]:
+    asked = item.question
+    lines = [
+        f"### {asked.title}",
+        "",
+        f"**{asked.question}**",
+        "",
+        f"- Answer: {_MARK[answer.status]}{f', {plain(answer.note)}' if answer.note else ''}",
+        f"- Owner: {plain(answer.owner) or 'nobody yet'}"
+        + (f"; answered {answer.date}" if answer.date else "")
+        + (f"; expires {answer.expires}" if answer.expires else ""),
+    ]
+    lines += [f"- Evidence: `{proof.path.replace('`', '')}`" for proof in answer.evidence]
+    lines += [f"- **{fault.id}**: {plain(fault.what)} {plain(fault.advice)}" for fault in faults if fault.id != "DC101"]
+    lines += [
+        f"- Why it is asked: {asked.why}",
+        f"- Why here: {plain('; '.join(item.reasons))}",
+        f"- What can answer it: {asked.evidence}",
+        f"- Kind: {asked.kind}. Helps: {' '.join(asked.mitigations)}"
+        + (f" Does not help: {' '.join(asked.no_help)}" if asked.no_help else ""),
+        f"- Source: {asked.source}" + (f" (deon {', '.join(asked.deon)})" if asked.deon else ""),
+        f"- Key: `{asked.id}`",
+    ]
+    return lines
+
+
+def plain(text: str) -> str:
+    """A text of a person as Markdown that shows it: marks lose their meaning, and it stays one line."""
+    shown = " ".join(str(text).split())
+    for mark in "\\`*_{}[]()<>#+!|~&":
+        shown = shown.replace(mark, f"\\{mark}") if mark not in "<>&" else shown
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
