@@ -1,0 +1,68 @@
+"""Small helpers that a learner file calls by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.errors import TrainingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from drivetrain.spec.models import Model
+
+
+def architecture(model: Model) -> Any:
+    """The function that builds the body of a vision model: a name of torchvision's or fastai's, e.g. `resnet18`.
+
+    Raises:
+        TrainingError: There is no architecture of that name.
+    """
+    from difflib import get_close_matches
+
+    import torchvision.models
+    from fastai.vision.models import xresnet
+
+    name = model.architecture or "resnet18"
+    known = [n for n in torchvision.models.list_models() if "." not in n and not n.startswith(("raft", "s3d", "mvit"))]
+    if name in known:
+        return getattr(torchvision.models, name)
+    if name.startswith("xresnet") and hasattr(xresnet, name):
+        return getattr(xresnet, name)
+    near = get_close_matches(name, known, 3)
+    advice = f"Did you mean {', '.join(near)}?" if near else "Take one of torchvision's, e.g. resnet18."
+    raise TrainingError(f"there is no architecture `{name}`.", advice, f"models.{model.name}.architecture")
+
+
+def batch_size(model: Model, cases: pd.DataFrame) -> int:
+    """Rows per step: as the plan says, but never more than there are, because fastai drops an incomplete batch."""
+    return max(1, min(model.training.batch_size, int((cases["split"] == "train").sum())))
+
+
+def class_weights(model: Model, dls: Any) -> Any:
+    """Weights of the classes in the loss (the rarer, the heavier; one on average over the rows), or None.
+
+    Calibration takes them back later, so that probabilities still mean frequencies.
+    """
+    import numpy as np
+    import torch
+
+    if model.training.class_weights == "none":
+        return None
+    [outcome] = model.predicts or [""]
+    labels = dls.train_ds.items[outcome].to_numpy()
+    vocab = list(dls.vocab)
+    if not np.issubdtype(labels.dtype, np.integer):
+        labels = np.array([vocab.index(label) for label in labels])
+    counts = np.bincount(labels, minlength=len(vocab))
+    return torch.tensor(len(labels) / (len(vocab) * counts), dtype=torch.float32, device=dls.device)
+
+
+def fill_complete(cases: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
+    """Fill gaps in numbers that have none in training, with the training median.
+
+    fastai's `FillMissing` fills what was missing in training and refuses a gap anywhere else.
+    """
+    train = cases[cases["split"] == "train"]
+    complete = [name for name in numbers if train[name].notna().all()]
+    return cases.assign(**{name: cases[name].fillna(train[name].median()) for name in complete})
