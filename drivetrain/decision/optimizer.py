@@ -146,7 +146,7 @@ def _prices(values: Floats, uses: Floats, feasible: NDArray[np.bool_], weights: 
             "Relax one of them, or declare it `hard: false`.",
             where="optimizer",
         )
-    return np.maximum(0.0, -np.asarray(result.ineqlin.marginals, dtype=float))
+    return np.asarray(np.maximum(0.0, -result.ineqlin.marginals))
 
 
 def _repaired(

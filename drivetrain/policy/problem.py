@@ -148,14 +148,12 @@ def problem(spec: Spec) -> Problem:
     value = derived.expand("value")
     outcomes = tuple(_used_outcomes(spec))
     rules = tuple(_rules(spec))
-    constants: dict[str, float] = {}
-    for name, constant in objective.constants.items():
-        if constant.value is not None:
-            constants[name] = float(constant.value)
-        elif name in value.names:
+    constants = {n: float(c.value) for n, c in objective.constants.items() if c.value is not None}
+    for name in sorted(value.names - constants.keys()):
+        if name in objective.constants or f"constants.{name}" in objective.unknown:
             raise PolicyError(
                 "is not known yet, and the value depends on it.",
-                "Give it a value, or at least a low and a high, in `objective.constants`.",
+                "Give it a number: a first guess with `low` and `high` shows what it changes.",
                 where=f"objective.constants.{name}",
             )
     measure = objective.measure
