@@ -1,0 +1,78 @@
+"""Which data these are: one hash for a source, and whether `drivetrain sample` made any of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drivetrain.errors import DataError
+from drivetrain.evidence import file_digest
+from drivetrain.source.locate import locate, relative
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drivetrain.spec import Spec
+
+SAMPLE = "data/sample.json"
+"""What `drivetrain sample` wrote, with the hash of each file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a source is made of.
+
+    Attributes:
+        sha256: Of the files' paths and bytes; equal exactly when these are.
+        files: Number of files.
+        bytes: Their size together.
+        synthetic: Whether a file among them is unchanged sample data, wherever it was moved.
+    """
+
+    sha256: str
+    files: int
+    bytes: int
+    synthetic: bool
+
+    def as_json(self) -> dict[str, str | bool]:
+        """What evidence keeps of it."""
+        return {"sha256": self.sha256, "synthetic": self.synthetic}
+
+
+def fingerprint(spec: Spec, name: str) -> Fingerprint:
+    """Hash the files of a source.
+
+    Raises:
+        DataError: The source is missing or a file cannot be read.
+    """
+    source = spec.source(name)
+    made = _made(spec.root)
+    total, size, synthetic = hashlib.sha256(), 0, False
+    paths = list(locate(spec, source).paths)
+    for path in paths:
+        try:
+            digest = file_digest(path)
+            size += path.stat().st_size
+        except OSError as error:
+            raise DataError(f"cannot be read ({error.strerror}).", where=relative(path, spec.root)) from error
+        total.update(f"{digest} {relative(path, spec.root)}\n".encode())
+        synthetic = synthetic or digest in made
+    return Fingerprint(total.hexdigest(), len(paths), size, synthetic)
+
+
+def _made(root: Path) -> frozenset[str]:
+    """Hashes of sample data that are not real."""
+    path = root / SAMPLE
+    if not path.exists():
+        return frozenset()
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        return frozenset(map(str, body["files"].values())) if body["synthetic"] else frozenset()
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DataError(
+            f"cannot be read ({error}), so sample data cannot be told from real data.",
+            "Restore it, or delete all data that `drivetrain sample` wrote together with it.",
+            SAMPLE,
+        ) from error

@@ -1,0 +1,142 @@
+"""From a location in the plan to files on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drivetrain.errors import DataError
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
+    from drivetrain.spec.data import Source
+
+IMAGES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
+TEXTS = frozenset({".txt", ".md"})
+TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz"})
+
+_GLOB = re.compile(r"[*?\[]")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SIDE_FILES = frozenset({"records.csv"})
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one source.
+
+    Attributes:
+        base: The folder that `filename` patterns are searched below.
+        paths: Sorted, so that every machine sees the same order.
+        media: True when each file is one row; False when the files hold rows.
+    """
+
+    base: Path
+    paths: tuple[Path, ...]
+    media: bool
+
+
+def is_url(location: str) -> bool:
+    """Whether a location names another machine or a database."""
+    return bool(_URL.match(location))
+
+
+def suffix(path: Path) -> str:
+    """The ending of a file's name in small letters, `.csv.gz` counted as one."""
+    endings = [part.lower() for part in path.suffixes[-2:]]
+    return "".join(endings) if endings[-1:] == [".gz"] else "".join(endings[-1:])
+
+
+def relative(path: Path, root: Path) -> str:
+    """A file as the plan would name it: relative to the plan's folder, with `/` on every system."""
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def location(spec: Spec, source: Source) -> str:
+    """Where a source lies: its `location`, or `data/<source>` when it is collected.
+
+    Raises:
+        DataError: The plan names neither.
+    """
+    if source.location:
+        return str(source.location)
+    if source.collect is not None:
+        return f"data/{source.name}"
+    raise DataError("has no `location` yet.", "Say in the plan where the data lie.", f"data.{source.name}")
+
+
+def locate(spec: Spec, source: Source) -> Files:
+    """The files of a source.
+
+    Raises:
+        DataError: Nothing is there, or nothing of the source's kind.
+    """
+    where = location(spec, source)
+    named = f"data.{source.name}"
+    if is_url(where):
+        raise DataError(f"`{where.split('://')[0]}://` locations are no files.", "Give a path.", named)
+    path = spec.root / where
+    if _GLOB.search(where):
+        base, pattern = _split_glob(spec.root, where)
+        found = sorted(p for p in base.glob(pattern) if p.is_file() and not _hidden(p, base)) if base.is_dir() else []
+        if not found:
+            raise DataError(f"no file matches `{where}`.", _advice(spec, source), named)
+        return Files(base, tuple(found), source.kind != "table" and all(suffix(p) not in TABLES for p in found))
+    if path.is_file():
+        return Files(path.parent, (path,), False)
+    if not path.exists():
+        raise DataError(f"`{where}` is not there.", _advice(spec, source), named)
+    wanted = _suffixes(source.kind)
+    found = sorted(p for p in _walk(path) if suffix(p) in wanted and p.name not in _SIDE_FILES)
+    if not found and source.kind not in ("table", "ratings"):
+        wanted = TABLES
+        found = sorted(p for p in _walk(path) if suffix(p) in wanted and p.name not in _SIDE_FILES)
+    if not found:
+        endings = ", ".join(sorted(_suffixes(source.kind)))
+        raise DataError(f"`{where}` holds no file that ends in {endings}.", _advice(spec, source), named)
+    return Files(path, tuple(found), wanted is not TABLES)
+
+
+def _suffixes(kind: str) -> frozenset[str]:
+    if kind.startswith("images"):
+        return IMAGES
+    return {"audio": AUDIO, "text": TEXTS, "series": TABLES}.get(kind, TABLES)
+
+
+def _split_glob(root: Path, where: str) -> tuple[Path, str]:
+    parts = Path(where).parts
+    first = next(i for i, part in enumerate(parts) if _GLOB.search(part))
+    return root.joinpath(*parts[:first]), "/".join(parts[first:])
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files below a folder, hidden ones left out; a link back to a folder above is followed only once."""
+    waiting, seen = [folder], set[tuple[int, int]]()
+    while waiting:
+        here = waiting.pop()
+        status = here.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(here) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    waiting.append(Path(entry.path))
+                elif entry.is_file():
+                    yield Path(entry.path)
+
+
+def _hidden(path: Path, base: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(base).parts)
+
+
+def _advice(spec: Spec, source: Source) -> str:
+    if source.collect is not None:
+        return "`drivetrain collect` fetches it; `drivetrain sample` writes sample data to start with."
+    return "Put the data there, change `location`, or start with sample data: `drivetrain sample` writes some that fit."

@@ -1,0 +1,244 @@
+"""What a source of the plan gives: rows with the plan's types, from files of any kind."""
+
+import hashlib
+import json
+from pathlib import Path
+from textwrap import dedent
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivetrain import source
+from drivetrain.errors import DataError
+from drivetrain.spec import Spec, load_spec
+
+HEAD = """\
+drivetrain: 1
+project: {name: Try}
+objective: {statement: Try it.}
+levers: [{name: l, type: options, options: [a, b]}]
+"""
+
+
+def plan(folder: Path, data: str, more: str = "") -> Spec:
+    (folder / "drivetrain.yaml").write_text(HEAD + more + "data:\n" + dedent(data))
+    return load_spec(folder)
+
+
+def csv(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dedent(text).lstrip())
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" + name.encode())
+
+
+IMAGES = """\
+- name: photos
+  kind: images
+  location: data/photos
+  filename: "(?P<depot>[a-z]+)-(?P<n>\\\\d+)\\\\.png"
+  outcomes: {digit: {column: folder, values: ["0", "1"], affected_by: []}}
+"""
+
+
+def test_a_folder_of_images_is_a_table_of_its_files(tmp_path):
+    touch(tmp_path, "data/photos/1/north-7.png", "data/photos/0/south-3.png", "data/photos/0/.hidden.png")
+    touch(tmp_path, "data/photos/0/notes.txt", "data/photos/.cache/1/west-1.png", "data/photos/1/UPPER.PNG")
+    rows = source.table(plan(tmp_path, IMAGES), "photos").to_pylist()
+    assert [row["path"] for row in rows] == [
+        "data/photos/0/south-3.png",
+        "data/photos/1/UPPER.PNG",
+        "data/photos/1/north-7.png",
+    ]
+    assert rows[0] == {
+        "image": "data/photos/0/south-3.png",
+        "path": "data/photos/0/south-3.png",
+        "folder": "0",
+        "stem": "south-3",
+        "suffix": ".png",
+        "depot": "south",
+        "n": "3",
+        "digit": "0",
+    }
+    assert rows[1]["depot"] is None
+
+
+def test_a_table_has_the_types_of_the_plan_and_only_what_the_plan_names(tmp_path):
+    csv(
+        tmp_path,
+        "data/t.csv",
+        """
+        age,calls,ok,region,who,day,y,unnamed
+        1.5,2,yes,north,007,2025-01-31,1,a
+        ,3,no,,17,2025-02-01 10:30:00,0,b
+        NA,,,south,,,,c
+        """,
+    )
+    spec = plan(
+        tmp_path,
+        """\
+        - name: t
+          kind: table
+          location: data/t.csv
+          entity: who
+          time: day
+          columns: {age: number, calls: integer, ok: boolean, region: category}
+          outcomes: {bought: {column: y, type: binary, affected_by: []}}
+        """,
+    )
+    rows = source.table(spec, "t")
+    assert rows.schema.names == ["age", "calls", "ok", "region", "who", "day", "bought"]
+    assert rows.column("age").to_pylist() == [1.5, None, None]
+    assert rows.column("calls").to_pylist() == [2, 3, None]
+    assert rows.column("ok").to_pylist() == [True, False, None]
+    assert rows.column("region").to_pylist() == ["north", None, "south"]
+    assert rows.column("who").to_pylist() == ["007", "17", None]
+    assert rows.column("bought").to_pylist() == [True, False, None]
+    assert [str(t) for t in rows.column("day").to_pylist()] == ["2025-01-31 00:00:00", "2025-02-01 10:30:00", "None"]
+
+
+def test_csv_and_parquet_with_the_same_content_give_the_same_rows(tmp_path):
+    csv(tmp_path, "a.csv", "k;x;y\n1;0.5;true\n2;;false\n")
+    pq.write_table(pa.table({"k": [1.0, 2.0], "x": [0.5, None], "y": [True, False]}), tmp_path / "b.parquet")
+    entry = (
+        "- {{name: {0}, kind: table, location: {1}, entity: k, columns: {{x: number}}, "
+        "outcomes: {{y_{0}: {{column: y, type: binary, affected_by: []}}}}}}\n"
+    )
+    spec = plan(tmp_path, entry.format("a", "a.csv") + entry.format("b", "b.parquet"))
+    a, b = source.table(spec, "a"), source.table(spec, "b")
+    assert [list(row.values()) for row in a.to_pylist()] == [list(row.values()) for row in b.to_pylist()]
+
+
+def test_several_files_of_a_glob_are_one_table_in_the_order_of_their_names(tmp_path):
+    csv(tmp_path, "data/b.csv", "x,y\n3,c\n")
+    csv(tmp_path, "data/a.csv", "y,x\na,1\nb,2\n")
+    spec = plan(tmp_path, "- {name: t, kind: table, location: data/*.csv, columns: {x: integer, y: text}}\n")
+    assert source.table(spec, "t").to_pydict() == {"x": [1, 2, 3], "y": ["a", "b", "c"]}
+
+
+def test_a_column_may_change_its_type_between_files(tmp_path):
+    pq.write_table(pa.table({"x": [1, 2]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"x": ["3"]}), tmp_path / "b.parquet")
+    spec = plan(tmp_path, "- {name: t, kind: table, location: '*.parquet', columns: {x: number}}\n")
+    assert source.table(spec, "t")["x"].to_pylist() == [1.0, 2.0, 3.0]
+
+
+def test_a_folder_of_texts_gives_their_content(tmp_path):
+    csv(tmp_path, "data/mails/spam/1.txt", "Buy now\n")
+    csv(tmp_path, "data/mails/ham/2.txt", "Lunch?\n")
+    spec = plan(
+        tmp_path,
+        "- {name: m, kind: text, location: data/mails, "
+        "outcomes: {c: {column: folder, values: [ham, spam], affected_by: []}}}\n",
+    )
+    rows = source.table(spec, "m")
+    assert rows["text"].to_pylist() == ["Lunch?\n", "Buy now\n"]
+    assert rows["c"].to_pylist() == ["ham", "spam"]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, ["`data/photos` is not there", "drivetrain sample"]),
+        ({"data/photos/readme.txt": "x"}, ["holds no file that ends in", ".png"]),
+    ],
+)
+def test_a_folder_that_is_missing_or_empty_says_what_to_do(tmp_path, files, says):
+    for name, text in files.items():
+        csv(tmp_path, name, text)
+    with pytest.raises(DataError) as error:
+        source.cases(plan(tmp_path, IMAGES))
+    for words in says:
+        assert words in error.value.message
+    assert str(tmp_path) not in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("age,y\nten,1\n11,0\n", "column `age`: row 1 holds 'ten', which is not a number"),
+        ("age,y\n1,1\n2,maybe\n3,perhaps\n", "row 2 holds 'maybe' and 1 more, which is not true or false"),
+        ("aeg,y\n1,1\n", "there is no column `age`. Did you mean `aeg`?"),
+        ("age,y\n1,1,2\n", "cannot be read as CSV"),
+        ("age,age,y\n1,1,2\n", "has the column `age` twice"),
+        ("", "is empty"),
+        ("age,y\n", "holds no row"),
+    ],
+)
+def test_a_faulty_table_is_named_with_its_row_and_column(tmp_path, text, says):
+    csv(tmp_path, "t.csv", text)
+    spec = plan(
+        tmp_path,
+        "- {name: t, kind: table, location: t.csv, columns: {age: number}, "
+        "outcomes: {o: {column: y, type: binary, affected_by: []}}}\n",
+    )
+    with pytest.raises(DataError) as error:
+        source.table(spec, "t")
+    assert says in error.value.message
+
+
+def test_a_broken_parquet_file_is_named(tmp_path):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read as Parquet"):
+        source.table(plan(tmp_path, "- {name: t, kind: table, location: t.parquet, columns: {x: number}}\n"), "t")
+
+
+def test_the_fingerprint_changes_with_any_byte_and_name_and_with_nothing_else(tmp_path):
+    touch(tmp_path, "data/photos/0/south-3.png", "data/photos/1/north-7.png")
+    spec = plan(tmp_path, IMAGES)
+    first = source.fingerprint(spec, "photos")
+    lines = "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.relative_to(tmp_path).as_posix()}\n"
+        for path in sorted((tmp_path / "data/photos").rglob("*.png"))
+    )
+    assert first.sha256 == hashlib.sha256(lines.encode()).hexdigest()
+    assert (first.files, first.synthetic) == (2, False)
+    touch(tmp_path, "data/photos/readme.md")
+    assert source.fingerprint(spec, "photos") == first
+    (tmp_path / "data/photos/0/south-3.png").write_bytes(b"y")
+    assert source.fingerprint(spec, "photos").sha256 != first.sha256
+
+
+def test_sample_data_are_told_from_real_data_even_when_they_are_moved(tmp_path):
+    touch(tmp_path, "data/photos/0/south-3.png")
+    spec = plan(tmp_path, IMAGES)
+    digest = hashlib.sha256((tmp_path / "data/photos/0/south-3.png").read_bytes()).hexdigest()
+    made = {"synthetic": True, "files": {"data/other.png": digest}}
+    (tmp_path / "data/sample.json").write_text(json.dumps(made))
+    assert source.fingerprint(spec, "photos").synthetic
+    (tmp_path / "data/sample.json").write_text(json.dumps(made | {"synthetic": False}))
+    assert not source.fingerprint(spec, "photos").synthetic
+    (tmp_path / "data/sample.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be told from real data"):
+        source.fingerprint(spec, "photos")
+
+
+NUMBERS = st.lists(st.one_of(st.none(), st.floats(allow_nan=False, width=64)), min_size=1, max_size=30)
+
+
+@given(NUMBERS)
+def test_a_number_written_to_csv_comes_back_exactly(tmp_path_factory, numbers):
+    folder = tmp_path_factory.mktemp("numbers")
+    (folder / "t.csv").write_text("x,k\n" + "".join(f"{'' if x is None else repr(x)},1\n" for x in numbers))
+    spec = plan(folder, "- {name: t, kind: table, location: t.csv, columns: {x: number}}\n")
+    assert source.table(spec, "t")["x"].to_pylist() == numbers
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r"), min_size=1), min_size=1))
+def test_any_text_written_to_csv_comes_back(tmp_path_factory, texts):
+    import csv as lines
+
+    folder = tmp_path_factory.mktemp("texts")
+    with (folder / "t.csv").open("w", newline="", encoding="utf-8") as stream:
+        lines.writer(stream, lineterminator="\n").writerows([["x", "k"], *[[text, "1"] for text in texts]])
+    spec = plan(folder, "- {name: t, kind: table, location: t.csv, columns: {x: text}}\n")
+    assert source.table(spec, "t")["x"].to_pylist() == texts
