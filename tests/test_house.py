@@ -34,7 +34,7 @@ ORDER = [
     {"review"},
     {"project"},
     {"doctor", "explain"},
-    {"cli"},
+    {"cli", "__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -256,3 +257,16 @@ def test_a_vendored_wheel_installs_and_brings_the_template(tmp_path, plan):
     )
     assert found.stdout.strip() == str(packaged)
     assert "--find-links vendor" in (made.path / "Makefile").read_text()
+
+
+def test_what_tools_leave_in_a_template_is_no_part_of_it(tmp_path, plan):
+    forked = tmp_path / "forked"
+    shutil.copytree(template.folder(), forked)
+    clean = project.new(plan, tmp_path / "clean", template=forked)
+    inside = forked / "{{ cookiecutter.slug }}"
+    for folder in (inside / ".ruff_cache", inside / "tests" / "__pycache__", forked / "learners" / "__pycache__"):
+        folder.mkdir(exist_ok=True)
+        (folder / "x.pyc").write_bytes(b"\x89\x00\xff")
+        (folder / "x").write_bytes(b"\x89PNG {{ cookiecutter.nothing }}\xff")
+    template.version.cache_clear()
+    assert tree(project.new(plan, tmp_path / "used", template=forked).path) == tree(clean.path)

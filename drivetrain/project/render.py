@@ -83,22 +83,30 @@ def _ask(spec: Spec, project: Path) -> None:
 
 
 def _generate(template: Path, variables: dict[str, object], stage: Path) -> None:
-    from cookiecutter.exceptions import CookiecutterException
     from cookiecutter.generate import generate_files
     from jinja2 import TemplateError
 
     from drivetrain.project.bytecode import cache
 
-    # A list or a nested value may be rendered by cookiecutter's own command; here nothing of the context is.
-    options = variables.get("_jinja2_env_vars")
-    variables["_jinja2_env_vars"] = {**(options if isinstance(options, dict) else {}), "bytecode_cache": cache()}
+    verbatim, options = variables.get("_copy_without_render"), variables.get("_jinja2_env_vars")
+    variables = {
+        **variables,
+        # Caches of tools that ran in the template are no text; they are copied, and go when all is rendered.
+        "_copy_without_render": [
+            *(verbatim if isinstance(verbatim, list) else []),
+            *(pattern for name in templates.LITTER for pattern in (name, f"*/{name}")),
+        ],
+        "_jinja2_env_vars": {**(options if isinstance(options, dict) else {}), "bytecode_cache": cache()},
+    }
     try:
         generate_files(str(template), {"cookiecutter": variables}, str(stage), accept_hooks=False)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         where = f"{getattr(error, 'name', None) or 'template'}{f':{line}' if line else ''}"
         raise ProjectError(f"the template cannot be rendered ({error.message}).", "Repair it.", where) from error
-    except CookiecutterException as error:
+    except OSError:
+        raise
+    except Exception as error:  # an expression of a template can raise anything
         raise ProjectError(f"the template cannot be rendered ({error}).", "Repair it.", "template") from error
 
 

@@ -13,7 +13,7 @@ from drivetrain.errors import ProjectError
 
 _HERE = Path(__file__).resolve().parent.parent
 # What lies in a folder that was worked in, and is no part of a template.
-_LITTER = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".DS_Store"})
+LITTER = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".DS_Store"})
 
 
 def folder() -> Path:
@@ -72,7 +72,7 @@ def files(template: Path) -> Iterator[Path]:
 
 def litter(path: Path) -> bool:
     """Whether a path only came about by working in the template."""
-    return path.suffix in {".pyc", ".pyo"} or not _LITTER.isdisjoint(path.parts)
+    return path.suffix in {".pyc", ".pyo"} or not LITTER.isdisjoint(path.parts)
 
 
 @cache

@@ -15,7 +15,8 @@ PLAN = load_spec(ROOT)
 PACKAGE = next(ROOT.glob("*/learners")).parent.name
 OWN = {"drivetrain.yaml", "checklist.yaml", PACKAGE}
 
-Step = Callable[..., subprocess.CompletedProcess[str]]
+STEPS = ["check_data", "train", "decide", "audit"]
+Step = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +34,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def step(project: Path) -> Step:
-    """Runs a module in the copy, as `make` does in the project: `step("train")`."""
-    return lambda name, *arguments: run_in(project, f"{PACKAGE}.{name}", *arguments)
+def until(project: Path) -> Step:
+    """`until("decide")` runs the steps up to this one, each once, and gives what the last of them said."""
+    done: dict[str, subprocess.CompletedProcess[str]] = {}
+
+    def run_until(name: str) -> subprocess.CompletedProcess[str]:
+        for step in STEPS[: STEPS.index(name) + 1]:
+            if step not in done:
+                done[step] = run_in(project, f"{PACKAGE}.{step}")
+        return done[name]
+
+    return run_until
 
 
 def run_in(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
