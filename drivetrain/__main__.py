@@ -1,4 +1,4 @@
-"""`python -m drivetrain`: the command line where there is no script on the path."""
+"""`python -m drivetrain`: the command line where no script is on the path."""
 
 from drivetrain.cli import main
 

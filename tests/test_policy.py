@@ -87,7 +87,7 @@ def test_a_limit_forbids_a_setting_for_the_cases_it_names_only():
 def test_what_is_chosen_weighs_the_error_against_the_clerk():
     problem = mail()
     columns, beliefs = three_letters(problem)
-    values, feasible, chosen = policy.act(problem, {}, columns, beliefs)
+    _, _, chosen = policy.act(problem, {}, columns, beliefs)
     assert [problem.labels[index] for index in chosen] == ["a", "manual", "manual"]
 
 

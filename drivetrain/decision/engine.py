@@ -187,14 +187,21 @@ def _policy_row(
 
 
 def _limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float]) -> dict[str, Any]:
-    met = figure.value <= limit.bound if limit.upper else figure.value >= limit.bound
+    """A constraint's figure beside its bound; `state` says whether the interval can tell the two apart."""
+
+    def holds(value: float) -> bool:
+        return value <= limit.bound if limit.upper else value >= limit.bound
+
+    ends = holds(figure.low), holds(figure.high)
+    state = "met" if all(ends) else "too few cases to tell" if any(ends) else "not met"
     return {
         "name": limit.name,
         **_interval(figure),
         "bound": limit.bound,
         "kind": "at_most" if limit.upper else "at_least",
         "hard": limit.hard,
-        "met": bool(met),
+        "met": bool(holds(figure.value)),
+        "state": state,
         "price": prices.get(limit.name, 0.0),
     }
 

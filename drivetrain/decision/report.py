@@ -32,18 +32,21 @@ def last(root: Path) -> Mapping[str, Any]:
 
 def show(result: Mapping[str, Any]) -> None:
     """Print the comparison of policies, the constraints and the notes to stdout."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = Console(highlight=False)
+
+    def say(line: str) -> None:
+        console.print(Text(line), soft_wrap=True)
+
     against = {row["against"]: row for row in result["differences"]}
-    less = " (less is better)" if result["direction"] == "minimize" else ""
-    title = f"{result['measure']} in {result['unit']}{less}, {result['cases']} cases that no model has seen"
-    table = Table(title=Text(title), box=SIMPLE_HEAD, title_justify="left")
-    for heading in ("policy", "figure", "95 % interval", "optimized is better by", "95 % interval", "label"):
-        table.add_column(heading, justify="left" if heading in ("policy", "label") else "right", no_wrap=True)
+    less = ", less is better" if result["direction"] == "minimize" else ""
+    say(f"{result['measure']} in {result['unit']}{less}; {result['cases']} cases that no model has seen\n")
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("policy", "figure", "95 % interval", "optimized gains", "95 % interval"):
+        table.add_column(heading, justify="left" if heading == "policy" else "right", no_wrap=True)
     for row in result["policies"]:
         gain = against.get(row["name"])
         table.add_row(
@@ -52,24 +55,23 @@ def show(result: Mapping[str, Any]) -> None:
             interval(row),
             number(gain["value"]) if gain else "",
             interval(gain) if gain else "",
-            row["label"],
         )
     console.print(table)
+    console.print()
     for row in result["constraints"]:
         sign = "at most" if row["kind"] == "at_most" else "at least"
-        state = "met" if row["met"] else "NOT MET"
-        line = f"{row['name']}: {number(row['value'])} ({interval(row)}), {sign} {number(row['bound'])}: {state}"
+        line = f"{row['name']}: {number(row['value'])} ({interval(row)}), {sign} {number(row['bound'])}: {row['state']}"
         price = f"; one unit more is worth {number(row['price'])} {result['unit']}" if row["price"] else ""
-        console.print(Text(line + price))
+        say(line + price)
     for note in result["notes"]:
-        console.print(Text(note))
+        say(note)
 
 
 def number(value: float | None) -> str:
     """Four significant digits, with a minus that lines up; a dash where there is no figure."""
-    return "–" if value is None else f"{value:,.4g}"
+    return "–" if value is None else f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 def interval(row: Mapping[str, Any]) -> str:
-    """`low … high`."""
-    return f"{number(row['low'])} … {number(row['high'])}"
+    """`low to high`."""
+    return f"{number(row['low'])} to {number(row['high'])}"
