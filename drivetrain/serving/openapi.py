@@ -1,0 +1,135 @@
+"""The service's own description: the shape of a case follows from the plan, with an example."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from drivetrain import load_spec
+from drivetrain.errors import DrivetrainError
+from drivetrain.serving.field import Field, fields
+
+_REFUSALS = {
+    "400": "The body cannot be read.",
+    "413": "The request is too large.",
+    "415": "Neither JSON nor a form.",
+    "422": "A case does not fit the plan.",
+    "503": "Not ready, or too many requests are waiting.",
+}
+
+
+def describe(app: FastAPI, read_cases: Callable[..., Any], folder: Path | None) -> dict[str, Any]:
+    """OpenAPI of the application; every endpoint that takes `Cases` gets their shape.
+
+    Args:
+        app: The application with all its endpoints.
+        read_cases: The dependency that marks such an endpoint.
+        folder: The project's folder; its plan names the fields.
+    """
+    if app.openapi_schema is not None:
+        return app.openapi_schema
+    description = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    try:
+        spec = load_spec(folder)
+        known, outcomes = fields(spec), [name for source in spec.data for name in source.outcomes]
+        description["info"] |= {"title": spec.project.name, "description": spec.project.summary or ""}
+    except DrivetrainError:
+        known, outcomes = {}, []
+    components = description.setdefault("components", {}).setdefault("schemas", {})
+    components["Case"] = _case(known)
+    components["Refusal"] = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
+    components["Outcomes"] = _outcomes(outcomes)
+    for route in app.routes:
+        if isinstance(route, APIRoute) and any(part.call is read_cases for part in route.dependant.dependencies):
+            item = "Outcomes" if route.path.endswith("feedback") else "Case"
+            for method in route.methods or ():
+                _takes_cases(description["paths"][route.path][method.lower()], item, known)
+    app.openapi_schema = description
+    return description
+
+
+def _takes_cases(operation: dict[str, Any], item: str, known: Mapping[str, Field]) -> None:
+    cases = {"type": "array", "minItems": 1, "items": {"$ref": f"#/components/schemas/{item}"}}
+    body: dict[str, Any] = {
+        "type": "object",
+        "properties": {"cases": cases},
+        "required": ["cases"],
+        "additionalProperties": False,
+    }
+    content: dict[str, Any] = {"application/json": {"schema": body}}
+    media = [field.name for field in known.values() if field.is_media]
+    if item == "Case" and media:
+        content["multipart/form-data"] = {
+            "schema": {
+                "type": "object",
+                "properties": {media[0]: {"type": "string", "format": "binary"}},
+                "required": [media[0]],
+            }
+        }
+    operation["requestBody"] = {"required": True, "content": content}
+    refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    operation["responses"] |= {code: {"description": text, "content": refusal} for code, text in _REFUSALS.items()}
+
+
+def _case(known: Mapping[str, Field]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: _property(field) for name, field in known.items()},
+        "required": [name for name, field in known.items() if field.required],
+        "additionalProperties": False,
+        "example": {name: example(field) for name, field in known.items() if field.required},
+    }
+
+
+def _outcomes(names: list[str]) -> dict[str, Any]:
+    decision = {"type": "string", "pattern": "^[0-9a-f]{24}$", "description": "As `/decide` answered it."}
+    return {
+        "type": "object",
+        "properties": {"decision": decision, **{name: {} for name in names}},
+        "required": ["decision"],
+        "additionalProperties": False,
+        "minProperties": 2,
+    }
+
+
+def _property(field: Field) -> dict[str, Any]:
+    if field.is_media:
+        return {"type": "string", "contentEncoding": "base64", "description": "The file in base64."}
+    kinds = {"number": "number", "integer": "integer", "boolean": "boolean"}
+    shape: dict[str, Any] = {"type": kinds.get(field.type, "string")}
+    if field.type != "text":
+        shape["type"] = [shape["type"], "null"]
+    if field.type == "time":
+        shape["format"] = "date-time"
+    if field.unit:
+        shape["description"] = f"in {field.unit}"
+    return shape
+
+
+def example(field: Field) -> Any:
+    """A value that a case may hold."""
+    if field.type == "image":
+        return _picture()
+    if field.type in ("number", "integer"):
+        low = field.minimum if field.minimum is not None else 0
+        middle = (low + field.maximum) / 2 if field.maximum is not None else low + 1
+        return int(middle) if field.type == "integer" else middle
+    if field.values:
+        return field.values[0]
+    return {"boolean": True, "time": "2026-01-31T12:00:00", "text": "Where is my parcel?"}.get(field.type, "a")
+
+
+def _picture() -> str:
+    """The smallest thing a client can send to see how it works: a white square in base64."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8), 255).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
