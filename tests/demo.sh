@@ -21,8 +21,13 @@ step "The service answers one real letter"
 python -m mail_sorting.serve --port "$port" &
 service=$!
 trap 'kill "$service" 2>/dev/null || true' EXIT
-python -m mail_sorting.client --url "http://127.0.0.1:$port" --wait 60 "$(find data/letters/7 -name '*.png' | sort | head -n 1)"
-kill "$service" && wait "$service" 2>/dev/null || true
+until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+  kill -0 "$service" 2>/dev/null || wait "$service"   # it ended on its own: its message is above, its exit code ours
+  sleep 0.2
+done
+python -m mail_sorting.client --url "http://127.0.0.1:$port" "$(find data/letters/7 -name '*.png' | sort | head -n 1)"
+kill "$service"
+wait "$service" 2>/dev/null || true
 trap - EXIT
 
 step "What each policy is worth"
