@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivetrain.decision import optimize
-from drivetrain.decision.evaluate import bootstrap, mean_of, ratio_of_means
+from drivetrain.decision.evaluate import bootstrap, mean_of, proportion_or, ratio_of_means
 from drivetrain.errors import PolicyError
 
 
@@ -125,6 +125,16 @@ def test_a_ratio_is_a_ratio_of_means_and_an_empty_group_has_no_figure():
     figures = bootstrap({"r": ratio_of_means(top, below), "none": ratio_of_means(top * 0, below * 0)}, weights)
     assert figures["r"].value == pytest.approx(2 / 3)
     assert np.isnan(figures["none"].value)
+
+
+def test_a_share_that_was_never_seen_is_not_known_to_be_nothing():
+    none, all_ = np.zeros(50), np.ones(50)
+    weights = np.full(50, 1 / 50)
+    bare = bootstrap({"r": ratio_of_means(none, all_)}, weights)["r"]
+    assert (bare.low, bare.high) == (0, 0)
+    figure = proportion_or(bare, none, all_, weights)
+    assert figure.low == 0
+    assert 0.05 < figure.high < 0.1, "three in fifty would hardly be overlooked, one in fifty easily"
 
 
 def test_a_paired_difference_has_a_narrower_interval_than_two_figures_apart():

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "drivetrain"
 
 ORDER = [
-    {"errors", "findings", "evidence", "stages"},
+    {"errors", "findings", "evidence", "stages", "text"},
     {"spec"},
     {"source"},
     {"artifact"},

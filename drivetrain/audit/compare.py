@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from drivetrain.audit import intervals
+from drivetrain import intervals
 from drivetrain.audit.counts import Group
 from drivetrain.audit.figures import Rate, Table
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.audit import intervals
+from drivetrain import intervals
 from drivetrain.audit.counts import Cells, Group, grouped, total
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import artifact, evidence, policy, source
-from drivetrain.decision.evaluate import Figure, Label, Statistic, bootstrap, mean_of, ratio_of_means
+from drivetrain.decision.evaluate import Figure, Label, Statistic, bootstrap, mean_of, proportion_or, ratio_of_means
 from drivetrain.decision.optimizer import optimize
 from drivetrain.errors import DataError, PolicyError
 from drivetrain.spec import Spec
@@ -91,9 +91,13 @@ def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int 
         if name != OPTIMIZED:
             statistics[OPTIMIZED, name] = mean_of(values[OPTIMIZED] - worth)
     limits = policy.limits(problem, judged.columns)
+    parts: dict[str, tuple[Floats, Floats]] = {}
     for limit in limits:
-        statistics["limit", limit.name] = _measure_of(problem, limit, judged, actions[OPTIMIZED], label)
+        parts[limit.name] = _measure_of(problem, limit, judged, actions[OPTIMIZED], label)
+        statistics["limit", limit.name] = ratio_of_means(*parts[limit.name])
     figures = bootstrap(statistics, judged.weights, seed=seed)
+    for name, (top, below) in parts.items():
+        figures["limit", name] = proportion_or(figures["limit", name], top, below, judged.weights)
     result = {
         "measure": problem.measure,
         "unit": problem.unit,
@@ -156,16 +160,16 @@ def _worth(problem: policy.Problem, formula: Any, world: World, action: policy.A
 
 def _measure_of(
     problem: policy.Problem, limit: policy.Limit, world: World, action: policy.Action, label: Label
-) -> Statistic:
-    """A constraint's measure under an action, in its own unit."""
+) -> tuple[Floats, Floats]:
+    """Numerator and denominator of a constraint's measure for each case under an action."""
     numerator = _worth(problem, limit.numerator, world, action, label)
     below = _worth(problem, limit.denominator, world, action, label)
     if limit.column is not None:
         name, group = limit.column
         there = action.get(name, world.columns.get(name))
         member = np.asarray(there).astype(str) == group
-        return ratio_of_means(numerator * member, below * member)
-    return ratio_of_means(numerator, below)
+        return numerator * member, below * member
+    return numerator, below
 
 
 def _interval(figure: Figure) -> dict[str, float | None]:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain import intervals
+
 Floats = NDArray[np.float64]
 Label = Literal["causal", "model-based", "not causal"]
 
@@ -47,6 +49,18 @@ def ratio_of_means(numerator: Floats, denominator: Floats) -> Statistic:
         return np.asarray(np.divide(weights @ numerator, below, out=empty, where=below != 0))
 
     return statistic
+
+
+def proportion_or(figure: Figure, numerator: Floats, denominator: Floats, weights: Floats) -> Figure:
+    """Wilson's interval where a ratio counts cases, the given figure elsewhere.
+
+    A bootstrap of a share that was never seen gives the interval from 0 to 0, as if it were known to be nothing.
+    """
+    counts = all(np.isin(values, (0.0, 1.0)).all() for values in (numerator, denominator))
+    if not counts or not np.allclose(weights, weights[0]) or not denominator.any():
+        return figure
+    value, low, high = intervals.rate(numerator.sum(), denominator.sum())
+    return Figure(float(value), float(low), float(high))
 
 
 def bootstrap(statistics: Mapping[Any, Statistic], weights: Floats, *, seed: int = 42) -> dict[Any, Figure]:
