@@ -1,0 +1,73 @@
+"""Pooled out-of-fold predictions: is the optimized policy worth as much as those that look at accuracy alone?"""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drivetrain import load_spec, policy
+from drivetrain.artifact import Distribution
+from drivetrain.decision import World, compare
+from drivetrain.spec.levers import Confident
+
+FOLDS = 5
+
+
+def pooled(example: str, into: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[policy.Problem, World]:
+    """Every case of an example, predicted by a model that has not seen it: five folds, the project's own training."""
+    for command in (["new", "--example", example, "-o", str(into)], ["sample", str(into / example)]):
+        subprocess.run([sys.executable, "-m", "drivetrain", *command], check=True, capture_output=True)
+    spec = load_spec(into / example)
+    monkeypatch.syspath_prepend(str(into / example))
+    monkeypatch.chdir(into / example)
+    from drivetrain import training
+
+    train = importlib.import_module(f"{spec.package}.train")
+
+    def trained(plan, model, cases):
+        learn = train.make_learner(plan, model, cases)
+        with learn.no_bar(), learn.no_logging():
+            train.fit(learn, model)
+        return learn
+
+    [model] = spec.models
+    [outcome] = model.predicts
+    cases = training.rows(spec, model).reset_index(drop=True)
+    probabilities = training.cross_fit(spec, model, cases, trained, folds=FOLDS)
+    problem = policy.problem(spec)
+    known = tuple(training.classes(spec, outcome, cases))
+    truth = cases[outcome].to_numpy()
+    world = World(
+        case=np.arange(len(cases)),
+        split=np.full(len(cases), "test"),
+        columns={name: cases[name].to_numpy() for name in problem.columns & set(cases.columns)},
+        beliefs={outcome: policy.belief(problem, outcome, Distribution(known, probabilities))},
+        truth={outcome: truth.astype(str) if outcome not in problem.binary else truth.astype(str) == "true"},
+        weights=np.full(len(cases), 1 / len(cases)),
+    )
+    return problem, world
+
+
+@pytest.mark.full
+@pytest.mark.train
+@pytest.mark.parametrize(("example", "cautious"), [("mail-sorting", "manual"), ("clinic-triage", "refer")])
+def test_the_optimized_policy_is_worth_at_least_as_much_as_accuracy_and_a_threshold(
+    example: str, cautious: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, world = pooled(example, tmp_path, monkeypatch)
+    [lever], [outcome] = problem.levers, problem.outcomes
+    threshold = Confident(confident=outcome, at_least=0.5, **{"else": cautious})
+    problem = replace(problem, policies={**problem.policies, "simple_rule": {lever: threshold}})
+    result = compare(problem, world, world).result
+    gains = {row["against"]: row for row in result["differences"]}
+    print(example, result["cases"], {name: (row["value"], row["low"], row["high"]) for name, row in gains.items()})
+    assert result["cases"] == {"mail-sorting": 1797, "clinic-triage": 569}[example]
+    assert gains["accuracy_first"]["value"] >= 0
+    assert gains["simple_rule"]["value"] >= 0
+    assert gains["today"]["low"] > 0
