@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 
-from drivetrain.errors import DrivetrainError, TrainingError
+from drivetrain.artifact import images
+from drivetrain.errors import DataError, DrivetrainError, TrainingError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from drivetrain.spec import Spec
     from drivetrain.spec.models import Model
 
@@ -25,8 +31,17 @@ def check_task(model: Model) -> None:
         raise TrainingError(f"the task `{model.task}` cannot be trained.", advice, f"models.{model.name}.task")
 
 
-def explain(error: Exception, plan: Spec) -> DrivetrainError | None:
-    """What a library's error means for the user; None when it is not one that is known."""
+def explain(error: Exception, plan: Spec, frames: Iterable[pd.DataFrame]) -> DrivetrainError | None:
+    """What a library's error means for the user; None when it is not one that is known.
+
+    Args:
+        error: What was raised while a run was under way.
+        plan: The plan.
+        frames: The rows of the run.
+    """
+    if isinstance(error, (OSError, SyntaxError)) and (broken := unreadable(plan, frames)):
+        named = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
+        return DataError(f"cannot be read as images: {named}.", "Replace or remove them; `make check` lists all.")
     if isinstance(error, (URLError, ConnectionError)):
         return no_weights(error, plan)
     if "out of memory" in str(error).lower():
@@ -52,3 +67,14 @@ def no_weights(error: Exception, plan: Spec) -> TrainingError:
     way = " and ".join(dict.fromkeys(ways)) or "put the weights into torch's cache folder"
     advice = f"Either {way}, or train without them: `training: {{pretrained: false}}`."
     return TrainingError(f"the pretrained weights cannot be downloaded ({error}).", advice)
+
+
+def unreadable(plan: Spec, frames: Iterable[pd.DataFrame]) -> list[str]:
+    """Image files of a run that cannot be read, relative to the plan's folder."""
+    found = []
+    for path in dict.fromkeys(path for frame in frames if "image" in frame for path in frame["image"]):
+        try:
+            images.read(Path(path), None, "")
+        except DataError:
+            found.append(Path(os.path.relpath(path, plan.root)).as_posix())
+    return found

@@ -79,7 +79,7 @@ class Run:
             if error is not None and not any(self.folder.iterdir()):
                 self.folder.rmdir()
         if isinstance(error, Exception) and not isinstance(error, DrivetrainError):
-            explained = faults.explain(error, self.plan)
+            explained = faults.explain(error, self.plan, self._frames.values())
             if explained is not None:
                 raise explained from error
 

@@ -54,6 +54,7 @@ def load_learner(folder: Path) -> Any:
     Raises:
         ArtifactError: The artifact is missing or was changed, or the learner's own code cannot be imported.
     """
+    import fastai.callback.all  # noqa: F401  (gives learners the methods that notebooks use)
     from fastai.learner import load_learner as load
 
     folder = Path(folder)
