@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from drivetrain.checklist.answers import Answer, Proof, initial_yaml, load
 from drivetrain.checklist.bank import Question, bank, question
-from drivetrain.checklist.chosen import Item, questions
+from drivetrain.checklist.chosen import Item, first, questions
 from drivetrain.checklist.judge import judge, open_items
 from drivetrain.checklist.render import as_markdown
 
@@ -21,6 +21,7 @@ __all__ = [
     "Question",
     "as_markdown",
     "bank",
+    "first",
     "initial_yaml",
     "judge",
     "load",

@@ -10,6 +10,7 @@ from drivetrain.checklist.judge import judge
 from drivetrain.findings import Finding
 from drivetrain.spec import Spec
 from drivetrain.stages import reached
+from drivetrain.text import code, markdown
 
 _MARK = {"yes": "☑ yes", "no": "☒ no", "not applicable": "not applicable", "unknown": "☐ open"}
 
@@ -30,7 +31,7 @@ def as_markdown(spec: Spec, *, today: date | None = None) -> str:
     now = [item for item in items if reached(spec.stage, item.question.stage)]
     closed = sum(not faults.get(item.id) for item in now)
     lines = [
-        f"# Bias checklist: {plain(spec.project.name)}",
+        f"# Bias checklist: {markdown(spec.project.name)}",
         "",
         "*Rendered from `drivetrain.yaml`, `checklist.yaml` and `evidence/`. Answer in `checklist.yaml`; "
         "`drivetrain checklist` lists what is open.*",
@@ -55,16 +56,18 @@ def _item(item: Item, answer: Answer, faults: list[Finding]) -> list[str]:
         "",
         f"**{asked.question}**",
         "",
-        f"- Answer: {_MARK[answer.status]}{f', {plain(answer.note)}' if answer.note else ''}",
-        f"- Owner: {plain(answer.owner) or 'nobody yet'}"
+        f"- Answer: {_MARK[answer.status]}{f', {markdown(answer.note)}' if answer.note else ''}",
+        f"- Owner: {markdown(answer.owner) or 'nobody yet'}"
         + (f"; answered {answer.date}" if answer.date else "")
         + (f"; expires {answer.expires}" if answer.expires else ""),
     ]
-    lines += [f"- Evidence: `{proof.path.replace('`', '')}`" for proof in answer.evidence]
-    lines += [f"- **{fault.id}**: {plain(fault.what)} {plain(fault.advice)}" for fault in faults if fault.id != "DC101"]
+    lines += [f"- Evidence: {code(proof.path)}" for proof in answer.evidence]
+    lines += [
+        f"- **{fault.id}**: {markdown(fault.what)} {markdown(fault.advice)}" for fault in faults if fault.id != "DC101"
+    ]
     lines += [
         f"- Why it is asked: {asked.why}",
-        f"- Why here: {plain('; '.join(item.reasons))}",
+        f"- Why here: {markdown('; '.join(item.reasons))}",
         f"- What can answer it: {asked.evidence}",
         f"- Kind: {asked.kind}. Helps: {' '.join(asked.mitigations)}"
         + (f" Does not help: {' '.join(asked.no_help)}" if asked.no_help else ""),
@@ -72,11 +75,3 @@ def _item(item: Item, answer: Answer, faults: list[Finding]) -> list[str]:
         f"- Key: `{asked.id}`",
     ]
     return lines
-
-
-def plain(text: str) -> str:
-    """A text of a person as Markdown that shows it: marks lose their meaning, and it stays one line."""
-    shown = " ".join(str(text).split())
-    for mark in "\\`*_{}[]()<>#+!|~&":
-        shown = shown.replace(mark, f"\\{mark}") if mark not in "<>&" else shown
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

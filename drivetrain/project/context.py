@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.project.origin import Origin
-from drivetrain.project.text import code, markdown, quoted
+from drivetrain.text import code, markdown, quoted
 
 if TYPE_CHECKING:
     from drivetrain.spec import Spec

@@ -1,8 +1,8 @@
-r"""The plan's text in the project's files: data, whatever it says.
+r"""The plan's text in generated files and reports: data, whatever it says.
 
-Everything that a user wrote reaches a generated file through one of these functions. Each gives one line that its
-format shows as it was meant and can not mistake for markup, and none gives back a template mark: a mark that is found
-in a rendered file is therefore always the template's own fault.
+Everything that a user wrote reaches a generated file or a report through one of these functions. Each gives one line
+that its format shows as it was meant and can not mistake for markup, and none gives back a template mark: a mark that
+is found in a rendered file is therefore always the template's own fault.
 """
 
 from __future__ import annotations

@@ -1,0 +1,186 @@
+"""Everything that is known about a project, as plain data in the order of the approach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from drivetrain import checklist, evidence
+from drivetrain.errors import EvidenceError
+from drivetrain.evidence import Evidence
+from drivetrain.findings import LEVELS, Finding
+from drivetrain.review.gates import GateView, gates
+from drivetrain.review.picture import Picture, draw
+from drivetrain.spec import OpenQuestion, Spec
+from drivetrain.stages import Stage
+
+STEPS = ("check", "train", "decide", "audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A step's evidence as it stands.
+
+    Attributes:
+        step: The step.
+        created: UTC time, ISO 8601.
+        synthetic: Made from sample data.
+        stale: Paths of the plan whose value is no longer what it read.
+        data: Sources that it read.
+    """
+
+    step: str
+    created: str
+    synthetic: bool
+    stale: tuple[str, ...]
+    data: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A planning review, as plain data.
+
+    Attributes:
+        name, summary, owners, stage, file: What is reviewed.
+        held: When, UTC, ISO 8601.
+        plan: The parts of the plan as JSON data.
+        picture: The drivetrain.
+        gates: The gates, in order.
+        findings: Findings of the judging rooms, gravest first.
+        questions: The next questions to ask, best first.
+        unknowns: What is asked and not answered yet.
+        records: Evidence of the steps that were run.
+        check, train, decide, audit: What those steps measured; empty when they were not run.
+        items: The checklist: each question with its answer and faults.
+        faults: Records that could not be read.
+    """
+
+    name: str
+    summary: str
+    owners: tuple[str, ...]
+    stage: Stage
+    file: str
+    held: str
+    plan: Mapping[str, Any]
+    picture: Picture
+    gates: tuple[GateView, ...]
+    findings: tuple[Finding, ...]
+    questions: tuple[str, ...]
+    unknowns: tuple[OpenQuestion, ...]
+    records: tuple[Record, ...]
+    check: Mapping[str, Any] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=dict)
+    decide: Mapping[str, Any] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    items: tuple[Mapping[str, Any], ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any evidence was made from sample data."""
+        return any(record.synthetic for record in self.records)
+
+    @property
+    def stale(self) -> bool:
+        """Whether any evidence was made from other values of the plan."""
+        return any(record.stale for record in self.records)
+
+
+def build(spec: Spec, *, today: date | None = None) -> Review:
+    """Gather what is known about the project of a plan: the plan itself, its evidence, its checklist.
+
+    Args:
+        spec: The plan, a draft included; `evidence/`, `checklist.yaml` beside it are read where they are.
+        today: The day on which things are overdue; None: today.
+    """
+    day = today or date.today()
+    records, faults = _records(spec.root)
+    judged: list[Finding] = []
+    try:
+        # As the last gate would judge: each gate then takes the questions that it asks.
+        judged = checklist.judge(spec, stage="wide", today=day)
+    except EvidenceError as error:
+        faults.append(error.message)
+    findings = sorted(_findings(spec), key=lambda f: -LEVELS.index(f.level))
+    views = gates(spec, records, findings, judged, day)
+    return Review(
+        name=spec.project.name,
+        summary=spec.project.summary or "",
+        owners=tuple(spec.project.owners),
+        stage=spec.stage,
+        file=spec.path.name if spec.path else "drivetrain.yaml",
+        held=datetime.now(UTC).isoformat(timespec="seconds"),
+        plan={part: spec.at(part) for part in _PARTS if spec.at(part)},
+        picture=draw(spec),
+        gates=tuple(views),
+        findings=tuple(findings),
+        questions=tuple(_questions(spec, views)),
+        unknowns=tuple(spec.unknowns),
+        records=tuple(
+            Record(step, r.created, r.synthetic, tuple(evidence.stale(r, spec.digest)), tuple(r.data))
+            for step, r in records.items()
+        ),
+        items=tuple(_items(spec, judged)) if not faults else (),
+        faults=tuple(faults),
+        **{step: records[step].result for step in STEPS if step in records},
+    )
+
+
+_PARTS = (
+    "objective", "decision", "levers", "uncontrollable", "data", "models", "simulator", "optimizer", "deployment",
+    "maintenance",
+)  # fmt: skip
+
+
+def _records(root: Path) -> tuple[dict[str, Evidence], list[str]]:
+    found: dict[str, Evidence] = {}
+    faults = []
+    for step in STEPS:
+        try:
+            record = evidence.read(root, step)
+        except EvidenceError as error:
+            faults.append(error.message)
+            continue
+        if record:
+            found[step] = record
+    return found, faults
+
+
+def _findings(spec: Spec) -> list[Finding]:
+    """What can be said about the plan without any data: boxes of the picture from which nothing comes."""
+    return [
+        Finding(
+            "DG101", "fail", node.id.replace("_", ".", 1), f"{node.title} {node.orphan}.", "Use it, or take it out."
+        )
+        for node in draw(spec).orphans
+    ]
+
+
+def _questions(spec: Spec, views: Sequence[GateView]) -> list[str]:
+    """The next questions: unknowns that a gate waits for, in the order of the approach, then what the gates ask."""
+    asked = [f"{missing.what} ({missing.owner})" if missing.owner else missing.what
+             for view in views for missing in view.missing if missing.kind == "unknown"]  # fmt: skip
+    first = checklist.first(spec)
+    return list(dict.fromkeys([*asked, *(item.question.question for item in first)]))
+
+
+def _items(spec: Spec, judged: Sequence[Finding]) -> list[Mapping[str, Any]]:
+    answers = checklist.load(spec.root)
+    found: list[Mapping[str, Any]] = []
+    for item in checklist.questions(spec):
+        answer = answers.get(item.id, checklist.Answer())
+        faults = [f for f in judged if f.facts.get("item") == item.id and f.level != "pass"]
+        found.append(
+            {
+                "id": item.id, "title": item.question.title, "question": item.question.question,
+                "stage": item.question.stage,
+                "kind": item.question.kind, "status": answer.status, "owner": answer.owner, "note": answer.note,
+                "expires": answer.expires.isoformat() if answer.expires else "", "reasons": list(item.reasons),
+                "evidence": [proof.path for proof in answer.evidence],
+                "faults": [{"id": f.id, "level": f.level, "what": f.what, "advice": f.advice} for f in faults],
+            }
+        )  # fmt: skip
+    return found

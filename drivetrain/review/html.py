@@ -1,0 +1,136 @@
+"""The review as one self-contained page; every text of the plan is escaped where it is put in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.review.build import STEPS, Review
+from drivetrain.review.layout import WIDTH, Scale, dot_plot, lay_out
+from drivetrain.review.picture import mermaid
+from drivetrain.review.words import group_name, interval, number, title
+from drivetrain.stages import reached
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGES = Path(__file__).with_name("pages")
+CONTENTS = (
+    ("picture", "The drivetrain"), ("questions", "Next questions"), ("gates", "Gates"), ("findings", "Findings"),
+    ("objective", "1 Objective"), ("levers", "2 Levers"), ("data", "3 Data"), ("models", "4 Models"),
+    ("policies", "5 Worth"), ("audit", "6 Audit"), ("checklist", "7 Checklist"), ("rollout", "8 Rollout"),
+    ("evidence", "9 Evidence"), ("unknowns", "10 Unknowns"),
+)  # fmt: skip
+KINDS = (
+    ("finding", "Findings"), ("part", "Parts of the plan"), ("unknown", "Open questions"), ("evidence", "Evidence"),
+    ("policy", "Policy"), ("deployment", "Deployment"), ("checklist", "Bias checklist"),
+)  # fmt: skip
+
+
+def html(review: Review) -> str:
+    """The page."""
+    from markupsafe import Markup
+
+    decide, audit = review.decide, review.audit
+    gains = {
+        row.get("against"): row for row in decide.get("differences", ()) if row.get("name", "optimized") == "optimized"
+    }
+    asked = [item for item in review.items if reached(review.stage, item["stage"])]
+    page: str = _environment().get_template("review.html").render(
+        review=review,
+        # The style sheet is ours and holds no text of the plan.
+        style=Markup((PAGES / "style.css").read_text(encoding="utf-8")),
+        contents=[entry for entry in CONTENTS if entry[0] != "findings" or review.findings],
+        kinds=KINDS,
+        drawing=lay_out(review.picture),
+        box_width=WIDTH,
+        mermaid=mermaid(review.picture),
+        synthetic=[record.step for record in review.records if record.synthetic],
+        gains=gains,
+        policy_plot=_policies(decide),
+        audit_tables=audit_tables(audit),
+        asked=len(asked),
+        closed=sum(not item["faults"] for item in asked),
+        checklist=[(stage, list(items)) for stage, items in groupby(review.items, key=lambda item: item["stage"])],
+        not_run=[step for step in STEPS if step not in {record.step for record in review.records}],
+    )  # fmt: skip
+    return page
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader
+
+    made = Environment(loader=FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters["num"] = number
+    return made
+
+
+def _policies(decide: Mapping[str, Any]) -> Scale | None:
+    rows = [{**row, "label": title(row.get("name"))} for row in decide.get("policies", ())]
+    return dot_plot(rows, str(decide.get("unit") or ""), strong="optimized")
+
+
+def audit_tables(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Tables of an audit, as text: value by class and group, then errors by class and group."""
+    if not audit:
+        return []
+    found: list[dict[str, Any]] = []
+    decisions = audit.get("decisions") or {}
+    unit = f"{decisions.get('unit') or 'value'}, more is better"
+    for table in [*decisions.get("by_class", ()), *decisions.get("by_group", ())]:
+        if table.get("policy") == "optimized":
+            by = " & ".join(table["columns"])
+            found.append(
+                _table(f"Value by {by} under the optimized policy, in {unit}", by, table["groups"], ["value"], unit)
+            )
+    for model in audit.get("models", ()):
+        if model.get("overall"):
+            found += _model(model)
+    return found
+
+
+def _model(model: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    head = f"{model['model']}, {model['outcome']}"
+    figures = model["overall"]["figures"]
+    if "classes" in model and model["positive"] is None:
+        rows = [
+            {"group": {"class": name}, "rows": figures[f"true positive rate: {name}"]["rows"],
+             "figures": {end: figures.get(f"{full}: {name}") for end, full in _BY_CLASS}}
+            for name in model["classes"] if f"true positive rate: {name}" in figures
+        ]  # fmt: skip
+        found.append(_table(f"{head}: errors by class", "class", rows, [end for end, _ in _BY_CLASS], "share"))
+    shown = [name for name in figures if ":" not in name]
+    found.append(_table(f"{head}: all held-out rows", "rows", [model["overall"]], shown, "share", plot=False))
+    for table in model["by_group"]:
+        by = " & ".join(table["columns"])
+        found.append(_table(f"{head}: by {by}", by, table["groups"], shown, "share"))
+    return found
+
+
+_BY_CLASS = (("recognised", "true positive rate"), ("right when said", "precision"))
+
+
+def _table(
+    name: str, by: str, rows: Sequence[Mapping[str, Any]], figures: Sequence[str], unit: str, plot: bool = True
+) -> dict[str, Any]:
+    def label(row: Mapping[str, Any]) -> str:
+        return group_name(row["group"])
+
+    first = figures[0] if figures else ""
+    drawn = [{**(row["figures"].get(first) or {}), "label": label(row)} for row in rows]
+    return {
+        "title": name,
+        "by": by,
+        "unit": unit,
+        "figures": list(figures),
+        "rows": [
+            {"label": label(row), "rows": row["rows"], "cells": [interval(row["figures"].get(f)) for f in figures]}
+            for row in rows
+        ],
+        "plot": dot_plot(drawn, unit) if plot and len(rows) > 1 else None,
+    }

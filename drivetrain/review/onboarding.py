@@ -1,0 +1,229 @@
+"""`docs/onboarding.md`: one page for somebody's first hour, from the plan and its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from drivetrain.review.build import Review, build
+from drivetrain.review.glossary import glossary
+from drivetrain.review.picture import mermaid
+from drivetrain.review.quiz import quiz
+from drivetrain.review.words import BETTER, limit, policy, said, settings
+from drivetrain.spec import Spec
+from drivetrain.text import code, markdown
+
+
+def onboarding(spec: Spec, review: Review | None = None) -> str:
+    """The page, as Markdown.
+
+    Args:
+        spec: The plan; evidence and answers beside it are read.
+        review: The review of this plan, if it was built already.
+    """
+    held = review or build(spec)
+    parts = [
+        _head(held), _want(held), _pull(spec, held), _know(held), _models(spec, held), _wrong(held), _owners(held),
+        _hour(spec, held), _quiz(spec, held), _glossary(),
+    ]  # fmt: skip
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _head(held: Review) -> list[str]:
+    return [
+        f"# Welcome to {markdown(held.name)}",
+        "",
+        "*Rendered from `drivetrain.yaml`, `checklist.yaml` and `evidence/`; `drivetrain update` writes it anew.*",
+        "",
+        markdown(held.summary or "One page for the first hour."),
+        "",
+        "```mermaid",
+        mermaid(held.picture).rstrip(),
+        "```",
+    ]
+
+
+def _want(held: Review) -> list[str]:
+    objective = held.plan.get("objective") or {}
+    measure = objective.get("measure") or {}
+    lines = ["## What we want", "", f"> {_said(objective.get('statement'), 'The objective is not written yet.')}", ""]
+    if measure:
+        better = BETTER.get(str(measure.get("direction")), "")
+        lines.append(
+            f"We count {_said(measure.get('name'))} in **{_said(measure.get('unit'))}** ({better}): today "
+            f"{_said(measure.get('current'))}, target {_said(measure.get('target'))}; it is useful from "
+            f"{_said(measure.get('minimum_useful'))} on."
+        )
+    value = objective.get("value")
+    shown = code(value) if isinstance(value, str) else _said(value)
+    lines += ["", f"What one case is worth, once we know what happened (more is better): {shown}"]
+    lines += [f"\nwhere {code(name)} is {code(term)}" for name, term in (objective.get("terms") or {}).items()]
+    rails = objective.get("guardrails") or []
+    if rails:
+        lines += ["", "Whatever we gain, these must hold:", ""]
+        lines += [f"- {_said(r.get('name'))}: {code(r.get('measure') or '')} {markdown(limit(r))}" for r in rails]
+    return lines
+
+
+def _pull(spec: Spec, held: Review) -> list[str]:
+    lines = ["## What we can pull", ""]
+    for lever in held.plan.get("levers", ()):
+        policies = lever.get("policies", {})
+        lines += [
+            f"- **{markdown(lever['name'])}**, owned by {_said(lever.get('owner'), 'nobody yet')}: "
+            f"{markdown(settings(lever, spec.derived.settings(lever['name'])))}",
+            f"  - today: {markdown(policy(policies.get('today')))}",
+            f"  - if nobody acts: {markdown(policy(policies.get('do_nothing')))}",
+            f"  - can be taken back: {_said(lever.get('reversible'))}",
+        ]
+        lines += [f"  - may be chosen only where {code(text)}" for text in lever.get("limits") or []]
+    if len(lines) == 2:
+        lines.append("Nothing yet: nobody can act on a prediction until there is a lever.")
+    things = held.plan.get("uncontrollable", ())
+    if things:
+        lines += ["", f"Not in our hands: {', '.join(_said(thing.get('name')) for thing in things)}."]
+    return lines
+
+
+def _know(held: Review) -> list[str]:
+    lines = ["## What we know", ""]
+    for source in held.plan.get("data", ()):
+        place = code(source["location"]) if isinstance(source.get("location"), str) else "still to be collected"
+        rights = source.get("rights") or {}
+        lines.append(
+            f"- **{markdown(source['name'])}** ({source['kind']}): one row is {_said(source.get('unit'))}; {place}; "
+            f"licence {_said(rights.get('licence'))}; people in it: {_said(rights.get('personal'))}"
+        )
+        for name, outcome in (source.get("outcomes") or {}).items():
+            moved = outcome.get("affected_by")
+            mover = "no lever moves it (a claim)" if moved == [] else f"moved by {_said(moved)}"
+            late = (
+                "at once" if str(outcome.get("delay", "0")).startswith("0 ") else f"after {_said(outcome.get('delay'))}"
+            )
+            lines.append(f"  - outcome **{markdown(name)}** ({outcome.get('type')}), known {late}; {mover}")
+    return lines if len(lines) > 2 else [*lines, "No data yet."]
+
+
+def _models(spec: Spec, held: Review) -> list[str]:
+    lines = ["## What the models do", ""]
+    for model in held.plan.get("models", ()):
+        path = f"{spec.package}/learners/{model['name']}.py"
+        lines.append(
+            f"- **{markdown(model['name'])}** ({model['task']}) predicts {_said(model.get('predicts'))}. "
+            f"Its code is short, and ours: [{markdown(path)}](../{path})"
+        )
+    if len(lines) == 2:
+        lines.append("There are none yet.")
+    return [
+        *lines, "",
+        "A prediction is not the goal. `make decide` turns predictions into the setting with the best expected value, "
+        "and compares that policy with doing nothing, today's policy, a simple rule and accuracy first.",
+    ]  # fmt: skip
+
+
+def _wrong(held: Review) -> list[str]:
+    objective = held.plan.get("objective") or {}
+    lines = [
+        "## What could go wrong",
+        "",
+        f"- If it works really, really well: {_said(objective.get('if_it_works_really_well'))}",
+    ]
+    for entry in objective.get("affected") or []:
+        recourse = _said(entry.get("recourse"), "none is named")
+        lines.append(f"- {_said(entry.get('who'))}: {_said(entry.get('how'))}. Recourse: {recourse}")
+    for mode in (held.plan.get("deployment") or {}).get("failure_modes") or []:
+        lines.append(f"- {_said(mode.get('failure'))}; one would see it in {_said(mode.get('report'))}")
+    lines += [
+        f"- **Nobody knows yet**: {markdown(u.question)} ({markdown(u.owner)} finds out by {u.due})"
+        for u in held.unknowns
+    ]
+    return [
+        *lines,
+        "- [bias_checklist.md](bias_checklist.md) asks the rest; [rollout.md](rollout.md) says how it goes live.",
+    ]
+
+
+def _owners(held: Review) -> list[str]:
+    lines = ["## Who owns what", "", "| what | who |", "| --- | --- |"]
+    rows: list[tuple[str, Any]] = [("the project", list(held.owners))]
+    rows += [(f"lever {lever['name']}", lever.get("owner")) for lever in held.plan.get("levers", ())]
+    rows += [(f"data {source['name']}", source.get("owner")) for source in held.plan.get("data", ())]
+    rows.append(("deciding", (held.plan.get("decision") or {}).get("who")))
+    rows.append(("keeping it going", (held.plan.get("maintenance") or {}).get("owner")))
+    lines += [f"| {markdown(what)} | {_cell(who)} |" for what, who in rows]
+    return lines
+
+
+def _hour(spec: Spec, held: Review) -> list[str]:
+    package = spec.package
+    models = [model["name"] for model in held.plan.get("models", ())]
+    made = f"`artifacts/{models[0]}/manifest.json` is there" if models else "a line per model says how good it is"
+    steps = [
+        ("make install", 'python -m pip install -e ".[dev]"', "`python -m drivetrain doctor` names no failure"),
+        (
+            "make sample",
+            "python -m drivetrain sample",
+            "only without data of your own: it lists the files that it wrote",
+        ),
+        (
+            "make check",
+            f"python -m {package}.check_data",
+            "`evidence/check.json` is there, and no line begins with `fail`",
+        ),
+        ("make train", f"python -m {package}.train", f"{made}, and a new folder lies in `evidence/runs/`"),
+        (
+            "make decide",
+            f"python -m {package}.decide",
+            "a table compares the policies; `artifacts/policy.json` is there",
+        ),
+        (
+            "make audit",
+            f"python -m {package}.audit",
+            "figures by class, each with an interval; `evidence/audit.json` is there",
+        ),
+        ("make review", "python -m drivetrain review", "`review.html` opens in a browser and shows the figures"),
+        ("make test", "python -m pytest", "the last line says `passed`"),
+    ]
+    lines = [
+        "## The first hour",
+        "",
+        "In this order, in the project's folder; the second column works on Windows too.",
+        "",
+    ]
+    lines += ["| command | the same, typed out | it worked when |", "| --- | --- | --- |"]
+    lines += [f"| `{short}` | `{typed}` | {sign} |" for short, typed, sign in steps]
+    return [*lines, "", "Then change one number in `drivetrain.yaml`, run `make decide` again, and see what moved."]
+
+
+def _quiz(spec: Spec, held: Review) -> list[str]:
+    lines = [
+        "## Twelve questions",
+        "",
+        "Try to answer each before you open it; then you know what this project is about.",
+    ]
+    for place, (question, answer) in enumerate(quiz(spec, held), 1):
+        lines += [
+            "",
+            f"<details><summary>{place}. {markdown(question)}</summary>",
+            "",
+            *(f"- {markdown(a)}" for a in answer),
+        ]
+        lines += ["", "</details>"]
+    return lines
+
+
+def _glossary() -> list[str]:
+    lines = ["## Words", "", "| word | means |", "| --- | --- |"]
+    return lines + [f"| {markdown(term)} | {markdown(meaning)} |" for term, meaning in glossary().items()]
+
+
+def _said(value: Any, otherwise: str = "not said yet") -> str:
+    if isinstance(value, Mapping) and "unknown" in value:
+        return f"**{markdown(said(value))}**"
+    if isinstance(value, int | float):
+        return said(value)
+    return markdown(said(value, otherwise))
+
+
+def _cell(value: Any) -> str:
+    return markdown(said(value, "nobody yet"))

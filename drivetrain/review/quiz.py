@@ -1,0 +1,260 @@
+"""Twelve questions about a plan with their answers: who can answer them can start to work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from drivetrain.review.build import Review
+from drivetrain.review.gates import closed
+from drivetrain.review.words import BETTER, group_name, interval, limit, number, policy, said, settings
+from drivetrain.spec import Spec
+
+
+class Question(NamedTuple):
+    """A question and its answer, both plain text; the answer is a list of sentences."""
+
+    question: str
+    answer: tuple[str, ...]
+
+
+def quiz(spec: Spec, review: Review) -> list[Question]:
+    """Twelve questions about the plan, answered from the plan and its evidence.
+
+    Args:
+        spec: The plan.
+        review: The review that was built from it.
+    """
+    asked: list[tuple[str, Callable[[Spec, Review], list[str]]]] = [
+        ("What do we want, and in which unit is it counted?", _objective),
+        ("What happens today, and what if nobody acts?", _today),
+        ("Who owns each lever, and what are its limits?", _levers),
+        ("What was randomised, so that we can learn from it?", _randomised),
+        ("Which outcome does no lever move?", _unmoved),
+        ("Where does the label come from, and how late is it?", _labels),
+        ("Who is affected, and what can they do about it?", _affected),
+        ("Which groups are audited, and how do they fare?", _groups),
+        ("What must the model beat?", _beat),
+        ("What happens to a case unlike any seen before?", _out_of_domain),
+        ("What stage are we in, and what does the next gate lack?", _stage),
+        ("What would make us stop?", _stop),
+    ]
+    return [Question(question, tuple(answer(spec, review))) for question, answer in asked]
+
+
+def _objective(spec: Spec, review: Review) -> list[str]:
+    objective = review.plan.get("objective") or {}
+    measure = objective.get("measure") or {}
+    found = [said(objective.get("statement"))]
+    if measure:
+        better = BETTER.get(str(measure.get("direction")), "")
+        found.append(
+            f"It is counted as {said(measure.get('name'))} in {said(measure.get('unit'))} ({better}): today "
+            f"{said(measure.get('current'))}, target {said(measure.get('target'))}."
+        )
+    else:
+        found.append("No measure is named yet; a case is worth what `value` says.")
+    found.append(f"Value of one case, more is better: {said(objective.get('value'))}")
+    return found
+
+
+def _today(spec: Spec, review: Review) -> list[str]:
+    return [
+        f"{lever['name']}: today {policy(lever.get('policies', {}).get('today'))}; "
+        f"if nobody acts {policy(lever.get('policies', {}).get('do_nothing'))}."
+        for lever in review.plan.get("levers", ())
+    ] or ["There is no lever yet, so nothing can be set."]
+
+
+def _levers(spec: Spec, review: Review) -> list[str]:
+    found = []
+    for lever in review.plan.get("levers", ()):
+        names = spec.derived.settings(lever["name"])
+        limits = (
+            "; it may be chosen where " + " and ".join(lever["limits"]) if lever.get("limits") else "; no further limit"
+        )
+        found.append(
+            f"{lever['name']}: owned by {said(lever.get('owner'), 'nobody yet')}; {settings(lever, names)}{limits}."
+        )
+    return found or ["There is no lever yet."]
+
+
+_HISTORY = {
+    "randomised": "was set by lot",
+    "rule": "was set by a rule",
+    "human": "was set by people",
+    "constant": "was never changed",
+    "never": "was never pulled",
+}
+
+
+def _randomised(spec: Spec, review: Review) -> list[str]:
+    found = []
+    for lever in review.plan.get("levers", ()):
+        history = lever.get("history")
+        kind = (history or {}).get("kind")
+        line = f"{lever['name']} {_HISTORY.get(str(kind), 'has no history in the plan')}"
+        rows = (history or {}).get("rows")
+        if kind == "randomised":
+            where = f" in the rows {rows}" if rows and rows != "True" else ""
+            line += f"{where}; the probability stands in {said(history.get('propensity'))}"
+        found.append(line + ".")
+    for source in review.plan.get("data", ()):
+        collect = source.get("collect") or {}
+        if collect.get("how") == "experiment":
+            found.append(
+                f"An experiment is planned in {source['name']}: {said(collect.get('lever'))}, "
+                f"drawn by {said(collect.get('unit'))}."
+            )
+    share = ((review.plan.get("deployment") or {}).get("exploration") or {}).get("share")
+    if share:
+        found.append(f"In use, {said(share)} of the decisions are to be made by lot.")
+    if not any("by lot" in line or "experiment" in line for line in found):
+        found.append("Nothing was randomised.")
+    return found
+
+
+def _outcomes(review: Review) -> list[tuple[Mapping[str, Any], str, Mapping[str, Any]]]:
+    return [(s, name, o) for s in review.plan.get("data", ()) for name, o in (s.get("outcomes") or {}).items()]
+
+
+def _unmoved(spec: Spec, review: Review) -> list[str]:
+    found = []
+    for _, name, outcome in _outcomes(review):
+        moved = outcome.get("affected_by")
+        if moved == []:
+            found.append(
+                f"{name}: the plan claims that no lever moves it, so any policy can be scored on logged labels."
+            )
+        elif isinstance(moved, list):
+            found.append(f"{name} is moved by {', '.join(moved)}.")
+        else:
+            found.append(f"{name}: {said(moved)}")
+    return found or ["There is no outcome yet."]
+
+
+def _labels(spec: Spec, review: Review) -> list[str]:
+    found = []
+    for source, name, outcome in _outcomes(review):
+        where = {"folder": "the name of the file's folder", "query": "the search word that found the file"}.get(
+            str(outcome.get("column")), f"the column {outcome.get('column')}"
+        )
+        late = said(outcome.get("delay"))
+        wait = "at once" if late.startswith("0 ") else f"after {late}"
+        how = (source.get("collected") or {}).get("how")
+        line = f"{name}: from {where} of {source['name']}{f' ({said(how)})' if how else ''}, known {wait}"
+        if outcome.get("shaped_by"):
+            line += f"; past settings of {', '.join(outcome['shaped_by'])} shaped it"
+        if outcome.get("observed_when", "True") != "True":
+            line += f"; seen only where {outcome['observed_when']}"
+        if outcome.get("noise"):
+            line += f"; wrong when: {said(outcome['noise'])}"
+        found.append(line + ".")
+    return found or ["There is no outcome yet."]
+
+
+def _affected(spec: Spec, review: Review) -> list[str]:
+    named = (review.plan.get("objective") or {}).get("affected") or []
+    return [
+        f"{said(a.get('who'))}: {said(a.get('how'))}; recourse: {said(a.get('recourse'), 'none is named')}."
+        for a in named
+    ] or ["The plan names nobody yet."]
+
+
+def _groups(spec: Spec, review: Review) -> list[str]:
+    names = sorted({name for source in review.plan.get("data", ()) for name in source.get("groups") or []})
+    if not names:
+        return ["No groups are recorded: results are audited by class only."]
+    found = [f"Audited by {', '.join(names)}, and their intersections."]
+    decisions = review.audit.get("decisions") or {}
+    for table in decisions.get("by_group", ()):
+        if table["policy"] == "optimized" and len(table["columns"]) == 1:
+            rows = "; ".join(
+                f"{group_name(row['group'])} {interval(row['figures'].get('value'))}" for row in table["groups"]
+            )
+            found.append(f"Value by {table['columns'][0]} under the optimized policy: {rows}.")
+    noted = [f for f in review.audit.get("findings", ()) if f["id"] == "DU201"]
+    found += [f"{f['where']}: {f['what']}" for f in noted[:3]]
+    if review.audit and not noted:
+        found.append("No difference was found that chance does not explain.")
+    if not review.audit:
+        found.append("Not audited yet.")
+    return found
+
+
+def _beat(spec: Spec, review: Review) -> list[str]:
+    found = []
+    for lever in review.plan.get("levers", ()):
+        rule = lever.get("policies", {}).get("simple_rule")
+        found.append(
+            f"The simple rule for {lever['name']}: {policy(rule)}; "
+            "also doing nothing, today's policy and accuracy first."
+        )
+    for model in review.plan.get("models", ()):
+        found.append(f"{model['name']}: the baseline {said(model.get('baseline'), 'of its task')}.")
+    measure = (review.plan.get("objective") or {}).get("measure") or {}
+    if measure:
+        found.append(f"Least that is useful: {said(measure.get('minimum_useful'))} {said(measure.get('unit'))}.")
+    for row in review.decide.get("differences", ()):
+        if row.get("against") == "simple_rule" and row.get("value") is not None:
+            unit = review.decide.get("unit") or ""
+            spread = f"{number(row['value'])} ({number(row['low'])} to {number(row['high'])}) {unit}"
+            found.append(f"Measured: the optimized policy is better than the simple rule by {spread}.")
+    return found
+
+
+def _out_of_domain(spec: Spec, review: Review) -> list[str]:
+    deployment = review.plan.get("deployment")
+    found = []
+    for lever in review.plan.get("levers", ()):
+        policies = lever.get("policies", {})
+        fallback = policies.get("fallback", policies.get("do_nothing"))
+        found.append(f"{lever['name']} gets its fallback, {policy(fallback)}, and a person looks at the case.")
+    if deployment:
+        guard = (deployment.get("guards") or {}).get("out_of_domain") or {}
+        found.append(
+            f"It is recognised by {said(guard.get('score'))}; "
+            f"{said(guard.get('false_alarms'))} of ordinary cases may be turned away by mistake."
+        )
+    else:
+        found.append("The plan has no deployment yet, so nothing guards against such cases.")
+    return found
+
+
+def _stage(spec: Spec, review: Review) -> list[str]:
+    lacking = closed(review.gates, review.stage)
+    found = [f"We aim at the gate of stage {review.stage}."]
+    if not lacking:
+        return [*found, "It lacks nothing that can be checked here."]
+    found.append(f"It lacks {len(lacking)} things, first of all:")
+    first = sorted(lacking, key=lambda missing: missing.kind == "checklist")[:5]
+    return found + [
+        f"{m.where}: {m.what} ({m.owner or 'nobody owns it'}{f', by {m.due}' if m.due else ''})" for m in first
+    ]
+
+
+def _stop(spec: Spec, review: Review) -> list[str]:
+    objective = review.plan.get("objective") or {}
+    measure, found = objective.get("measure") or {}, []
+    if measure.get("minimum_useful") is not None:
+        found.append(
+            "The measure does not reach what is useful at least: "
+            f"{said(measure['minimum_useful'])} {said(measure.get('unit'))}."
+        )
+    for rail in objective.get("guardrails") or []:
+        found.append(f"The guardrail {said(rail.get('name'))} ({said(rail.get('measure'))}) is not {limit(rail)}.")
+    optimizer = review.plan.get("optimizer") or {}
+    if optimizer.get("catastrophe"):
+        found.append(f"A case comes to {said(optimizer['catastrophe'])}.")
+    for source in review.plan.get("data", ()):
+        collect = source.get("collect") or {}
+        if collect.get("harm_limit"):
+            found.append(f"The experiment: {said(collect['harm_limit'])}; then {said(collect.get('at_harm'))}.")
+    watched = ((review.plan.get("deployment") or {}).get("monitoring") or {}).get("action_rate_change")
+    if watched:
+        found.append(
+            f"In use, a setting becomes {said(watched)} times more or less frequent: alarm, and back to the fallback."
+        )
+    if objective.get("if_it_works_really_well"):
+        found.append(f"Even success could: {said(objective['if_it_works_really_well'])}")
+    return found or ["The plan does not say: name the least gain that is useful, and guardrails."]
