@@ -94,7 +94,7 @@ def _add(here: pa.Table, there: pa.Table, source: Source, join: Join, other: Sou
     if join.as_of:
         left, right = _latest(here, there, mine, theirs, source, join, other, where)
     else:
-        left, right = _all_matches(mine, theirs)
+        left, right = all_matches(mine, theirs)
     if join.how == "left":
         alone = np.setdiff1d(np.arange(here.num_rows), left)
         order = np.argsort(np.concatenate([left, alone]), kind="stable")
@@ -108,7 +108,7 @@ def _add(here: pa.Table, there: pa.Table, source: Source, join: Join, other: Sou
     return result
 
 
-def _all_matches(mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def all_matches(mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of row numbers with equal keys, by row here, then by row there."""
     import numpy as np
 
