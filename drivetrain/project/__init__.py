@@ -11,5 +11,6 @@ is known to be sound. This is the only room that knows cookiecutter.
 from __future__ import annotations
 
 from drivetrain.project.generate import Generated, new
+from drivetrain.project.revise import Undone, Updated, recover, undo, update
 
-__all__ = ["Generated", "new"]
+__all__ = ["Generated", "Undone", "Updated", "new", "recover", "undo", "update"]

@@ -25,7 +25,13 @@ DERIVED = frozenset({"docs/onboarding.md", "docs/model_card.md", "docs/datasheet
 
 
 def render(
-    spec: Spec, stage: Path, template: Path, origin: Origin, slug: str | None = None, package: str | None = None
+    spec: Spec,
+    stage: Path,
+    template: Path,
+    origin: Origin,
+    slug: str | None = None,
+    package: str | None = None,
+    beside: Path | None = None,
 ) -> Path:
     """Write the project of a plan below `stage`.
 
@@ -36,6 +42,7 @@ def render(
         origin: Where drivetrain comes from; with `vendor` its wheel is put into the project.
         slug: Another folder name than the plan's.
         package: Another package name than the plan's.
+        beside: The plan in a project that exists: its answers and evidence are what derived documents tell of.
 
     Returns:
         The project's folder.
@@ -56,7 +63,7 @@ def render(
     for name, path in learners.items():
         shutil.copyfile(path, project / package / "learners" / f"{name}.py")
     (project / PLAN).write_bytes(plan_bytes(spec))
-    _ask(spec.moved(project / PLAN), project)
+    _ask(spec.moved(beside or project / PLAN), project)
     if origin.kind == "vendor":
         (project / vendor.FOLDER).mkdir(exist_ok=True)
         vendor.wheel(project / vendor.FOLDER)
