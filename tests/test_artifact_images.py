@@ -48,7 +48,9 @@ def fastai_input(path: Path, step: Any) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def steps() -> dict[str, Any]:
-    import drivetrain.training  # noqa: F401  (makes torchvision importable)
+    from drivetrain.training.torchvision import make_importable
+
+    make_importable()
     from fastai.vision.all import RandomResizedCrop, Resize
 
     return {

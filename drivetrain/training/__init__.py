@@ -10,7 +10,7 @@ import warnings
 
 from drivetrain.errors import EnvironmentFault
 from drivetrain.training.folds import cross_fit
-from drivetrain.training.learners import architecture, batch_size, class_weights, fill_complete
+from drivetrain.training.learners import architecture, batch_size, class_weights
 from drivetrain.training.rows import classes, rows, table_inputs
 from drivetrain.training.runs import Job, Run, start
 from drivetrain.training.store import load_learner
@@ -24,7 +24,6 @@ __all__ = [
     "class_weights",
     "classes",
     "cross_fit",
-    "fill_complete",
     "load_learner",
     "rows",
     "start",

@@ -56,13 +56,3 @@ def class_weights(model: Model, dls: Any) -> Any:
         labels = np.array([vocab.index(label) for label in labels])
     counts = np.bincount(labels, minlength=len(vocab))
     return torch.tensor(len(labels) / (len(vocab) * counts), dtype=torch.float32, device=dls.device)
-
-
-def fill_complete(cases: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
-    """Fill gaps in numbers that have none in training, with the training median.
-
-    fastai's `FillMissing` fills what was missing in training and refuses a gap anywhere else.
-    """
-    train = cases[cases["split"] == "train"]
-    complete = [name for name in numbers if train[name].notna().all()]
-    return cases.assign(**{name: cases[name].fillna(train[name].median()) for name in complete})

@@ -101,17 +101,22 @@ def classes(plan: Spec, outcome: str, cases: pd.DataFrame | None = None) -> list
     return sorted({str(value) for value in cases[outcome] if value is not None})
 
 
-def check_classes(plan: Spec, model: Model, frame: pd.DataFrame) -> None:
-    """Refuse rows that a classifier cannot be trained on.
+def check(plan: Spec, model: Model, frame: pd.DataFrame) -> None:
+    """Refuse rows that a model cannot be trained on.
 
     Raises:
-        DataError: A label is not in the plan, a class has no row to train on, or nothing is left to validate on.
+        DataError: Nothing is left to train or to validate on, an input is empty, a label is not in the plan, or a class
+            has no row to train on.
     """
     train, validation = (frame[frame["split"] == split] for split in ("train", "validation"))
     place = f"data.{plan.derived.model_data(model.name)}"
     if train.empty or validation.empty:
         short = "train on" if train.empty else "validate on"
         raise DataError(f"there is no row to {short}.", "Collect more data, or change `split`.", place)
+    for name in plan.derived.model_inputs(model.name):
+        if train[name].isna().all():
+            advice = "Fill the column, or leave it out of `inputs`."
+            raise DataError(f"the input `{name}` is empty in every row to train on.", advice, place)
     for outcome in outcomes(model):
         if plan.outcome(outcome).type not in ("category", "binary"):
             continue

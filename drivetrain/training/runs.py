@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from drivetrain import artifact, evidence
 from drivetrain.errors import DrivetrainError, SpecError
 from drivetrain.training import faults, judge, reads
-from drivetrain.training.rows import check_classes, rows
+from drivetrain.training.rows import check, rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ class Run:
             model = self.plan.model(name)
             faults.check_task(model)
             self._frames[name] = rows(self.plan, model)
-            check_classes(self.plan, model, self._frames[name])
+            check(self.plan, model, self._frames[name])
         self.folder.mkdir(parents=True)
         self.staging.mkdir(parents=True)
         return self

@@ -111,19 +111,19 @@ def table_settings(learn: Any) -> dict[str, Any]:
     from fastai.tabular.all import Categorify, FillMissing, Normalize
 
     from drivetrain.artifact.tables import category
+    from drivetrain.training.tables import FillComplete
 
     table = learn.dls.train_ds
     steps = {type(step): step for step in table.procs.fs}
     names = list(table.cont_names)
     filled = steps[FillMissing].na_dict if FillMissing in steps else {}
+    medians = steps[FillComplete].medians if FillComplete in steps else {}
     scale = steps.get(Normalize)
     codes = steps[Categorify].classes if Categorify in steps else {}
     continuous = {}
     for name in names:
         mean, std = (float(scale.means[name]), float(scale.stds[name])) if scale else (0.0, 1.0)
-        # A gap where training had none is filled as `fill_complete` fills it: with the median.
-        median = float(table.items[name].median()) * std + mean
-        continuous[name] = {"mean": mean, "std": std, "fill": float(filled.get(name, median))}
+        continuous[name] = {"mean": mean, "std": std, "fill": float((medians | filled).get(name, mean))}
     indicators = {f"{name}_na": name for name in filled if f"{name}_na" in table.cat_names}
     categories = {name: [None, *(category(value) for value in list(codes[name])[1:])] for name in table.cat_names}
     return {"kind": "table", "categories": categories, "continuous": continuous, "missing": indicators}

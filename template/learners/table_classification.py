@@ -5,7 +5,8 @@ for the test are not in it). The values of `model` come from `drivetrain.yaml`.
 """
 
 from drivetrain.spec import Model, Spec
-from drivetrain.training import batch_size, class_weights, classes, fill_complete, table_inputs
+from drivetrain.training import batch_size, class_weights, classes, table_inputs
+from drivetrain.training.tables import FillComplete
 from fastai.tabular.all import *
 
 
@@ -13,8 +14,8 @@ def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
     [outcome] = model.predicts
     categories, numbers = table_inputs(plan, model)
     table = TabularPandas(
-        fill_complete(cases, numbers),
-        procs=[Categorify, FillMissing, Normalize],
+        cases,
+        procs=[FillComplete, FillMissing, Categorify, Normalize],
         cat_names=categories,
         cont_names=numbers,
         y_names=outcome,

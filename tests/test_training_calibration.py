@@ -1,0 +1,85 @@
+"""Probabilities mean frequencies, and figures are what their names say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivetrain.training import calibration, metrics
+
+pytestmark = pytest.mark.train
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
+def test_the_temperature_of_a_known_world_is_found(true: float) -> None:
+    rng = np.random.default_rng(3)
+    logits = rng.normal(0, 3, (20_000, 4))
+    labels = (softmax(logits / true).cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
+    assert calibration.temperature(logits, labels) == pytest.approx(true, rel=0.05)
+
+
+def test_few_cases_leave_the_network_as_it_is() -> None:
+    assert calibration.temperature(np.array([[9.0, 0.0]] * 10), np.ones(10, dtype=int)) == 1.0
+
+
+def test_folding_divides_every_output() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3, bias=False))
+    inputs = torch.randn(20, 5)
+    before = network(inputs).detach().numpy()
+    offsets = np.array([0.3, -0.1, 2.0])
+    calibration.fold(network, 1.7, offsets)
+    np.testing.assert_allclose(network(inputs).detach().numpy(), (before + offsets) / 1.7, atol=1e-6)
+
+
+def test_log_loss_agrees_with_scikit_learn() -> None:
+    from sklearn.metrics import log_loss
+
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(0, 2, (50, 3)), rng.integers(0, 3, 50)
+    assert calibration.log_loss(logits, labels) == pytest.approx(log_loss(labels, softmax(logits), labels=[0, 1, 2]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.integers(2, 5), st.integers(20, 200))
+def test_figures_agree_with_scikit_learn(seed: int, k: int, n: int) -> None:
+    from sklearn import metrics as oracle
+
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.ones(k), n)
+    labels = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
+    found = metrics.classification(labels, probabilities, [str(i) for i in range(k)])
+    assert found["accuracy"] == pytest.approx(oracle.accuracy_score(labels, probabilities.argmax(axis=1)))
+    assert found["log_loss"] == pytest.approx(oracle.log_loss(labels, probabilities, labels=range(k)), rel=1e-6)
+    multi = oracle.roc_auc_score(labels, probabilities[:, 1] if k == 2 else probabilities, multi_class="ovr")
+    assert found["auroc"] == pytest.approx(multi)
+    recall = oracle.recall_score(labels, probabilities.argmax(axis=1), average=None, labels=range(k))
+    np.testing.assert_allclose(list(found["recall"].values()), recall)
+
+
+def test_a_figure_that_the_cases_cannot_give_is_none() -> None:
+    found = metrics.classification(np.array([1, 1]), np.array([[0.2, 0.8], [0.4, 0.6]]), ["no", "yes"])
+    assert found["auroc"] is None
+    assert found["recall"] == {"no": None, "yes": 1.0}
+    assert metrics.classification(np.array([], dtype=int), np.zeros((0, 2)), ["no", "yes"]) == {"cases": 0}
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    # Source: Newcombe, 1998, table I: 15 of 148 gives 0.0624 to 0.1605.
+    assert metrics.wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=1e-4)
+
+
+def test_calibration_error_of_a_known_case() -> None:
+    # Two bins of two: said 0.95 and right once in two; said 0.65 and right twice: (0.45 + 0.35) / 2
+    right = np.array([True, False, True, True])
+    said = np.array([0.95, 0.95, 0.65, 0.65])
+    assert metrics.calibration_error(right, said) == pytest.approx(0.4)
