@@ -133,6 +133,7 @@ def _parts(spec: Spec, asked: Gate, today: date) -> Iterator[Missing]:
 
 
 def _evidence(spec: Spec, asked: Gate, records: Mapping[str, Evidence]) -> Iterator[Missing]:
+    owner = ", ".join(spec.project.owners)
     for step in asked.evidence:
         # A later gate asks for the same records again; each is named once, where it is first asked for.
         first = next(stage for stage in STAGES if step in gate(stage).evidence)
@@ -141,18 +142,18 @@ def _evidence(spec: Spec, asked: Gate, records: Mapping[str, Evidence]) -> Itera
         where, again = f"{evidence.FOLDER}/{step}.json", f"Run `{MADE_BY[step]}`."
         record = records.get(step)
         if record is None:
-            yield Missing("evidence", where, "is not there: this was planned and never measured.", again)
+            yield Missing("evidence", where, "is not there: this was planned and never measured.", again, owner)
             continue
         if record.synthetic and asked.real_data:
-            yield Missing("evidence", where, "was made from sample data.", f"Put real data in place. {again}")
+            yield Missing("evidence", where, "was made from sample data.", f"Put real data in place. {again}", owner)
         changed = evidence.stale(record, spec.digest)
         if changed:
-            yield Missing("evidence", where, f"is stale: {', '.join(changed)} changed since.", again)
+            yield Missing("evidence", where, f"is stale: {', '.join(changed)} changed since.", again, owner)
         for found in record.result.get("findings", ()):
             if isinstance(found, Mapping) and found.get("level") in ("fail", "unknown"):
                 said = (str(found.get(key, "")) for key in ("where", "what", "advice"))
                 place, what, advice = said
-                yield Missing("evidence", f"{where}: {found.get('id', '')}", f"{place}: {what}", advice)
+                yield Missing("evidence", f"{where}: {found.get('id', '')}", f"{place}: {what}", advice, owner)
 
 
 def _policy(record: Evidence | None) -> Iterator[Missing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
@@ -16,6 +17,7 @@ from drivetrain.stages import reached
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 PAGES = Path(__file__).with_name("pages")
 CONTENTS = (
@@ -66,7 +68,16 @@ def _environment() -> Environment:
 
     made = Environment(loader=FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters["num"] = number
+    made.filters["ticked"] = ticked
     return made
+
+
+def ticked(text: object) -> Markup:
+    """A message of ours with what stands between back ticks as code; all of it is escaped first."""
+    from markupsafe import Markup, escape
+
+    # The only marks that are not escaped are the two written here.
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _policies(decide: Mapping[str, Any]) -> Scale | None:

@@ -147,7 +147,7 @@ def dot_plot(rows: Sequence[Mapping[str, Any]], unit: str = "", strong: str = ""
     step = _step((high - low) or abs(high) or 1.0)
     first, last = floor(low / step) * step, -floor(-high / step) * step
     last = last if last > first else first + step
-    left, right, row_height = 190.0, 24.0, 34.0
+    left, right, row_height = min(240.0, 30.0 + 8.0 * max(len(str(row["label"])) for row in shown)), 24.0, 34.0
 
     def place(value: float) -> float:
         return round(left + (value - first) / (last - first) * (width - left - right), 1)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-
 BETTER = {"minimize": "less is better", "maximize": "more is better"}
 
 
