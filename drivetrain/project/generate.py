@@ -14,7 +14,7 @@ from drivetrain.project import template as templates
 from drivetrain.project.names import check_slug
 from drivetrain.project.origin import origin as find_origin
 from drivetrain.project.render import ANSWERS, CHECKLIST, PLAN, render
-from drivetrain.project.staging import free, place, staging
+from drivetrain.project.staging import free, place, staging, why
 from drivetrain.project.verify import verify
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def new(
             if not dry_run:
                 place(project, target)
     except OSError as error:
-        raise ProjectError(f"writing failed ({_why(error)}). Nothing was changed.", where=str(target)) from error
+        raise ProjectError(f"writing failed ({why(error)}). Nothing was changed.", where=str(target)) from error
     return Generated(target, tuple(files))
 
 
@@ -88,10 +88,3 @@ def _read(plan: str | Path | Spec) -> Spec:
 
 def _scratch() -> AbstractContextManager[str]:
     return tempfile.TemporaryDirectory(prefix="drivetrain-", ignore_cleanup_errors=True)
-
-
-def _why(error: OSError) -> str:
-    """The system's own words; several of them when a whole folder was copied."""
-    if error.strerror is None and error.args and isinstance(error.args[0], list):
-        return "; ".join(sorted({str(entry[-1]) for entry in error.args[0]}))
-    return str(error.strerror or error)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import GateError, ProjectError
+from drivetrain.evidence import write_whole
 from drivetrain.project import record, transaction
 from drivetrain.project import template as templates
 from drivetrain.project.changes import Changes, compare, diff
@@ -16,6 +19,7 @@ from drivetrain.project.locks import held
 from drivetrain.project.merge import marked
 from drivetrain.project.origin import origin as find_origin
 from drivetrain.project.render import ANSWERS, CHECKLIST, PLAN, render
+from drivetrain.project.staging import why
 from drivetrain.project.verify import verify
 
 if TYPE_CHECKING:
@@ -75,7 +79,7 @@ def update(project: str | Path = ".", *, dry_run: bool = False, template: Path |
 
     root = _root(Path(project))
     source = template or templates.folder()
-    with held(root):
+    with _told(root), held(root):
         if not dry_run:
             transaction.recover(root)
         elif transaction.interrupted(root):
@@ -92,7 +96,7 @@ def update(project: str | Path = ".", *, dry_run: bool = False, template: Path |
         contents = dict(changes.contents)
         if dry_run:
             return _updated(root, changes, "".join(diff(root, contents)))
-        if transaction.digest(root / record.FILE) != _digest(entry):
+        if transaction.digest(root / record.FILE) != hashlib.sha256(entry).hexdigest():
             contents[record.FILE] = entry
         if contents:
             _apply(root, contents)
@@ -106,7 +110,7 @@ def undo(project: str | Path = ".") -> Undone:
         ProjectError: There is nothing to take back, or a file was changed since; everything is as it was.
     """
     root = _root(Path(project))
-    with held(root):
+    with _told(root), held(root):
         transaction.recover(root)
         change = transaction.last(root)
         if change is None:
@@ -122,10 +126,7 @@ def undo(project: str | Path = ".") -> Undone:
                 "Nothing was changed. Move your changes aside, or put them into version control, and run it again.",
                 str(root),
             )
-        try:
-            transaction.take_back(root)
-        except OSError as error:
-            raise _failed(root, error) from error
+        transaction.take_back(root)
     return Undone(root, tuple(step.name for step in change.steps))
 
 
@@ -134,7 +135,7 @@ def recover(project: str | Path = ".") -> bool:
     root = Path(project)
     if not transaction.interrupted(root):
         return False
-    with held(root):
+    with _told(root), held(root):
         return transaction.recover(root)
 
 
@@ -188,20 +189,20 @@ def _is_marked(path: Path) -> bool:
 
 
 def _apply(root: Path, contents: dict[str, bytes | None]) -> None:
+    if set(contents) == {record.FILE}:
+        # One file needs no journal, and the update before this one can still be taken back.
+        write_whole(root / record.FILE, (contents[record.FILE] or b"").decode())
+    else:
+        transaction.apply(root, contents)
+
+
+@contextmanager
+def _told(root: Path) -> Iterator[None]:
+    """A fault of the system, told as one of ours; what was under way has been put back by then."""
     try:
-        if set(contents) == {record.FILE}:
-            # One file needs no journal, and the update before this one can still be taken back.
-            from drivetrain.evidence import write_whole
-
-            write_whole(root / record.FILE, (contents[record.FILE] or b"").decode())
-        else:
-            transaction.apply(root, contents)
+        yield
     except OSError as error:
-        raise _failed(root, error) from error
-
-
-def _failed(root: Path, error: OSError) -> ProjectError:
-    return ProjectError(f"writing failed ({error.strerror or error}). Everything is as it was.", where=str(root))
+        raise ProjectError(f"writing failed ({why(error)}). Everything is as it was.", where=str(root)) from error
 
 
 def _updated(root: Path, changes: Changes, text: str = "") -> Updated:
@@ -214,9 +215,3 @@ def _updated(root: Path, changes: Changes, text: str = "") -> Updated:
         changes.kept,
         text,
     )
-
-
-def _digest(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()

@@ -77,6 +77,15 @@ def free(target: Path) -> None:
         raise TargetError("the folder exists and is not empty.", advice, str(target))
 
 
+def why(error: OSError) -> str:
+    """The system's own words for what went wrong, also where a library wrapped them."""
+    if error.strerror is None and isinstance(error.__cause__, OSError):
+        return why(error.__cause__)
+    if error.strerror is None and error.args and isinstance(error.args[0], list):  # shutil: one entry a file
+        return "; ".join(sorted({str(entry[-1]) for entry in error.args[0]}))
+    return str(error.strerror or error)
+
+
 def _make(into: Path) -> list[Path]:
     missing = []
     folder = into
