@@ -271,12 +271,14 @@ def _range(
         return
     low, high = float(logged.min()), float(logged.max())
     inner = [float(value) for value in np.quantile(logged, [0.01, 0.99])]
+    # A hundredth of the range is no gap: draws hardly ever hit the very ends.
+    near = 0.01 * ((lever.maximum or high) - (lever.minimum or low))
     facts = {"observed": [low, high], "observed_98_percent": inner, "planned": [lever.minimum, lever.maximum]}
     beyond = [
         f"{name} {planned:g} (observed {seen:g})"
         for name, planned, seen, out in (
-            ("minimum", lever.minimum, low, lever.minimum is not None and lever.minimum < low),
-            ("maximum", lever.maximum, high, lever.maximum is not None and lever.maximum > high),
+            ("minimum", lever.minimum, low, lever.minimum is not None and lever.minimum < low - near),
+            ("maximum", lever.maximum, high, lever.maximum is not None and lever.maximum > high + near),
         )
         if out
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivetrain.errors import DataError
 from drivetrain.sample.staging import staged
 
 if TYPE_CHECKING:
@@ -36,11 +35,13 @@ def write(spec: Spec, root: Path | None = None, seed: int = 42) -> list[Path]:
         EnvironmentFault: scikit-learn, Pillow or Arrow is missing.
         MissingPartError: The plan has no data yet.
     """
-    from drivetrain.sample.real import REAL
+    from drivetrain.sample.real import REAL, fits
 
     spec.require("data")
     folder = root or spec.root
     make = REAL.get(spec.slug)
-    if make is not None:
+    if make is not None and fits(spec):
         return staged(spec, folder, seed, make, synthetic=False)
-    raise DataError("sample data are written for the examples only.", f"These are: {', '.join(REAL)}.", spec.slug)
+    from drivetrain.sample.world import make_world
+
+    return staged(spec, folder, seed, make_world, synthetic=True)

@@ -62,3 +62,8 @@ def _without(error: ImportError) -> EnvironmentFault:
 
 REAL: Mapping[str, Make] = {"mail-sorting": _digits, "clinic-triage": _biopsies}
 """The examples on real data, by slug."""
+
+
+def fits(spec: Spec) -> bool:
+    """Whether a plan asks for no more than these data have: one source, no groups, no names that say something."""
+    return len(spec.data) == 1 and not spec.data[0].groups and spec.data[0].filename is None

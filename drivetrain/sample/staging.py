@@ -73,6 +73,10 @@ def staged(spec: Spec, root: Path, seed: int, make: Make, *, synthetic: bool) ->
             "synthetic": synthetic,
             "files": {path.as_posix(): file_digest(stage / path) for path in files},
         }
+        for path in files:
+            if not any(path.is_relative_to(one) for one in targets):
+                refuse_if_there(root, path.parent)
+                targets.append(path.parent)
         for path in targets:
             if (stage / path).exists():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)

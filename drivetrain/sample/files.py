@@ -1,0 +1,219 @@
+"""A source's rows as files: tables, or one file for each row."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.errors import DataError
+from drivetrain.sample import media
+from drivetrain.sample.naming import fitting
+from drivetrain.sample.staging import target
+from drivetrain.sample.texts import texts
+from drivetrain.sample.world import MEDIA, ROW, Frame, World, joined
+from drivetrain.source.columns import needed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from drivetrain.spec import Source
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz")
+GLOB_FILES = 3
+"""Files that a glob gets, so that reading several is tried."""
+
+
+def write_source(world: World, source: Source) -> None:
+    """Write the rows of a source to where the plan says they lie."""
+    where = source.location or f"data/{source.name}"
+    ending = next((e for e in sorted(TABLES, key=len, reverse=True) if where.lower().endswith(e)), "")
+    if source.kind in MEDIA and not ending:
+        _write_files(world, source)
+        return
+    frame = world.frames[source.name]
+    table = _table(world, source, frame)
+    base = world.stage / target(source)
+    if "*" in where or "?" in where or "[" in where:
+        for number in range(GLOB_FILES):
+            first, last = (table.num_rows * part // GLOB_FILES for part in (number, number + 1))
+            _save(table.slice(first, last - first), world.stage / _from_glob(where, number), ending or ".csv")
+    elif ending:
+        _save(table, base, ending)
+    else:
+        _save(table, base / "part-1.csv", ".csv")
+
+
+def _from_glob(where: str, number: int) -> str:
+    """A path that a glob finds."""
+    path = where.replace("**/", "").replace("**", f"part-{number + 1}").replace("*", f"part-{number + 1}")
+    path = path.replace("?", str(number + 1))
+    return re.sub(r"\[([^\]])[^\]]*\]", r"\1", path)
+
+
+def label_columns(source: Source) -> dict[str, str]:
+    """Column of the file -> outcome."""
+    return {o.column: name for name, o in source.outcomes.items() if o.column}
+
+
+def _table(world: World, source: Source, frame: Frame) -> pa.Table:
+    """Columns that the plan names, as they stand in the file."""
+    import pyarrow as pa
+
+    rows = len(next(iter(frame.values())))
+    labels = label_columns(source)
+    medium = {name: c.type for name, c in source.columns.items() if c.type in ("image", "audio")}
+    for name, kind in medium.items():
+        frame[name] = media.beside(world, source, name, kind, rows)
+    text = [name for name, c in source.columns.items() if c.type == "text" and not c.values]
+    if source.kind in ("text", "images+text") and not text and "text" not in frame:
+        text = ["text"]
+    for place, name in enumerate(text):
+        if name not in frame:
+            frame[name] = texts(world, source, name, rows, long=place == len(text) - 1)
+    names = dict.fromkeys([*_first(source), *source.columns, *needed(world.spec, source), *text])
+    brought = joined(world, source)
+    columns: dict[str, Any] = {}
+    for name in names:
+        if name in labels:
+            continue
+        if name in frame:
+            columns[name] = _column(source, name, frame[name])
+        elif name not in brought:
+            columns[name] = _column(source, name, _filler(world, source, name, rows))
+    for column, outcome in labels.items():
+        columns[column] = _column(source, outcome, frame[outcome])
+    return pa.table(columns)
+
+
+def _first(source: Source) -> list[str]:
+    pair = source.ratings
+    names = [source.entity, source.time, pair.user if pair else None, pair.item if pair else None]
+    return [name for name in names if name]
+
+
+def _filler(world: World, source: Source, name: str, rows: int) -> NDArray[Any]:
+    """A column that the plan uses and nothing else made."""
+    import numpy as np
+
+    kind = needed(world.spec, source).get(name, "category")
+    draw = world.draw(source.name, name)
+    if name == source.split.column:
+        return np.array(["train", "validation", "test"])[draw.choice(3, rows, p=[0.6, 0.2, 0.2])]
+    if kind == "number":
+        return np.ones(rows)
+    if kind == "boolean":
+        return draw.random(rows) < 0.5
+    from drivetrain.sample.columns import category, ids
+
+    if kind == "id":
+        return ids(name, rows)
+    held = source.split.hold_out.get(name, [])
+    words = [*map(str, held), *[f"{name} {letter}" for letter in "abcde"]]
+    return category(name, words, rows, world.known, draw)
+
+
+def _column(source: Source, name: str, values: NDArray[Any]) -> pa.Array:
+    """An Arrow column: times as times, whole numbers as such, empty cells as nulls."""
+    import numpy as np
+    import pyarrow as pa
+
+    declared = source.columns.get(name)
+    kind = declared.type if declared is not None else "time" if name == source.time else ""
+    if kind == "time":
+        seconds = values.astype(float)
+        whole = np.where(np.isfinite(seconds), seconds, 0).astype("int64")
+        return pa.array(whole, mask=~np.isfinite(seconds)).cast(pa.timestamp("s"))
+    if kind == "integer" and values.dtype.kind == "f":
+        return pa.array(values.astype("int64"))
+    if values.dtype.kind == "O":
+        return pa.array([v.item() if isinstance(v, np.generic) else v for v in values])
+    if values.dtype.kind == "U":
+        return pa.array(values.tolist(), pa.string())
+    return pa.array(values)
+
+
+def _save(table: pa.Table, path: Path, ending: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if ending in (".parquet", ".pq"):
+        pq.write_table(table, path)
+        return
+    options = csv.WriteOptions(delimiter="\t" if ending.startswith(".tsv") else ",")
+    with pa.output_stream(str(path), compression="gzip" if ending.endswith(".gz") else None) as stream:
+        csv.write_csv(table, stream, options)
+
+
+def _write_files(world: World, source: Source) -> None:
+    """One file for each row, in a folder for each class where the folder says the class."""
+    frame = joined(world, source) | world.frames[source.name]
+    rows = len(frame[ROW])
+    ending = media.ending(source)
+    folders = next((name for column, name in label_columns(source).items() if column == "folder"), None)
+    base = world.stage / target(source)
+    written: list[str] = []
+    for row in range(rows):
+        name = _name(world, source, frame, row, ending, str(frame[folders][row]) if folders else "")
+        if name in written[-1:]:
+            raise _no_name(source)
+        written.append(name)
+    if len(set(written)) < rows:
+        raise _no_name(source)
+    media.write(world, source, frame, [base / name for name in written])
+    if source.collect is not None:
+        _records(world, source, frame, base, written)
+
+
+def _no_name(source: Source) -> DataError:
+    return DataError(
+        f"no different file names could be made that fit `{source.filename}`.",
+        "Let the pattern hold a number of its own (`\\d+`), so that files can be counted.",
+        f"data.{source.name}.filename",
+    )
+
+
+def _name(world: World, source: Source, frame: Frame, row: int, ending: str, folder: str) -> str:
+    """Path of a file below its location, so that the pattern of the plan finds in it what its row says."""
+    number = int(frame[ROW][row])
+    if source.filename is None:
+        key = next((here for join in source.join for here in _keys(join) if here == "stem"), None)
+        stem = str(frame[key][row]) if key else f"{source.name}-{number:05d}"
+        return f"{folder}/{stem}{ending}" if folder else f"{stem}{ending}"
+    groups = re.compile(source.filename).groupindex
+    labels = label_columns(source)
+    given = {g: str(frame[labels.get(g, g)][row]) for g in groups if labels.get(g, g) in frame}
+    drawn = fitting(source.filename, number, given, world.draw(source.name, str(number)))
+    if not Path(drawn).suffix:
+        drawn += ending
+    for name in (drawn if "/" in drawn or not folder else f"{folder}/{drawn}", f"{folder}/{drawn}", drawn):
+        found = re.search(source.filename, name)
+        if found and all(found[group] == value for group, value in given.items()):
+            return name.lstrip("/")
+    raise _no_name(source)
+
+
+def _keys(join: Any) -> list[str]:
+    from drivetrain.source.columns import join_keys
+
+    return list(join_keys(join))
+
+
+def _records(world: World, source: Source, frame: Frame, base: Path, written: list[str]) -> None:
+    """What collecting notes beside the files."""
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {"file": written}
+    labels = label_columns(source)
+    for name, values in frame.items():
+        if name != ROW and name not in source.outcomes:
+            columns[name] = values.tolist()
+    for column, outcome in labels.items():
+        if column not in ("folder", "stem", "suffix", "path"):
+            columns[column] = [str(value) for value in frame[outcome].tolist()]
+    columns["licence"] = ["cc0"] * len(written)
+    columns["creator"] = ["drivetrain sample"] * len(written)
+    _save(pa.table(columns), base / "records.csv", ".csv")

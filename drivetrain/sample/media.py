@@ -1,0 +1,166 @@
+"""Pictures, sounds, series and texts that show their class."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.errors import EnvironmentFault
+from drivetrain.sample.texts import classes_of, texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from drivetrain.sample.world import Frame, World
+    from drivetrain.spec import Source
+
+SIZE = 64
+RATE = 16_000
+SECONDS = 1.0
+
+
+def ending(source: Source) -> str:
+    """The ending that a source's files get: what pattern or glob ask for, else the usual one."""
+    for text in (source.filename or "", source.location or ""):
+        for known in (".jpg", ".jpeg", ".png", ".wav", ".txt", ".csv"):
+            if text.replace("\\", "").rstrip("$").endswith(known):
+                return known
+    return {"audio": ".wav", "text": ".txt", "series": ".csv"}.get(source.kind, ".png")
+
+
+def write(world: World, source: Source, frame: Frame, paths: list[Path]) -> None:
+    """Write one file for each row."""
+    kinds = classes_of(world, source, len(paths))
+    order = {kind: place for place, kind in enumerate(sorted(set(kinds)))}
+    amounts = _amounts(source, frame, len(paths))
+    words = texts(world, source, "text", len(paths), long=True) if "text" in source.kind else None
+    for row, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw = world.draw(source.name, "medium", str(row))
+        share = order[kinds[row]] / max(len(order), 1)
+        if source.kind == "audio":
+            _sound(path, share, draw)
+        elif source.kind == "series":
+            _series(path, world, source, share, draw)
+        elif source.kind == "text":
+            path.write_text(f"{words[row] if words is not None else ''}\n", encoding="utf-8")
+        else:
+            marks = _marks(source, frame, row)
+            picture(path, share, amounts[row], draw, marks)
+            if words is not None:
+                path.with_suffix(".txt").write_text(f"{words[row]}\n", encoding="utf-8")
+
+
+def beside(world: World, source: Source, column: str, kind: str, rows: int) -> NDArray[Any]:
+    """Files that a column of a table refers to; returns their paths, `(n,)`."""
+    import numpy as np
+
+    kinds = classes_of(world, source, rows)
+    order = {kind: place for place, kind in enumerate(sorted(set(kinds)))}
+    frame = world.frames[source.name]
+    amounts = _amounts(source, frame, rows)
+    folder = Path("data") / f"{source.name}_{column}"
+    (world.stage / folder).mkdir(parents=True, exist_ok=True)
+    names = []
+    for row in range(rows):
+        draw = world.draw(source.name, column, str(row))
+        share = order[kinds[row]] / max(len(order), 1)
+        name = folder / f"{row + 1:05d}{'.wav' if kind == 'audio' else '.png'}"
+        if kind == "audio":
+            _sound(world.stage / name, share, draw)
+        else:
+            picture(world.stage / name, share, amounts[row], draw, _marks(source, frame, row))
+        names.append(name.as_posix())
+    return np.array(names, dtype=object)
+
+
+def _amounts(source: Source, frame: Frame, rows: int) -> NDArray[np.float64]:
+    """How large the thing in each picture is, 0 to 1: the first number outcome."""
+    import numpy as np
+
+    for name, outcome in source.outcomes.items():
+        if outcome.type == "number" and name in frame:
+            values = np.array([np.nan if v is None else float(v) for v in frame[name].tolist()])
+            low, high = np.nanmin(values), np.nanmax(values)
+            return np.asarray(np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.5))
+    return np.full(rows, 0.5)
+
+
+def _marks(source: Source, frame: Frame, row: int) -> list[float]:
+    """Places of the marks that stand for labels, 0 to 1."""
+    for name, outcome in source.outcomes.items():
+        if outcome.type == "labels" and name in frame and outcome.values:
+            shown = str(frame[name][row]).split(";")
+            return [place / len(outcome.values) for place, value in enumerate(outcome.values) if value in shown]
+    return []
+
+
+def picture(path: Path, share: float, amount: float, draw: np.random.Generator, marks: list[float]) -> None:
+    """Stripes whose direction and colour tell the class, on a disc whose size tells the amount.
+
+    Args:
+        path: Where to write; the ending decides about the format.
+        share: The class's place among the classes, 0 to 1.
+        amount: Size of the disc, 0 to 1.
+        draw: Noise, position and lighting.
+        marks: Places of further small squares, one for each label.
+    """
+    import colorsys
+
+    import numpy as np
+
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise EnvironmentFault("Pillow is not installed.", "Install it: pip install 'drivetrain[data]'") from error
+
+    y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
+    angle = np.pi * share + draw.normal(0, 0.06)
+    wave_ = np.sin(
+        2 * np.pi * (4 + draw.uniform(-0.5, 0.5)) * (x * np.cos(angle) + y * np.sin(angle)) + draw.uniform(0, 7)
+    )
+    colour = np.array(colorsys.hsv_to_rgb((share + draw.normal(0, 0.02)) % 1, 0.7, 1.0))
+    middle = draw.uniform(0.4, 0.6, 2)
+    inside = np.hypot(x - middle[0], y - middle[1]) < 0.15 + 0.3 * amount
+    slope = draw.uniform(-60, 60) * (x - 0.5) + draw.uniform(-60, 60) * (y - 0.5)
+    image = (110 + draw.uniform(-30, 30) + slope)[..., None] + (70 * wave_ * inside)[..., None] * colour
+    image = image + 50 * (inside[..., None] * (colour - colour.mean()))
+    for mark in marks:
+        left, top = int(SIZE * 0.85 * mark), SIZE - 10
+        image[top : top + 8, left : left + 6] = 255 * np.array(colorsys.hsv_to_rgb(mark, 1.0, 1.0))
+    image = image + 9 * draw.standard_normal(image.shape, np.float32)
+    Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(path, quality=90, compress_level=1)
+
+
+def _sound(path: Path, share: float, draw: np.random.Generator) -> None:
+    """A chirp whose pitch tells the class, in noise."""
+    import numpy as np
+
+    time = np.arange(int(RATE * SECONDS)) / RATE
+    pitch = 300 * 2 ** (3 * share) * draw.uniform(0.97, 1.03)
+    start, length = draw.uniform(0.05, 0.4), draw.uniform(0.25, 0.5)
+    envelope = np.exp(-(((time - start - length / 2) / (length / 2)) ** 4))
+    sweep = np.sin(2 * np.pi * pitch * (time + draw.uniform(0, 0.1) * time**2) + draw.uniform(0, 7))
+    signal = 0.35 * envelope * sweep + 0.05 * draw.standard_normal(len(time))
+    with wave.open(str(path), "wb") as stream:
+        stream.setnchannels(1)
+        stream.setsampwidth(2)
+        stream.setframerate(RATE)
+        stream.writeframes((np.clip(signal, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def _series(path: Path, world: World, source: Source, share: float, draw: np.random.Generator) -> None:
+    """A few channels over 128 steps; how fast they swing tells the class."""
+    import numpy as np
+
+    channels = next((m.encode.channels for m in world.spec.models if m.encode and m.encode.channels), None) or ["value"]
+    steps = np.arange(128)
+    columns = [
+        np.sin(steps * (0.1 + 0.4 * share) + draw.uniform(0, 7)) + 0.3 * draw.standard_normal(len(steps))
+        for _ in channels
+    ]
+    lines = [",".join(["t", *channels])]
+    lines += [",".join([str(t), *[f"{column[t]:.4f}" for column in columns]]) for t in steps]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

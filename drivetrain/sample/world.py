@@ -1,0 +1,368 @@
+"""A small world in which a plan makes sense: rows with keys that match, outcomes that depend on what the plan says."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.sample import columns as make
+from drivetrain.sample.hints import Hints, hints
+from drivetrain.source.columns import join_keys, needed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from drivetrain.spec import Join, Source, Spec
+
+Frame = dict[str, "NDArray[Any]"]
+"""Columns of a source's rows by name, outcomes under their own names."""
+
+MEDIA = ("images", "audio", "text", "images+text", "series")
+ROWS = 2_000
+FILES_PER_CLASS = 60
+ROW = "\0row"
+"""Number of each row, kept beside the columns; no column can be called that."""
+YEAR = 365 * make.DAY
+
+
+@dataclass
+class World:
+    """What has been made so far.
+
+    Attributes:
+        spec: The plan.
+        stage: Folder to write to.
+        seed: Seed of every draw.
+        known: What formulas tell about columns.
+        frames: Source -> its rows.
+        pools: Key -> the names that occur.
+        truth: What is known about each outcome.
+    """
+
+    spec: Spec
+    stage: Path
+    seed: int
+    known: Hints
+    frames: dict[str, Frame] = field(default_factory=dict)
+    pools: dict[str, NDArray[Any]] = field(default_factory=dict)
+    truth: dict[str, Any] = field(default_factory=dict)
+
+    def draw(self, *names: str) -> np.random.Generator:
+        """A stream of random numbers of its own for each name."""
+        return make.generator(self.seed, *names)
+
+    def key(self, source: str, column: str) -> str:
+        """The name under which a key column's values are kept: joined columns and columns of one name share theirs."""
+        same = {(source, column)}
+        ties = [
+            (s.name, here, str(j.data), there)
+            for s in self.spec.data
+            for j in s.join
+            for here, there in join_keys(j).items()
+        ]
+        for _ in ties:
+            for a, here, b, there in ties:
+                if (a, here) in same or (b, there) in same:
+                    same |= {(a, here), (b, there)}
+        return min(name for _, name in same)
+
+
+def make_world(spec: Spec, stage: Path, seed: int) -> Mapping[str, Any]:
+    """Write synthetic data for every source of a plan; returns what is known about them."""
+    from drivetrain.sample.files import write_source
+
+    world = World(spec, stage, seed, hints(spec))
+    for source in spec.data:
+        build(world, source)
+    for source in spec.data:
+        write_source(world, source)
+    return {"synthetic": True, "seed": seed, "outcomes": world.truth}
+
+
+def build(world: World, source: Source) -> Frame:
+    """Rows of a source, after those of the sources that they refer to."""
+    if source.name in world.frames:
+        return world.frames[source.name]
+    parent = detail_of(world.spec, source)
+    if parent is not None:
+        build(world, parent)
+        if source.name in world.frames:
+            return world.frames[source.name]
+    world.frames[source.name] = {}
+    for join in source.join:
+        if not is_detail(world.spec, join):
+            build(world, world.spec.source(str(join.data)))
+    if source.kind == "ratings":
+        frame = _ratings(world, source)
+    elif source.kind in MEDIA and not _is_table(source):
+        frame = _files(world, source)
+    else:
+        frame = _table(world, source)
+    world.frames[source.name] = frame
+    from drivetrain.sample.effects import outcomes
+
+    outcomes(world, source, joined(world, source))
+    for join in source.join:
+        if is_detail(world.spec, join):
+            _detail(world, source, join)
+    return frame
+
+
+def is_detail(spec: Spec, join: Join) -> bool:
+    """Whether a join brings what happened to each row later, rather than facts about it."""
+    other = spec.source(str(join.data))
+    return bool(other.outcomes) and other.kind == "table" and not join.as_of
+
+
+def detail_of(spec: Spec, source: Source) -> Source | None:
+    """The source whose rows a detail source continues."""
+    for other in spec.data:
+        if any(join.data == source.name and is_detail(spec, join) for join in other.join):
+            return other
+    return None
+
+
+def joined(world: World, source: Source) -> Frame:
+    """A source's rows with the columns that its joins bring, as far as these are facts."""
+    import numpy as np
+
+    frame = dict(world.frames[source.name])
+    for join in source.join:
+        if is_detail(world.spec, join) or join.as_of:
+            continue
+        other = world.spec.source(str(join.data))
+        there = joined(world, other)
+        here, theirs = next(iter(join_keys(join).items()))
+        if here not in frame or theirs not in there:
+            continue
+        place = {key: row for row, key in enumerate(there[theirs].tolist())}
+        take = np.array([place.get(key, 0) for key in frame[here].tolist()])
+        frame = {name: values[take] for name, values in there.items() if name not in frame} | frame
+    return frame
+
+
+def _is_table(source: Source) -> bool:
+    """Whether a medium's rows stand in a table that refers to files, or holds texts."""
+    where = source.location or ""
+    return where.lower().split("?")[0].endswith((".csv", ".tsv", ".parquet", ".pq", ".csv.gz", ".tsv.gz"))
+
+
+def size(world: World, source: Source) -> int:
+    """Rows that satisfy the needs of the plan with some to spare."""
+    needs = source.needs
+    classes = [len(o.values or []) or 2 for o in source.outcomes.values() if o.type in ("category", "binary")]
+    most = max(classes, default=1)
+    settings = max((len(world.spec.derived.settings(lever)) for lever in world.spec.levers), default=1)
+    media = source.kind in MEDIA and not _is_table(source)
+    usual = FILES_PER_CLASS * max(most, 4) if media else ROWS
+    wanted = [
+        usual,
+        needs.rows or 0,
+        (needs.per_class or 0) * most * 2.2,
+        (needs.events or 0) * 6,
+        (needs.per_setting or 0) * max(settings, 1) * 2.2,
+        (needs.per_group or 0) * 4 * 1.8,
+    ]
+    return math.ceil(max(wanted))
+
+
+def span(source: Source) -> tuple[float, float]:
+    """First and last second of a source's rows: as collected, else the two years before a fixed day.
+
+    Data that must be fresh end with the month before this one, which makes them change from month to month.
+    """
+    collected = source.collected
+    end = datetime(2025, 12, 31, tzinfo=UTC).timestamp()
+    if collected is not None and collected.to is not None:
+        end = _seconds(collected.to)
+    elif source.needs.max_age:
+        now = datetime.now(UTC)
+        end = datetime(now.year, now.month, now.day, tzinfo=UTC).timestamp() - make.DAY
+    start = _seconds(collected.from_) if collected is not None and collected.from_ is not None else end - 2 * YEAR
+    return start, max(end, start + make.DAY)
+
+
+def _seconds(day: date) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+
+
+def _table(world: World, source: Source) -> Frame:
+    """Rows of a table: keys, time, and the columns that depend on nothing."""
+    import numpy as np
+
+    spec = world.spec
+    rows = _rows_of(world, source)
+    frame: Frame = {ROW: np.arange(1, rows + 1)}
+    start, end = span(source)
+    informs = any(join.data == source.name and not join.as_of for other in spec.data for join in other.join)
+    if informs and source.name != _case_name(spec):
+        # Facts must be older than the decisions that they inform.
+        start, end = start - (end - start), start
+    if source.time:
+        frame[source.time] = make.times(rows, start, end, world.draw(source.name, source.time))
+    _keys(world, source, frame, rows)
+    for name, declared in source.columns.items():
+        draw = world.draw(source.name, name)
+        if name in frame or declared.known == "after" or declared.role == "logged":
+            continue
+        if declared.type == "time":
+            frame[name] = make.times(rows, start - YEAR, start, draw)[draw.permutation(rows)]
+        elif declared.type != "text" or declared.values:
+            frame[name] = make.column(name, declared, rows, world.known, draw)
+    for name in source.groups:
+        if name not in frame and name not in source.columns and not source.join:
+            frame[name] = make.category(name, [], rows, world.known, world.draw(source.name, name))
+    if source.weight and source.weight not in frame:
+        frame[source.weight] = world.draw(source.name, source.weight).uniform(0.5, 1.5, rows).round(4)
+    return frame
+
+
+def _rows_of(world: World, source: Source) -> int:
+    """A table that only others refer to is small: things are fewer than what happens with them."""
+    referred = any(join.data == source.name for other in world.spec.data for join in other.join)
+    if referred and not source.outcomes and source.name != _case_name(world.spec):
+        return max(300, source.needs.rows or 0)
+    return size(world, source)
+
+
+def _case_name(spec: Spec) -> str | None:
+    from drivetrain.source.columns import case_name
+
+    return case_name(spec)
+
+
+def _keys(world: World, source: Source, frame: Frame, rows: int) -> None:
+    """Key columns: unique where others refer to the source, else drawn from what there is."""
+    import numpy as np
+
+    spec = world.spec
+    unique, drawn = set[str](), set[str]()
+    for other in spec.data:
+        for join in other.join:
+            if join.data == source.name:
+                (drawn if join.as_of else unique).update(join_keys(join).values())
+    for join in source.join:
+        (unique if is_detail(spec, join) else drawn).update(join_keys(join))
+    # A source that is joined by one of several keys is unique in the first of them.
+    if source.entity:
+        (drawn if source.time or source.join or source.outcomes else unique).add(source.entity)
+    for name in sorted(unique | drawn):
+        pool = world.key(source.name, name)
+        draw = world.draw(source.name, name)
+        if name in unique:
+            if pool in world.pools and len(world.pools[pool]) >= rows:
+                frame[name] = world.pools[pool][:rows]
+            else:
+                frame[name] = world.pools[pool] = make.ids(pool, rows)
+        else:
+            if pool not in world.pools:
+                world.pools[pool] = make.ids(pool, max(20, rows // 5))
+            frame[name] = world.pools[pool][draw.integers(0, len(world.pools[pool]), rows)]
+    if source.entity and source.entity not in frame:
+        frame[source.entity] = np.asarray(make.ids(source.entity, rows))
+
+
+def _ratings(world: World, source: Source) -> Frame:
+    """Who rated what: each pair once, popular items more often."""
+    import numpy as np
+
+    rows = size(world, source) * (3 if not source.needs.rows else 1)
+    draw = world.draw(source.name, "pairs")
+    names = source.ratings
+    if names is None or not names.user or not names.item:
+        return _table(world, source)
+    pools = []
+    for name, count in ((names.user, max(60, rows // 20)), (names.item, max(40, rows // 40))):
+        pool = world.key(source.name, name)
+        if pool not in world.pools:
+            world.pools[pool] = make.ids(pool, count)
+        pools.append(world.pools[pool][: max(count, 40)])
+    users, items = pools
+    rows = min(rows, len(users) * len(items) // 2)
+    popular = draw.gamma(2, 1, len(items)) + 0.3
+    pairs = np.unique(
+        np.stack(
+            [draw.integers(0, len(users), rows * 2), draw.choice(len(items), rows * 2, p=popular / popular.sum())]
+        ),
+        axis=1,
+    )
+    pairs = pairs[:, np.sort(draw.permutation(pairs.shape[1])[:rows])]
+    frame: Frame = {ROW: np.arange(1, pairs.shape[1] + 1)}
+    frame[names.user], frame[names.item] = users[pairs[0]], items[pairs[1]]
+    if source.time:
+        frame[source.time] = make.times(pairs.shape[1], *span(source), world.draw(source.name, source.time))
+    for name, declared in source.columns.items():
+        if name not in frame and declared.known == "before":
+            frame[name] = make.column(name, declared, pairs.shape[1], world.known, world.draw(source.name, name))
+    return frame
+
+
+def _files(world: World, source: Source) -> Frame:
+    """Files of a folder: what their names say."""
+    import numpy as np
+
+    from drivetrain.sample.naming import values_of
+
+    rows = size(world, source)
+    frame: Frame = {ROW: np.arange(1, rows + 1)}
+    pattern = source.filename or ""
+    named = list(re.compile(pattern).groupindex) if pattern else []
+    labels = {outcome.column for outcome in source.outcomes.values()}
+    for group in named:
+        if group in labels:
+            continue
+        draw = world.draw(source.name, group)
+        declared = source.columns.get(group)
+        values = list(declared.values or []) if declared is not None else []
+        if group in {source.entity, *_join_names(source)}:
+            values = values_of(pattern, group, max(10, rows // 5), draw)
+        values = values or values_of(pattern, group, 3, draw)
+        if values:
+            frame[group] = np.array(values)[draw.integers(0, len(values), rows)]
+    for name in [*source.columns, *needed(world.spec, source)]:
+        if name not in frame and source.collect is not None and name not in labels:
+            declared = source.columns.get(name)
+            frame[name] = make.category(
+                name, (declared.values if declared else None) or [], rows, world.known, world.draw(source.name, name)
+            )
+    for key in _join_names(source):
+        if key not in frame:
+            frame[key] = make.ids(world.key(source.name, key), rows)
+            world.pools[world.key(source.name, key)] = frame[key]
+    return frame
+
+
+def _join_names(source: Source) -> list[str]:
+    return [here for join in source.join for here in join_keys(join)]
+
+
+def _detail(world: World, source: Source, join: Join) -> None:
+    """One row of the other source for each row here in which one of its outcomes was observed."""
+    import numpy as np
+
+    from drivetrain.sample.effects import observed, outcomes
+
+    other = world.spec.source(str(join.data))
+    frame = joined(world, source)
+    rows = len(next(iter(frame.values())))
+    there: Frame = {ROW: np.arange(1, rows + 1)}
+    for here, theirs in join_keys(join).items():
+        there[theirs] = frame[here]
+    for name, declared in other.columns.items():
+        if name not in there and declared.known == "before":
+            there[name] = make.column(name, declared, rows, world.known, world.draw(other.name, name))
+    if other.time and source.time in frame:
+        there[other.time] = frame[source.time] + 30 * make.DAY
+    world.frames[other.name] = there
+    outcomes(world, other, frame | there)
+    keep = np.zeros(rows, bool)
+    for outcome in other.outcomes.values():
+        keep |= observed(world, outcome, frame | there, rows)
+    world.frames[other.name] = {name: values[keep] for name, values in world.frames[other.name].items()}

@@ -1,0 +1,328 @@
+"""Synthetic data fit any plan: they pass its check, hold a known signal, and are the same for the same seed."""
+
+import json
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivetrain import availability, sample, source
+from drivetrain.spec import Spec, load_spec
+
+CHURN = """
+drivetrain: 1
+project: {name: Retention}
+objective:
+  statement: Keep customers whom a call keeps.
+  value: (1 - churned) * margin - cost(offer)
+  guardrails: [{name: complaints, measure: "mean(complained, offer == 'call')", at_most: 0.04}]
+levers:
+  - name: offer
+    type: options
+    options: {nothing: {cost: 0}, call: {cost: 6}}
+    limits: ["(offer == 'nothing') | consent"]
+    policies: {do_nothing: nothing}
+    history: {kind: randomised, data: customers, column: offered, propensity: p_offered, rows: test_cell}
+data:
+  - name: customers
+    kind: table
+    location: data/customers.parquet
+    entity: customer
+    time: week
+    columns:
+      tenure: {type: number, unit: months}
+      months_left: {type: integer, unit: months}
+      margin: {type: number, unit: EUR}
+      consent: boolean
+      region: {type: category, use: audit}
+      offered: {type: category, role: logged}
+      p_offered: {type: number, role: logged}
+      test_cell: {type: boolean, role: logged}
+      exit_reason: {type: category, known: after}
+    outcomes:
+      churned: {column: left, type: binary, delay: 90 days, affected_by: [offer]}
+      complained: {column: complaint, type: binary, affected_by: [offer]}
+    groups: [region]
+    rights: {licence: own, personal: true, consent: contract}
+    needs: {rows: 20000, per_setting: 2000, per_group: 500}
+models:
+  - {name: leaving, task: table-classification, predicts: churned}
+"""
+
+PRICING = """
+drivetrain: 1
+project: {name: Pricing}
+objective: {statement: Earn., value: accept * (price - claims)}
+decision: {cases: quotes}
+levers:
+  - name: price
+    type: range
+    minimum: 180
+    maximum: 2400
+    unit: EUR/year
+    limits: ["abs(price / tariff - 1) <= 0.15"]
+    policies: {do_nothing: {column: tariff}}
+    history: {kind: randomised, data: quotes, column: quoted, propensity: density}
+data:
+  - name: quotes
+    kind: table
+    location: data/quotes.csv
+    time: at
+    columns:
+      age: {type: number, unit: years}
+      tariff: {type: number, unit: EUR/year}
+      quoted: {type: number, role: logged}
+      density: {type: number, role: logged}
+    outcomes: {accept: {column: accepted, type: binary, affected_by: [price]}}
+    join: [{data: policies, on: quote}]
+    rights: {licence: own, personal: false}
+    needs: {rows: 4000}
+  - name: policies
+    kind: table
+    location: data/policies.csv
+    outcomes: {claims: {column: eur, type: number, unit: EUR/year, minimum: 0, observed_when: accept, affected_by: []}}
+    rights: {licence: own, personal: false}
+    needs: {rows: 500}
+models: [{name: demand, task: table-classification, predicts: accept, monotone: {price: decreasing}}]
+"""
+
+SHOP = """
+drivetrain: 1
+project: {name: Shelf}
+objective: {statement: Sell., value: margin * buy}
+decision: {cases: visits}
+levers:
+  - name: shelf
+    type: ranking
+    of: books
+    slots: 3
+    attention: [1, 0.7, 0.5]
+    limits: ["(shelf == 0) | in_stock"]
+    history: {kind: randomised, data: shown, column: place, propensity: p, rows: explored}
+data:
+  - name: visits
+    kind: table
+    location: data/visits.parquet
+    entity: user
+    time: at
+    columns: {device: category}
+    split: {by: time}
+  - name: books
+    kind: table
+    location: data/books.csv
+    entity: isbn
+    columns: {margin: {type: number, unit: EUR}, in_stock: boolean}
+  - name: stars
+    kind: ratings
+    location: data/ratings.csv
+    ratings: {user: user, item: isbn}
+    outcomes: {taste: {column: rating, type: number, minimum: 1, maximum: 5, affected_by: []}}
+  - name: shown
+    kind: table
+    location: data/shown.parquet
+    weight: weight
+    columns:
+      place: {type: integer, role: logged}
+      p: {type: number, role: logged}
+      explored: {type: boolean, role: logged}
+    outcomes: {buy: {column: bought, type: binary, affected_by: [shelf]}}
+    join: [{data: visits, on: visit}, {data: books, on: isbn}]
+models:
+  - {name: taste_model, task: ratings, predicts: taste}
+  - {name: sales, task: table-classification, predicts: buy, inputs: [device, margin, shelf]}
+"""
+
+TICKETS = """
+drivetrain: 1
+project: {name: Tickets}
+objective: {statement: Route., value: "-(queue != team)"}
+levers:
+  - {name: queue, type: options, options: [desk], options_from: {outcome: team}, history: {kind: human, column: first}}
+data:
+  - name: tickets
+    kind: text
+    location: data/tickets/*.csv
+    columns: {subject: text, body: text, first: {type: category, role: logged}}
+    outcomes: {team: {column: closed_by, values: [billing, network, hardware], affected_by: [], shaped_by: [queue]}}
+    rights: {licence: own, personal: false}
+    needs: {per_class: 200}
+models: [{name: router, task: text-classification, predicts: team, inputs: [subject, body]}]
+"""
+
+FILES = """
+drivetrain: 1
+project: {name: Files}
+objective: {statement: Tell., value: "where(kind == 'a', 1, 0)"}
+levers: [{name: act, type: options, options: ["on", "off"]}]
+data:
+  - name: things
+    kind: KIND
+    location: data/things
+    outcomes: {kind: {column: folder, values: [a, b, needs care], affected_by: []}}
+    rights: {licence: own, personal: false}
+    needs: {per_class: 12}
+"""
+
+PLANS = {"churn": CHURN, "pricing": PRICING, "shop": SHOP, "tickets": TICKETS} | {
+    kind: FILES.replace("KIND", kind) for kind in ("images", "audio", "text", "images+text", "series")
+}
+
+
+def written(folder: Path, text: str, seed: int = 42) -> Spec:
+    (folder / "drivetrain.yaml").write_text(dedent(text).lstrip())
+    spec = load_spec(folder)
+    sample.write(spec, seed=seed)
+    return spec
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_sample_data_pass_the_check_of_their_plan(tmp_path, name):
+    spec = written(tmp_path, PLANS[name])
+    failed = [str(f) for f in availability.check(spec) if f.level == "fail"]
+    assert not failed
+    assert all(source.fingerprint(spec, s.name).synthetic for s in spec.data)
+
+
+@pytest.mark.parametrize("name", ["churn", "pricing", "images", "audio"])
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path, name):
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for folder, seed in zip(folders, (1, 1, 2), strict=True):
+        folder.mkdir()
+        written(folder, PLANS[name], seed)
+    first, again, other = map(content, folders)
+    assert first == again
+    assert not {first[path] for path in first if path.startswith("data/")} & set(other.values())
+
+
+def auc(score: np.ndarray, label: np.ndarray) -> float:
+    rank = pd.Series(score).rank().to_numpy()
+    positive = label.sum()
+    return float((rank[label].sum() - positive * (positive + 1) / 2) / (positive * (len(label) - positive)))
+
+
+def test_a_lever_has_the_effect_that_the_truth_says(tmp_path):
+    spec = written(tmp_path, CHURN)
+    rows = source.cases(spec).to_pandas()
+    cell = rows[rows.test_cell & rows.consent]
+    called = cell.offered == "call"
+    assert abs(called.mean() - 0.5) < 0.03, "drawn by lot among the allowed settings"
+    np.testing.assert_allclose(cell.p_offered, 0.5)
+    assert not rows[(rows.offered == "call") & ~rows.consent].size, "limits hold in the log"
+    truth = json.loads((tmp_path / "data/sample-truth.json").read_text())["outcomes"]["churned"]
+    assert truth["logit"]["levers"]["offer"]["settings"] == {"nothing": 0.0, "call": -0.9}
+    effect = cell.churned[called].mean() - cell.churned[~called].mean()
+    # The average effect that the written logits imply, computed on the same rows.
+    score = sum(
+        weight / 1.4 * standardised(rows[column])[cell.index] for column, weight in truth["logit"]["inputs"].items()
+    )
+    base = 1.4 * score + truth["logit"]["intercept"]
+    implied = (logistic(base - 0.9 * (1 + 0.8 * np.tanh(score))) - logistic(base)).mean()
+    standard_error = np.sqrt(0.25 / called.sum() + 0.25 / (~called).sum())
+    assert abs(effect - implied) < 4 * standard_error
+    assert auc(score.to_numpy(), cell.churned.to_numpy()) > 0.7
+    assert rows[rows.offered == "call"].complained.mean() < 0.04, "the guardrail can be kept"
+    assert rows.exit_reason.notna().equals(rows.churned.astype(bool)), "known only after, so it gives the label away"
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def standardised(values):
+    return (values.astype(float) - values.astype(float).mean()) / values.astype(float).std(ddof=0)
+
+
+def test_a_price_lowers_demand_within_its_limits_and_claims_are_seen_only_where_sold(tmp_path):
+    spec = written(tmp_path, PRICING)
+    rows = source.cases(spec).to_pandas()
+    relative = rows.quoted / rows.tariff
+    assert relative.between(0.85 - 1e-3, 1.15 + 1e-3).mean() > 0.99
+    assert rows.accept[relative < 0.95].mean() > rows.accept[relative > 1.05].mean() + 0.1
+    assert rows.claims.notna().equals(rows.accept)
+    # Within the limits all prices are equally likely: density times width is 1.
+    width = np.minimum(2400, 1.15 * rows.tariff) - np.maximum(180, 0.85 * rows.tariff)
+    assert abs((rows.density * width).median() - 1) < 0.05
+
+
+def test_keys_of_joined_sources_match_and_places_matter(tmp_path):
+    spec = written(tmp_path, SHOP)
+    shown = source.cases(spec, "shown").to_pandas()
+    assert shown.device.notna().all()
+    assert shown.margin.notna().all()
+    assert (shown.split != "").all()
+    assert shown.buy[shown.place == 1].mean() > shown.buy[shown.place == 0].mean() + 0.15
+    stars, books = source.table(spec, "stars").to_pandas(), source.table(spec, "books").to_pandas()
+    assert set(stars.isbn) <= set(books.isbn)
+    assert not stars.duplicated(["user", "isbn"]).any()
+    assert stars.taste.between(1, 5).all()
+    assert stars.groupby("isbn").taste.mean().std() > 0.3, "some books are better than others"
+
+
+def test_words_tell_the_class_of_a_text(tmp_path):
+    spec = written(tmp_path, TICKETS)
+    rows = source.cases(spec).to_pandas()
+    train, test = rows[rows.split == "train"], rows[rows.split == "test"]
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.naive_bayes import MultinomialNB
+
+    words = CountVectorizer().fit(train.body)
+    model = MultinomialNB().fit(words.transform(train.body), train.team)
+    assert model.score(words.transform(test.body), test.team) > 0.75
+    assert len(list((tmp_path / "data/tickets").glob("*.csv"))) == 3
+
+
+def test_pictures_show_their_class(tmp_path):
+    from PIL import Image
+    from sklearn.linear_model import LogisticRegression
+
+    spec = written(tmp_path, FILES.replace("KIND", "images").replace("per_class: 12", "per_class: 60"))
+    rows = source.cases(spec).to_pandas()
+    pixels = np.stack([np.asarray(Image.open(tmp_path / path).resize((12, 12)), float).ravel() for path in rows.image])
+    train = (rows.split != "test").to_numpy()
+    model = LogisticRegression(max_iter=500).fit(pixels[train] / 255, rows.kind[train])
+    assert model.score(pixels[~train] / 255, rows.kind[~train]) > 0.8
+
+
+NAMES = ["(?P<depot>[a-z]+)-\\d+\\.png", "^(?P<year>20[0-2]\\d)_(?P<who>[A-Z]{2})_(\\d{4})\\.jpe?g$", "\\d+"]
+
+
+@pytest.mark.parametrize("pattern", NAMES)
+def test_file_names_fit_the_pattern_of_the_plan(tmp_path, pattern):
+    text = FILES.replace("KIND", "images").replace(
+        "    location: data/things\n", f"    location: data/things\n    filename: '{pattern}'\n"
+    )
+    if pattern.startswith("^"):
+        text = text.replace("column: folder", "column: who").replace("[a, b, needs care]", "[AA, BB, CC]")
+        text = text.replace("kind == 'a'", "kind == 'AA'")
+    spec = written(tmp_path, text)
+    rows = source.cases(spec).to_pandas()
+    assert not rows.path.duplicated().any()
+    for group in ("depot", "year", "who"):
+        if f"<{group}>" in pattern:
+            values = rows["kind" if group == "who" else group]
+            assert values.notna().all()
+            assert values.nunique() == 3
+
+
+ATOMS = st.sampled_from(
+    ["a", "\\d", "\\w", "[a-f]", "(?:x|yz)", "\\.", "b*", "c{2,3}", "(?P<g>[0-9]{3})?", "[^/]", "-+"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(ATOMS, min_size=1, max_size=8, unique=True), st.integers(1, 9999))
+def test_a_name_is_found_by_the_pattern_that_it_was_made_from(atoms, number):
+    import re
+
+    from drivetrain.sample.naming import fitting
+
+    pattern = "".join(atoms)
+    assert re.search(pattern, fitting(pattern, number, {}, np.random.default_rng(0)))
