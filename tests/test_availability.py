@@ -305,14 +305,31 @@ def test_rows_that_were_copied_are_named(tmp_path):
     assert {f"row {n}" for n in [*range(1, 21), *range(1501, 1521)]} == set(found.affected)
 
 
-def test_a_column_known_only_after_the_decision_is_no_input(tmp_path):
-    customers(tmp_path)
+def test_a_column_that_became_known_after_the_decision_is_named_with_its_rows(tmp_path):
+    def entered(columns):
+        return ["2024-12-01" if row % 10 else "2026-01-15" for row in range(len(columns["week"]))]
+
+    customers(tmp_path, entered=entered)
     text = (tmp_path / "drivetrain.yaml").read_text()
-    text = text.replace("reason: category", "reason: {type: category, known: after}")
+    text = text.replace("reason: category", "reason: {type: category, known_at: entered}")
     text = text.replace("predicts: left}", "predicts: left, inputs: [age, reason, offer]}")
     (tmp_path / "drivetrain.yaml").write_text(text)
     (found,) = of(availability.check(load_spec(tmp_path)), "DA303")
     assert (found.level, found.where) == ("fail", "data.customers.columns.reason")
+    assert found.affected[:2] == ("row 1", "row 11")
+    assert len(found.affected) == 150
+
+
+def test_a_time_after_the_decision_cannot_have_been_known_before(tmp_path):
+    customers(tmp_path, closed=lambda c: ["2026-02-01"] * len(c["week"]))
+    text = (
+        (tmp_path / "drivetrain.yaml")
+        .read_text()
+        .replace("      age: number\n", "      age: number\n      closed: time\n")
+    )
+    (tmp_path / "drivetrain.yaml").write_text(text)
+    (found,) = of(availability.check(load_spec(tmp_path)), "DA304")
+    assert (found.level, len(found.affected)) == ("fail", 1500)
 
 
 def test_what_the_plan_does_not_say_is_unknown_and_never_passes(tmp_path):
@@ -385,7 +402,7 @@ def test_a_lever_with_a_range_is_compared_with_what_was_tried(tmp_path):
         """
         drivetrain: 1
         project: {name: Prices}
-        objective: {statement: Earn., value: price * accept}
+        objective: {statement: Earn., value: offer_price * accept}
         levers:
           - {name: offer_price, type: range, minimum: 100, maximum: 800, history: {kind: rule, column: price}}
         data:
