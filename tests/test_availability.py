@@ -311,7 +311,9 @@ def test_a_column_that_became_known_after_the_decision_is_named_with_its_rows(tm
 
     customers(tmp_path, entered=entered)
     text = (tmp_path / "drivetrain.yaml").read_text()
-    text = text.replace("reason: category", "reason: {type: category, known_at: entered}")
+    text = text.replace(
+        "reason: category", "reason: {type: category, known_at: entered}\n      entered: {type: time, use: audit}"
+    )
     text = text.replace("predicts: left}", "predicts: left, inputs: [age, reason, offer]}")
     (tmp_path / "drivetrain.yaml").write_text(text)
     (found,) = of(availability.check(load_spec(tmp_path)), "DA303")
