@@ -12,15 +12,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """The probabilities of an outcome's classes, for n cases.
+    """The probabilities of an outcome's classes, or the quantiles of a number, for n cases.
 
     Attributes:
-        classes: The k classes, in the plan's order; `("false", "true")` for a binary outcome.
-        probabilities: (n, k); each row sums to one.
+        classes: The k classes, in the plan's order; `("false", "true")` for a binary outcome; none for a number.
+        probabilities: (n, k); each row sums to one. For a number (n, 0).
+        quantiles: Of a number: (n, q) at the levels (j + 1/2) / q, ascending; else None.
     """
 
     classes: tuple[str, ...]
     probabilities: Floats
+    quantiles: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -38,10 +40,13 @@ def softmax(logits: Floats) -> Floats:
 
 
 def energy(logits: Floats, temperature: float) -> Floats:
-    """The out-of-domain energy (n,) of calibrated logits (n, k); the higher, the stranger the case.
+    """The out-of-domain energy (n,) of calibrated logits (n, k, …); the higher, the stranger the case.
+
+    Of several places in a case (the pixels of a mask) it is the mean.
 
     Source: Liu et al., Energy-based Out-of-distribution Detection, 2020: -T · log Σ exp(logit / T). The served logits
     are already divided by the temperature.
     """
     top = logits.max(axis=1)
-    return np.asarray(-temperature * (top + np.log(np.exp(logits - top[:, None]).sum(axis=1))), dtype=np.float64)
+    found = -temperature * (top + np.log(np.exp(logits - top[:, None]).sum(axis=1)))
+    return np.asarray(found.mean(axis=tuple(range(1, found.ndim))), dtype=np.float64)

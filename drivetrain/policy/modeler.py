@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from drivetrain.artifact import Distribution
 from drivetrain.errors import PolicyError
+from drivetrain.policy.belief import Belief
 from drivetrain.policy.problem import Array, Problem
-from drivetrain.policy.value import Belief
+from drivetrain.spec.formula import Formula, evaluate
+
+POINTS = 16
+"""Equally likely values by which a predicted number is passed on to the model that takes it as input."""
+MOST_BRANCHES = 1024
+
+Cases = Mapping[str, Sequence[Any] | Array]
+Ask = Callable[[Cases, Mapping[str, Array]], "Beliefs"]
+"""From n cases and the settings to try, lever -> (k,) or (n, k), to what is believed."""
 
 
 class Predicts(Protocol):
@@ -24,6 +33,30 @@ class Predicts(Protocol):
         """The distribution of each outcome, for n cases."""
 
 
+class Branch(NamedTuple):
+    """One way in which the outcomes that feed other models can come out.
+
+    Attributes:
+        weight: Its probability, shape (n, 1 or k).
+        given: Outcome -> its value in this branch, broadcasting to (n, k).
+        beliefs: What is believed of all outcomes then; of the given ones with certainty.
+    """
+
+    weight: Array
+    given: Mapping[str, Array]
+    beliefs: dict[str, Belief]
+
+
+class Beliefs(dict[str, Belief]):
+    """Outcome -> what is believed of it on its own.
+
+    Attributes:
+        branches: Where one model feeds another, outcomes are independent within a branch only; else empty.
+    """
+
+    branches: tuple[Branch, ...] = ()
+
+
 def belief(problem: Problem, outcome: str, distribution: Distribution, settings: int = 1) -> Belief:
     """A model's distribution in the shape that the simulator takes.
 
@@ -33,6 +66,9 @@ def belief(problem: Problem, outcome: str, distribution: Distribution, settings:
         distribution: For n cases, or for n · k (case after case) when a lever is among the inputs.
         settings: k.
     """
+    if distribution.quantiles is not None:
+        quantiles = np.asarray(distribution.quantiles, dtype=float)
+        return Belief(None, None, quantiles.reshape(len(quantiles) // settings, settings, quantiles.shape[1]))
     classes = problem.classes.get(outcome, ())
     if classes and tuple(distribution.classes) != classes:
         raise PolicyError(
@@ -45,39 +81,144 @@ def belief(problem: Problem, outcome: str, distribution: Distribution, settings:
     return Belief(tuple(distribution.classes), probabilities.reshape(shape), binary=outcome in problem.binary)
 
 
+def modeler(problem: Problem, predictors: Sequence[Predicts]) -> Ask:
+    """The models as one function of cases and settings."""
+    return lambda cases, levers: beliefs(problem, predictors, cases, levers)
+
+
 def beliefs(
     problem: Problem,
     predictors: Sequence[Predicts],
-    cases: Mapping[str, Sequence[Any]],
+    cases: Cases,
     levers: Mapping[str, Array] | None = None,
-) -> dict[str, Belief]:
+) -> Beliefs:
     """What the models say about n cases under each of k settings.
 
-    A model that reads a lever is asked once for each setting; the others once a case.
+    A model that reads a lever is asked once for each setting; the others once a case. A model that reads another's
+    outcome is asked once for each value that this can take.
 
     Args:
         problem: The decision.
         predictors: The trained models.
         cases: Column -> n values.
         levers: Settings to ask about, lever -> shape (k,) or (n, k); the problem's own when absent.
+
+    Raises:
+        PolicyError: A model reads an outcome that no model predicts, or the chain has too many branches.
     """
     settings = levers if levers is not None else problem.settings
-    found = {}
-    for predictor in predictors:
-        pulled = [name for name in predictor.inputs if name in settings]
-        if not pulled:
-            for outcome, distribution in predictor.predict(cases).items():
-                found[outcome] = belief(problem, outcome, distribution)
-            continue
-        count = len(next(iter(cases.values())))
-        tried = next(iter(settings.values())).shape[-1]
-        tiled: dict[str, Sequence[Any]] = {
-            name: [value for value in values for _ in range(tried)]
-            for name, values in cases.items()
-            if name in predictor.inputs
-        }
-        for name in pulled:
-            tiled[name] = np.broadcast_to(settings[name], (count, tried)).ravel().tolist()
-        for outcome, distribution in predictor.predict(tiled).items():
-            found[outcome] = belief(problem, outcome, distribution, tried)
+    count = len(next(iter(cases.values())))
+    branches = [Branch(np.ones((count, 1)), {}, {})]
+    for predictor in _ordered(problem, predictors):
+        for name in predictor.inputs:
+            if name in branches[0].beliefs and name not in branches[0].given:
+                branches = [part for branch in branches for part in _split(branch, name)]
+        if len(branches) > MOST_BRANCHES:
+            raise PolicyError(
+                f"the chain of models has {len(branches)} combinations of what one passes to the next.",
+                "Feed fewer outcomes into other models, or predict them with fewer classes.",
+                where="models",
+            )
+        for branch in branches:
+            branch.beliefs.update(_asked(problem, predictor, cases, settings, branch.given))
+    found = Beliefs(branches[0].beliefs)
+    if len(branches) > 1:
+        found = Beliefs({name: _marginal(branches, name) for name in branches[0].beliefs})
+        found.branches = tuple(branches)
     return found
+
+
+def _ordered(problem: Problem, predictors: Sequence[Predicts]) -> list[Predicts]:
+    """Models behind those whose outcomes they read; the plan's order is kept where it does not matter."""
+    fed = {name for predictor in predictors for name in predictor.inputs} & problem.fed
+    return sorted(predictors, key=lambda predictor: problem.depth(set(predictor.inputs) & fed))
+
+
+def _split(branch: Branch, name: str) -> list[Branch]:
+    """A branch for each value of an outcome."""
+    known = branch.beliefs[name]
+    parts = []
+    if known.probabilities is not None:
+        for place, state in enumerate(known.classes or ()):
+            certain = np.zeros((1, 1, known.probabilities.shape[2]))
+            certain[..., place] = 1
+            point = Belief(
+                known.classes, np.broadcast_to(certain, (known.cases, *certain.shape[1:])), None, known.binary
+            )
+            value = np.array([[known.binary and state == "true" if known.binary else state]])
+            parts.append(
+                Branch(
+                    branch.weight * known.probabilities[:, :, place],
+                    {**branch.given, name: value},
+                    {**branch.beliefs, name: point},
+                )
+            )
+        return parts
+    assert known.quantiles is not None
+    levels = known.quantiles.shape[2]
+    points = [np.asarray(part.mean(axis=2)) for part in np.array_split(known.quantiles, min(POINTS, levels), axis=2)]
+    sizes = [part.shape[2] / levels for part in np.array_split(known.quantiles, min(POINTS, levels), axis=2)]
+    for size, value in zip(sizes, points, strict=True):
+        point = Belief(None, None, value[:, :, None])
+        parts.append(Branch(branch.weight * size, {**branch.given, name: value}, {**branch.beliefs, name: point}))
+    return parts
+
+
+def _asked(
+    problem: Problem, predictor: Predicts, cases: Cases, settings: Mapping[str, Array], given: Mapping[str, Array]
+) -> dict[str, Belief]:
+    """One model's beliefs, the outcomes that it reads being given."""
+    count = len(next(iter(cases.values())))
+    extra: dict[str, Array] = {name: value for name, value in given.items() if name in predictor.inputs}
+    extra |= {name: np.atleast_2d(settings[name]) for name in predictor.inputs if name in settings}
+    for name in predictor.inputs:
+        if name in problem.terms and name not in extra and name not in cases:
+            extra[name] = _term(problem, problem.terms[name], cases, settings, given)
+    width = max((array.shape[1] for array in extra.values()), default=1)
+    asked: dict[str, Sequence[Any]] = {
+        name: np.broadcast_to(value, (count, width)).ravel().tolist() for name, value in extra.items()
+    }
+    for name in predictor.inputs:
+        if name in cases and name not in asked:
+            values = cases[name]
+            if width > 1:
+                values = (
+                    np.repeat(values, width)
+                    if isinstance(values, np.ndarray)
+                    else [v for v in values for _ in range(width)]
+                )
+            asked[name] = values.tolist() if isinstance(values, np.ndarray) else values
+    return {name: belief(problem, name, made, width) for name, made in predictor.predict(asked).items()}
+
+
+def _term(
+    problem: Problem, term: Formula, cases: Cases, settings: Mapping[str, Array], given: Mapping[str, Array]
+) -> Array:
+    names: dict[str, Array] = {name: np.asarray(value) for name, value in problem.constants.items()}
+    names |= {name: np.asarray(values)[:, None] for name, values in cases.items() if name in term.names}
+    names |= {name: np.atleast_2d(array) for name, array in settings.items()}
+    return np.atleast_2d(evaluate(term, names | dict(given)))
+
+
+def _marginal(branches: Sequence[Branch], name: str) -> Belief:
+    """What is believed of an outcome when nothing is given."""
+    first = branches[0].beliefs[name]
+    weights = [branch.weight[:, :, None] for branch in branches]
+    parts = [branch.beliefs[name] for branch in branches]
+    if first.probabilities is not None:
+        arrays = [part.probabilities for part in parts]
+        mixed = sum(w * a for w, a in zip(weights, arrays, strict=True) if a is not None)
+        return Belief(first.classes, np.asarray(mixed), None, first.binary)
+    values, shares = [], []
+    for weight, part in zip(weights, parts, strict=True):
+        assert part.quantiles is not None
+        values.append(part.quantiles)
+        shares.append(np.broadcast_to(weight / part.quantiles.shape[2], (*weight.shape[:2], part.quantiles.shape[2])))
+    shape = np.broadcast_shapes(*(array.shape[:2] for array in [*values, *shares]))
+    value = np.concatenate([np.broadcast_to(v, (*shape, v.shape[2])) for v in values], axis=2)
+    share = np.concatenate([np.broadcast_to(s, (*shape, s.shape[2])) for s in shares], axis=2)
+    order = np.argsort(value, axis=2)
+    value, share = np.take_along_axis(value, order, 2), np.take_along_axis(share, order, 2).cumsum(axis=2)
+    levels = (np.arange(99) + 0.5) / 99
+    places = (share[..., None] < levels * share[..., -1:, None]).sum(axis=2)
+    return Belief(None, None, np.take_along_axis(value, np.minimum(places, value.shape[2] - 1), 2))

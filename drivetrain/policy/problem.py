@@ -2,74 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.errors import PolicyError
+from drivetrain.policy.constraints import Rule, declared, rules
+from drivetrain.policy.settings import costs, joint, label, values
 from drivetrain.spec import Spec
-from drivetrain.spec.formula import BATCH, Formula, Ratio, parse, ratio
-from drivetrain.spec.levers import Lever, OptionsLever, Policies, RankingLever
-from drivetrain.spec.objective import Constraint
+from drivetrain.spec.formula import BATCH, Formula, parse
+from drivetrain.spec.levers import Policies
 
 Array = NDArray[Any]
 
-MOST_SETTINGS = 20_000
-"""Joint settings beyond this are refused: one array row a setting would not fit."""
-GRID = 201
-"""Settings tried first for a range without steps."""
 REFERENCES = ("do_nothing", "today", "simple_rule", "accuracy_first")
 """Policies that every report compares with the optimized one, in this order."""
 
 
+SEARCHED = 41
+"""A numeric lever with more settings than this is searched."""
+
+
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A constraint of the plan, read.
+class Horizon:
+    """How value adds up over periods.
+
+    Attributes:
+        periods: Their number.
+        discount: Per period.
+        continues: Probability that a case lasts into the next period, a case formula.
+        next: Column or lever -> what it is in the next period, from what things are in this one.
+    """
+
+    periods: int
+    discount: float
+    continues: Formula
+    next: Mapping[str, Formula]
+
+
+@dataclass(frozen=True, slots=True)
+class Shock:
+    """A scenario.
 
     Attributes:
         name: As the plan names it.
-        measure: The population formula, with its terms written out.
-        ratio: The measure as numerator and denominator; None when it is none: then it is checked, not optimised.
-        bound: The limit, in the measure's own unit.
-        upper: True for `at_most`.
-        by: Columns or levers in each of whose groups it must hold.
-        hard: Whether a policy that breaks it is refused.
+        set: Column, constant, number outcome or binary outcome -> what it becomes.
+        weight: Its share in the weighted objective; 0 when it is only reported.
     """
 
     name: str
-    measure: Formula
-    ratio: Ratio | None
-    bound: float
-    upper: bool
-    by: tuple[str, ...]
-    hard: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A rule in one group (or overall): the weighted mean of `numerator - bound · denominator` is at most, or least, 0.
-
-    Attributes:
-        name: The rule's, with the group.
-        numerator: Case formula.
-        denominator: Case formula; `1` for a mean or a sum.
-        bound: In the measure's own unit.
-        upper: True for `at_most`.
-        column: Column or lever whose group it holds in, and the group; None when it holds overall.
-        hard: Whether a policy that breaks it is refused.
-    """
-
-    name: str
-    numerator: Formula
-    denominator: Formula
-    bound: float
-    upper: bool
-    column: tuple[str, str] | None
-    hard: bool
+    set: Mapping[str, Formula]
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +80,16 @@ class Problem:
         measure: Its name.
         draws: Random numbers an outcome where no exact expectation exists.
         seed: Of these.
+        feeders: Outcome -> the outcomes that its model takes as inputs.
+        terms: Name -> formula, for models that read a term.
+        horizon: How value adds up over several periods; None for one.
+        scenarios: Worlds in which the policies are tried as well.
+        tail: Share of the worst results whose mean counts; None when the mean of all does.
+        catastrophe: What must never come about, a case formula.
+        ranges: Constant -> its lowest and highest plausible number.
+        searched: Numeric lever with so many settings that they are searched, not all tried.
+        seen: Lever -> what the log shows of it: its settings, or lowest and highest. What it does not show is not
+            chosen; empty where the plan allows it, or where no outcome depends on the lever.
     """
 
     levers: tuple[str, ...]
@@ -115,15 +110,42 @@ class Problem:
     measure: str
     draws: int
     seed: int
+    feeders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    terms: Mapping[str, Formula] = field(default_factory=dict)
+    horizon: Horizon | None = None
+    scenarios: tuple[Shock, ...] = ()
+    tail: float | None = None
+    catastrophe: Formula | None = None
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    searched: str | None = None
+    seen: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def fed(self) -> frozenset[str]:
+        """Outcomes that another model takes as inputs."""
+        return frozenset(name for names in self.feeders.values() for name in names)
+
+    def depth(self, outcomes: Iterable[str]) -> int:
+        """How many models stand in a row before one that reads these outcomes."""
+        return max((1 + self.depth(self.feeders.get(name, ())) for name in outcomes), default=0)
+
+    @property
+    def simple(self) -> bool:
+        """Whether value is the plain expectation of one period, so that beliefs about all settings suffice."""
+        return self.horizon is None and self.tail is None and not any(shock.weight for shock in self.scenarios)
 
     def label(self, setting: Mapping[str, Any]) -> str:
         """A setting as people read it: `manual`, or `offer: call, price: 95` when there are several levers."""
-        return _label(self.levers, setting)
+        return label(self.levers, setting)
 
     @property
     def columns(self) -> frozenset[str]:
         """Every name that may be a column of the cases."""
         formulas = [self.value, *self.allowed, *(c for c in self.costs.values() if isinstance(c, Formula))]
+        if self.horizon:
+            formulas += [self.horizon.continues, *self.horizon.next.values()]
+        formulas += [formula for shock in self.scenarios for formula in shock.set.values()]
+        formulas += [self.catastrophe] if self.catastrophe else []
         names = {name for formula in formulas for name in formula.names}
         for rule in self.constraints:
             names |= rule.measure.names | set(rule.by)
@@ -144,10 +166,10 @@ def problem(spec: Spec) -> Problem:
     objective = spec.objective
     assert objective is not None
     derived = spec.derived
-    settings, labels = _joint({lever.name: _values(spec, lever) for lever in spec.levers})
+    settings, labels = joint({lever.name: values(spec, lever) for lever in spec.levers})
     value = derived.expand("value")
     outcomes = tuple(_used_outcomes(spec))
-    rules = tuple(_rules(spec))
+    found_rules = tuple(rules(spec))
     constants = {n: float(c.value) for n, c in objective.constants.items() if c.value is not None}
     for name in sorted(value.names - constants.keys()):
         if name in objective.constants or f"constants.{name}" in objective.unknown:
@@ -165,7 +187,7 @@ def problem(spec: Spec) -> Problem:
         levers=tuple(lever.name for lever in spec.levers),
         settings=settings,
         labels=tuple(labels),
-        costs={lever.name: _costs(spec, lever) for lever in spec.levers},
+        costs={lever.name: costs(spec, lever) for lever in spec.levers},
         value=value,
         constants=constants,
         outcomes=outcomes,
@@ -173,14 +195,100 @@ def problem(spec: Spec) -> Problem:
         binary=frozenset(name for name in outcomes if spec.outcome(name).type == "binary"),
         affected={name: tuple(spec.outcome(name).affected_by or ()) for name in outcomes},
         allowed=tuple(derived.expand(limit) for lever in spec.levers for limit in lever.limits),
-        constraints=rules,
+        constraints=found_rules,
         policies=_policies({lever.name: lever.policies for lever in spec.levers}),
         sign=-1 if measure and measure.direction == "minimize" else 1,
         unit=(measure.unit if measure and measure.unit else "value/case"),
         measure=(measure.name if measure else "value"),
         draws=simulator.draws if simulator else 256,
         seed=simulator.seed if simulator else 42,
+        feeders=_feeders(spec),
+        terms={name: derived.expand(text) for name, text in objective.terms.items() if text},
+        horizon=_horizon(spec),
+        scenarios=tuple(_shocks(spec)),
+        tail=_tail(spec),
+        catastrophe=_catastrophe(spec),
+        ranges={
+            name: (float(constant.low), float(constant.high))
+            for name, constant in objective.constants.items()
+            if constant.low is not None and constant.high is not None
+        },
+        searched=_searched(spec, settings),
     )
+
+
+def _feeders(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """Outcome -> the outcomes that its model takes as inputs."""
+    made = {outcome for model in spec.models for outcome in model.predicts or ()}
+    found = {}
+    for model in spec.models:
+        read = tuple(name for name in spec.derived.model_inputs(model.name) if name in made)
+        for outcome in model.predicts or ():
+            if read:
+                found[outcome] = read
+    return found
+
+
+def _horizon(spec: Spec) -> Horizon | None:
+    over_time = spec.objective.over_time if spec.objective else None
+    if over_time is None or over_time.periods is None:
+        return None
+    expand = spec.derived.expand
+    following = {name: expand(text) for name, text in over_time.next.items()}
+    return Horizon(over_time.periods, over_time.discount, expand(over_time.continues), following)
+
+
+def _shocks(spec: Spec) -> list[Shock]:
+    """The scenarios that say what they change.
+
+    Raises:
+        PolicyError: They change what cannot be changed, or weigh more than everything.
+    """
+    constants = spec.objective.constants if spec.objective else {}
+    outcomes = {name for source in spec.data for name in source.outcomes}
+    columns = {name for source in spec.data for name in source.columns}
+    found = []
+    for scenario in spec.simulator.scenarios if spec.simulator else ():
+        where = f"simulator.scenarios.{scenario.name}"
+        for name in scenario.set or {}:
+            kind = spec.outcome(name).type if name in outcomes else None
+            if kind not in (None, "number", "binary"):
+                raise PolicyError(
+                    f"sets the outcome `{name}`, which is neither a number nor binary.",
+                    "Set a column that it depends on.",
+                    where=where,
+                )
+            if name not in outcomes | columns | set(constants):
+                raise PolicyError(
+                    f"sets `{name}`, which is no column, constant or outcome.", "Look at its spelling.", where=where
+                )
+        set_ = {name: spec.derived.expand(text) for name, text in (scenario.set or {}).items() if text}
+        if set_:
+            found.append(Shock(scenario.name, set_, scenario.weight or 0.0))
+    if sum(shock.weight for shock in found) > 1 + 1e-9:
+        raise PolicyError(
+            "the weights of the scenarios are more than 1 together.", "They are shares.", where="simulator.scenarios"
+        )
+    return found
+
+
+def _tail(spec: Spec) -> float | None:
+    risk = spec.optimizer.risk if spec.optimizer else "expected"
+    share = None if isinstance(risk, str) else risk.cvar
+    return None if share is None or share >= 1 else float(share)
+
+
+def _catastrophe(spec: Spec) -> Formula | None:
+    text = spec.optimizer.catastrophe if spec.optimizer else None
+    return spec.derived.expand(text) if text else None
+
+
+def _searched(spec: Spec, settings: Mapping[str, Array]) -> str | None:
+    """The only numeric lever, when it has too many settings to try them all."""
+    numeric = [lever.name for lever in spec.levers if lever.type in ("integer", "range")]
+    if len(numeric) != 1 or len(set(settings[numeric[0]].tolist())) <= SEARCHED:
+        return None
+    return numeric[0]
 
 
 def _used_outcomes(spec: Spec) -> list[str]:
@@ -188,7 +296,9 @@ def _used_outcomes(spec: Spec) -> list[str]:
     objective = spec.objective
     assert objective is not None
     formulas = ["value", *(limit for lever in spec.levers for limit in lever.limits)]
-    formulas += [constraint.measure for constraint in _constraints(spec) if constraint.measure is not None]
+    if objective.over_time:
+        formulas += [objective.over_time.continues, *objective.over_time.next.values()]
+    formulas += [constraint.measure for constraint in declared(spec) if constraint.measure is not None]
     names = {name for formula in formulas for name in spec.derived.expand(formula).names}
     return [name for source in spec.data for name in source.outcomes if name in names]
 
@@ -197,89 +307,6 @@ def _classes(spec: Spec, name: str) -> tuple[str, ...]:
     """Classes of an outcome as models name them; empty for a number, and where the plan does not list them."""
     outcome = spec.outcome(name)
     return ("false", "true") if outcome.type == "binary" else tuple(outcome.values or ())
-
-
-def _constraints(spec: Spec) -> list[Constraint]:
-    objective, optimizer = spec.objective, spec.optimizer
-    return [*(objective.guardrails if objective else ()), *(optimizer.constraints if optimizer else ())]
-
-
-def _rules(spec: Spec) -> list[Rule]:
-    """The guardrails and the optimizer's constraints, where both measure and limit are known."""
-    constants = [*(spec.objective.constants if spec.objective else ())]
-    found = []
-    for constraint in _constraints(spec):
-        bound = constraint.at_most if constraint.at_most is not None else constraint.at_least
-        if constraint.measure is None or bound is None:
-            continue
-        measure = spec.derived.expand(constraint.measure)
-        found.append(
-            Rule(
-                constraint.name,
-                measure,
-                ratio(measure, constants),
-                float(bound),
-                constraint.at_most is not None,
-                tuple(constraint.by),
-                constraint.hard,
-            )
-        )
-    return found
-
-
-def _values(spec: Spec, lever: Lever) -> Array:
-    """The settings of one lever; shape (k,)."""
-    if isinstance(lever, RankingLever):
-        raise PolicyError(
-            "a ranking is not optimised by this version.",
-            "Model the choice of one item with an options lever, or use the model's scores.",
-            where=f"levers.{lever.name}",
-        )
-    if isinstance(lever, OptionsLever):
-        names = list(spec.derived.settings(lever.name))
-        if not names:
-            raise PolicyError("has no settings.", "Name at least two under `options`.", where=f"levers.{lever.name}")
-        return np.array(names, dtype=str)
-    if lever.minimum is None or lever.maximum is None:
-        raise PolicyError(
-            "has no minimum or no maximum yet.", "Say between which settings it moves.", where=f"levers.{lever.name}"
-        )
-    if lever.step == "none":
-        return np.linspace(lever.minimum, lever.maximum, GRID)
-    steps = int(np.floor((lever.maximum - lever.minimum) / lever.step + 1e-9))
-    if steps + 1 > MOST_SETTINGS:
-        raise PolicyError(
-            f"has {steps + 1:,} settings.",
-            f"Take a larger step ({MOST_SETTINGS:,} settings at most), or `step: none`.",
-            where=f"levers.{lever.name}",
-        )
-    return np.asarray(lever.minimum + lever.step * np.arange(steps + 1))
-
-
-def _joint(single: Mapping[str, Array]) -> tuple[dict[str, Array], list[str]]:
-    """The product of the levers' settings, with a label each."""
-    count = int(np.prod([len(values) for values in single.values()]))
-    if count > MOST_SETTINGS:
-        raise PolicyError(
-            f"{count:,} joint settings of {', '.join(single)} are too many.",
-            f"Take larger steps, or fewer levers ({MOST_SETTINGS:,} at most).",
-            where="levers",
-        )
-    rows = list(product(*(values.tolist() for values in single.values())))
-    settings = {name: np.array([row[place] for row in rows]) for place, name in enumerate(single)}
-    labels = [_label(tuple(single), dict(zip(single, row, strict=True))) for row in rows]
-    return settings, labels
-
-
-def _label(levers: tuple[str, ...], setting: Mapping[str, Any]) -> str:
-    texts = {name: f"{v:g}" if isinstance(v := setting[name], float | np.floating) else str(v) for name in levers}
-    return texts[levers[0]] if len(levers) == 1 else ", ".join(f"{name}: {text}" for name, text in texts.items())
-
-
-def _costs(spec: Spec, lever: Lever) -> Mapping[str, float] | Formula:
-    if isinstance(lever, OptionsLever | RankingLever):
-        return dict(spec.derived.costs(lever.name))
-    return spec.derived.expand(lever.cost)
 
 
 def _policies(single: Mapping[str, Policies]) -> dict[str, dict[str, Any]]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from drivetrain.errors import PolicyError
+from drivetrain.policy.belief import Belief
 from drivetrain.policy.problem import Array, Problem
 from drivetrain.policy.simulate import allowed, evaluate_case, expectation
-from drivetrain.policy.value import Belief
 from drivetrain.spec.formula import parse
 
 Action = dict[str, Array]

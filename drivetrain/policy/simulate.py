@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.errors import PolicyError
-from drivetrain.policy.problem import Array, Limit, Problem, Rule
-from drivetrain.policy.value import Belief, expected
+from drivetrain.policy.belief import Belief
+from drivetrain.policy.constraints import Limit, Rule
+from drivetrain.policy.problem import Array, Problem
+from drivetrain.policy.value import expected
 from drivetrain.spec.formula import Formula, evaluate
 
 Floats = NDArray[np.float64]
@@ -33,9 +35,17 @@ def expectation(
     """
     settings = dict(levers if levers is not None else problem.settings)
     settings |= _cost_names(problem, formula, columns, settings)
-    constants = {**problem.constants, "period": 0.0}
+    constants = {"period": 0.0, **problem.constants}
     cases = {name: column for name, column in columns.items() if name not in problem.outcomes}
-    return expected(formula, constants, cases, settings, beliefs, draws=problem.draws, seed=problem.seed)
+
+    def mean(known: Mapping[str, Belief]) -> Floats:
+        return expected(formula, constants, cases, settings, known, draws=problem.draws, seed=problem.seed)
+
+    branches = getattr(beliefs, "branches", ())
+    if not branches or not formula.names & beliefs.keys():
+        return mean(beliefs)
+    # Outcomes that feed other models are given within a branch, the others independent there.
+    return np.asarray(sum(branch.weight * mean(branch.beliefs) for branch in branches))
 
 
 def realised(
@@ -70,19 +80,35 @@ def evaluate_case(
     levers = {name: np.asarray(values)[:, None] for name, values in action.items()}
     levers |= _cost_names(problem, formula, columns, levers)
     known: dict[str, Array] = {name: np.asarray(value) for name, value in problem.constants.items()}
-    known["period"] = np.asarray(0.0)
+    known.setdefault("period", np.asarray(0.0))
     known |= {name: np.asarray(values)[:, None, None] for name, values in columns.items() if name in formula.names}
     known |= {name: values[:, :, None] for name, values in levers.items()}
     result = np.asarray(evaluate(formula, known | dict(names)))
     return result[:, 0, 0] if result.ndim == 3 else np.atleast_1d(result)
 
 
-def allowed(problem: Problem, columns: Mapping[str, Array]) -> NDArray[np.bool_]:
-    """What the limits allow, shape (n, k)."""
-    cases = max((len(column) for column in columns.values()), default=1)
-    result = np.ones((cases, len(problem.labels)), dtype=bool)
+def allowed(
+    problem: Problem, columns: Mapping[str, Array], levers: Mapping[str, Array] | None = None
+) -> NDArray[np.bool_]:
+    """What the limits allow and the log has shown, shape (n, k).
+
+    Args:
+        problem: The decision; its k joint settings are judged unless `levers` says otherwise.
+        columns: Name -> shape (n,).
+        levers: Other settings: lever -> shape (k,) or (n, k).
+    """
+    settings = levers if levers is not None else problem.settings
+    tried = next(iter(settings.values()))
+    cases = max([len(column) for column in columns.values()] + [len(tried) if tried.ndim == 2 else 1])
+    result = np.ones((cases, tried.shape[-1]), dtype=bool)
     for limit in problem.allowed:
-        result &= expectation(problem, limit, columns, {}).astype(bool)
+        result &= expectation(problem, limit, columns, {}, settings).astype(bool)
+    for lever, seen in problem.seen.items():
+        values = settings[lever]
+        if values.dtype.kind == "U":
+            result &= np.isin(values, np.array(seen, dtype=str))
+        else:
+            result &= (values >= seen[0] - 1e-9) & (values <= seen[1] + 1e-9)
     return result
 
 
@@ -102,18 +128,27 @@ def limits(problem: Problem, columns: Mapping[str, Array]) -> list[Limit]:
     ]
 
 
-def uses(problem: Problem, limits: list[Limit], columns: Mapping[str, Array], beliefs: Mapping[str, Belief]) -> Floats:
+def uses(
+    problem: Problem,
+    limits: list[Limit],
+    columns: Mapping[str, Array],
+    beliefs: Mapping[str, Belief],
+    levers: Mapping[str, Array] | None = None,
+) -> Floats:
     """Expected use of each limit, shape (m, n, k): its weighted mean is at most 0 when the limit holds.
 
     Cases outside a limit's group use nothing.
     """
-    cases = max((belief.cases for belief in beliefs.values()), default=0) or max(map(len, columns.values()), default=1)
-    result = np.zeros((len(limits), cases, len(problem.labels)))
+    settings = levers if levers is not None else problem.settings
+    tried = next(iter(settings.values()))
+    lengths = [belief.cases for belief in beliefs.values()] + [len(tried)] * (tried.ndim - 1)
+    cases = max(lengths, default=0) or max(map(len, columns.values()), default=1)
+    result = np.zeros((len(limits), cases, tried.shape[-1]))
     for row, limit in zip(result, limits, strict=True):
-        above = expectation(problem, limit.numerator, columns, beliefs)
-        below = expectation(problem, limit.denominator, columns, beliefs)
+        above = expectation(problem, limit.numerator, columns, beliefs, settings)
+        below = expectation(problem, limit.denominator, columns, beliefs, settings)
         row[:] = (above - limit.bound * below) * (1 if limit.upper else -1)
-        row *= inside(limit, columns, problem.settings)
+        row *= inside(limit, columns, settings)
     return result
 
 
@@ -123,7 +158,7 @@ def inside(limit: Limit, columns: Mapping[str, Array], levers: Mapping[str, Arra
         return np.ones((1, 1))
     name, group = limit.column
     if name in levers:
-        return np.array([[str(value) == group for value in levers[name].tolist()]], dtype=float)
+        return np.asarray(np.atleast_2d(levers[name]).astype(str) == group, dtype=float)
     return np.asarray(columns[name].astype(str) == group, dtype=float)[:, None]
 
 

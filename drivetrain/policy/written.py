@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import numpy as np
 from drivetrain import evidence
 from drivetrain.artifact import Distribution
 from drivetrain.errors import PolicyError
+from drivetrain.policy.belief import Belief
 from drivetrain.policy.choice import best
-from drivetrain.policy.modeler import belief
+from drivetrain.policy.modeler import Beliefs, Predicts, belief, modeler
 from drivetrain.policy.problem import Array, Problem
 from drivetrain.policy.reference import reference
 from drivetrain.policy.simulate import allowed, expectation, limits, uses
-from drivetrain.policy.value import Belief
+from drivetrain.policy.worth import Considered, columns_of, consider
 from drivetrain.spec import Spec
 
 FORMAT = 1
@@ -46,6 +47,8 @@ class Written:
         artifacts: Model -> SHA-256 of the manifest that it was made with.
         ties: How ties are broken.
         created: UTC time, ISO 8601.
+        threshold: Value below which results count as the worst share; None when the mean of all counts.
+        seen: Lever -> the settings that the log shows, or the lowest and highest: nothing else is chosen.
     """
 
     settings: tuple[str, ...]
@@ -54,6 +57,8 @@ class Written:
     artifacts: Mapping[str, str]
     ties: str
     created: str
+    threshold: float | None = None
+    seen: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,13 @@ def write(root: Path, written: Written) -> Path:
 
 
 def written(
-    settings: Sequence[str], prices: Mapping[str, float], plan: Mapping[str, str], artifacts: Mapping[str, str]
+    settings: Sequence[str],
+    prices: Mapping[str, float],
+    plan: Mapping[str, str],
+    artifacts: Mapping[str, str],
+    *,
+    threshold: float | None = None,
+    seen: Mapping[str, tuple[Any, ...]] | None = None,
 ) -> Written:
     """A policy that was just made."""
     return Written(
@@ -93,6 +104,8 @@ def written(
         dict(artifacts),
         TIES,
         datetime.now(UTC).isoformat(timespec="seconds"),
+        threshold,
+        dict(seen or {}),
     )
 
 
@@ -123,6 +136,8 @@ def read(path: Path) -> Written:
             artifacts=dict(body["artifacts"]),
             ties=str(body["ties"]),
             created=str(body["created"]),
+            threshold=None if body.get("threshold") is None else float(body["threshold"]),
+            seen={str(lever): tuple(values) for lever, values in body.get("seen", {}).items()},
         )
     except (ValueError, KeyError, TypeError) as error:
         raise PolicyError(f"cannot be read ({error}).", "Run `make decide` again.", where=where) from error
@@ -155,72 +170,101 @@ def decide(
     policy: Written,
     columns: Mapping[str, Sequence[Any]],
     distributions: Mapping[str, Distribution | Belief],
+    predictors: Sequence[Predicts] = (),
 ) -> list[Choice]:
     """What the written policy does with each case: the same function offline and in service.
 
     Args:
         problem: The decision, from the plan.
         policy: What `read` returned.
-        columns: Column -> n values that the formulas use.
-        distributions: Outcome -> what the models say; a plain distribution where no lever moves the outcome.
+        columns: Column -> n values that formulas and models use.
+        distributions: Outcome -> what the models say about all settings; a plain distribution where no lever moves the
+            outcome.
+        predictors: The models, which must be asked again when value spans periods or scenarios, when one model feeds
+            another, or when a lever's settings are searched.
 
     Raises:
         PolicyError: The settings are not those of the policy, or a prediction is no distribution.
     """
     if policy.settings != problem.labels:
         raise PolicyError("the plan's settings are not those of the policy.", "Run `make decide` again.", where=NAME)
-    beliefs = {
-        name: given if isinstance(given, Belief) else belief(problem, name, given)
-        for name, given in distributions.items()
-        if name in problem.outcomes
-    }
-    arrays = {name: np.asarray(values) for name, values in columns.items() if name in problem.columns}
-    prices = {entry.constraint: entry.price for entry in policy.prices}
-    values, feasible, chosen = act(problem, prices, arrays, beliefs)
-    if (chosen < 0).any():
-        fallback = reference(problem, "fallback", arrays, beliefs)
-    found = []
-    for row, index in enumerate(chosen.tolist()):
-        listed = {
-            label: float(v) if ok else None
-            for label, v, ok in zip(problem.labels, values[row], feasible[row], strict=True)
+    problem = replace(problem, seen=policy.seen)
+    beliefs = Beliefs(
+        {
+            name: given if isinstance(given, Belief) else belief(problem, name, given)
+            for name, given in distributions.items()
+            if name in problem.outcomes
         }
-        if index < 0:
-            levers = {name: setting[row].item() for name, setting in fallback.items()}
-            label = problem.label(levers)
-            value = float(values[row, problem.labels.index(label)]) if label in problem.labels else float("nan")
-            found.append(Choice(label, levers, value, listed, ("no setting is allowed by the limits: the fallback",)))
-            continue
-        levers = {name: settings[index].item() for name, settings in problem.settings.items()}
-        found.append(
-            Choice(
-                problem.labels[index],
-                levers,
-                float(values[row, index]),
-                listed,
-                _reasons(problem, prices, values[row], feasible[row], index),
-            )
+    )
+    prices = {entry.constraint: entry.price for entry in policy.prices}
+    if predictors and (not problem.simple or problem.searched or problem.feeders):
+        ask = modeler(problem, predictors)
+        cases: Mapping[str, Any] = {
+            name: np.asarray(values) if name in problem.columns else values for name, values in columns.items()
+        }
+    elif problem.simple:
+        ask = lambda cases, levers: beliefs  # noqa: E731
+        problem = replace(problem, searched=None)
+        cases = {name: np.asarray(values) for name, values in columns.items() if name in problem.columns}
+        cases = cases or {"": np.zeros(max((b.cases for b in beliefs.values()), default=0))}
+    else:
+        raise PolicyError(
+            "value spans periods, scenarios or the worst results, so the models must be asked about each setting.",
+            "Hand the loaded models over as `predictors`.",
+            where=NAME,
         )
-    return found
+    found = consider(problem, cases, ask, prices, policy.threshold)
+    chosen = found.choose(prices)
+    arrays = columns_of(problem, cases)
+    fallback = reference(problem, "fallback", arrays, beliefs) if (chosen < 0).any() else {}
+    action = found.action(chosen)
+    return [_choice(problem, prices, found, chosen, action, fallback, row) for row in range(len(chosen))]
+
+
+def _choice(
+    problem: Problem,
+    prices: Mapping[str, float],
+    found: Considered,
+    chosen: Array,
+    action: Mapping[str, Array],
+    fallback: Mapping[str, Array],
+    row: int,
+) -> Choice:
+    """One case's answer."""
+    index = int(chosen[row])
+    tried = [
+        problem.label({lever: (s if s.ndim == 1 else s[row])[place] for lever, s in found.levers.items()})
+        for place in range(found.values.shape[1])
+    ]
+    values, feasible = found.values[row], found.feasible[row]
+    listed = {label: float(v) if ok else None for label, v, ok in zip(tried, values, feasible, strict=True)}
+    if index < 0:
+        levers = {name: np.asarray(setting)[row].item() for name, setting in fallback.items()}
+        label = problem.label(levers)
+        value = float(values[tried.index(label)]) if label in tried else float("nan")
+        return Choice(label, levers, value, listed, ("no setting is allowed by the limits: the fallback",))
+    levers = {name: settings[row].item() for name, settings in action.items()}
+    reasons = _reasons(problem, prices, tried, values, feasible, index)
+    return Choice(tried[index], levers, float(values[index]), listed, reasons)
 
 
 def _reasons(
-    problem: Problem, prices: Mapping[str, float], values: Array, feasible: Array, index: int
+    problem: Problem, prices: Mapping[str, float], labels: list[str], values: Array, feasible: Array, index: int
 ) -> tuple[str, ...]:
-    order = [place for place in np.argsort(-values) if feasible[place] and place != index]
+    others = [p for p in np.argsort(-values) if feasible[p] and p != index and labels[p] != labels[index]]
     reasons = []
-    if order:
-        rival = order[0]
+    if others:
+        rival = others[0]
         gain = float(values[index] - values[rival])
         if gain >= 0:
-            reasons.append(f"expected to be worth {gain:.4g} {problem.unit} more than {problem.labels[rival]}")
+            reasons.append(f"expected to be worth {gain:.4g} {problem.unit} more than {labels[rival]}")
         else:
             binding = [name for name, price in prices.items() if price > 0]
             reasons.append(
-                f"{problem.labels[rival]} would be worth {-gain:.4g} {problem.unit} more, "
+                f"{labels[rival]} would be worth {-gain:.4g} {problem.unit} more, "
                 f"but uses too much of {', '.join(binding)}"
             )
     if not feasible.all():
-        forbidden = [label for label, ok in zip(problem.labels, feasible, strict=True) if not ok]
+        forbidden = [label for label, ok in zip(labels, feasible, strict=True) if not ok]
         reasons.append(f"not allowed: {', '.join(forbidden[:5])}{' …' if len(forbidden) > 5 else ''}")
     return tuple(reasons)

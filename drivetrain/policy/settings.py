@@ -1,0 +1,79 @@
+"""The settings of the levers: each on its own, and their product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.errors import PolicyError
+from drivetrain.spec import Spec
+from drivetrain.spec.formula import Formula
+from drivetrain.spec.levers import Lever, OptionsLever, RankingLever
+
+Array = NDArray[Any]
+
+MOST_SETTINGS = 20_000
+"""Joint settings beyond this are refused: one array row a setting would not fit."""
+GRID = 201
+"""Settings tried first for a range without steps."""
+
+
+def values(spec: Spec, lever: Lever) -> Array:
+    """The settings of one lever; shape (k,)."""
+    if isinstance(lever, RankingLever):
+        raise PolicyError(
+            "a ranking is not optimised by this version.",
+            "Model the choice of one item with an options lever, or use the model's scores.",
+            where=f"levers.{lever.name}",
+        )
+    if isinstance(lever, OptionsLever):
+        names = list(spec.derived.settings(lever.name))
+        if not names:
+            raise PolicyError("has no settings.", "Name at least two under `options`.", where=f"levers.{lever.name}")
+        return np.array(names, dtype=str)
+    if lever.minimum is None or lever.maximum is None:
+        raise PolicyError(
+            "has no minimum or no maximum yet.", "Say between which settings it moves.", where=f"levers.{lever.name}"
+        )
+    if lever.step == "none":
+        return np.linspace(lever.minimum, lever.maximum, GRID)
+    steps = int(np.floor((lever.maximum - lever.minimum) / lever.step + 1e-9))
+    if steps + 1 > MOST_SETTINGS:
+        raise PolicyError(
+            f"has {steps + 1:,} settings.",
+            f"Take a larger step ({MOST_SETTINGS:,} settings at most), or `step: none`.",
+            where=f"levers.{lever.name}",
+        )
+    return np.asarray(lever.minimum + lever.step * np.arange(steps + 1))
+
+
+def joint(single: Mapping[str, Array]) -> tuple[dict[str, Array], list[str]]:
+    """The product of the levers' settings, with a label each."""
+    count = int(np.prod([len(found) for found in single.values()]))
+    if count > MOST_SETTINGS:
+        raise PolicyError(
+            f"{count:,} joint settings of {', '.join(single)} are too many.",
+            f"Take larger steps, or fewer levers ({MOST_SETTINGS:,} at most).",
+            where="levers",
+        )
+    rows = list(product(*(found.tolist() for found in single.values())))
+    settings = {name: np.array([row[place] for row in rows]) for place, name in enumerate(single)}
+    labels = [label(tuple(single), dict(zip(single, row, strict=True))) for row in rows]
+    return settings, labels
+
+
+def label(levers: tuple[str, ...], setting: Mapping[str, Any]) -> str:
+    """A joint setting as people read it."""
+    texts = {name: f"{v:g}" if isinstance(v := setting[name], float | np.floating) else str(v) for name in levers}
+    return texts[levers[0]] if len(levers) == 1 else ", ".join(f"{name}: {text}" for name, text in texts.items())
+
+
+def costs(spec: Spec, lever: Lever) -> Mapping[str, float] | Formula:
+    """What each setting of a lever costs, or the formula of it."""
+    if isinstance(lever, OptionsLever | RankingLever):
+        return dict(spec.derived.costs(lever.name))
+    return spec.derived.expand(lever.cost)

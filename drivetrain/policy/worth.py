@@ -1,0 +1,224 @@
+"""What each setting is worth for each case, and which settings are considered at all.
+
+The objective's value with everything that the plan says about it: several periods, scenarios with a weight, the mean
+of the worst results. A numeric lever with very many settings is searched: a coarse grid over what the limits allow to
+each case, then finer ones around the best, which finds the optimum where value has one peak within a coarse step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.policy.choice import best
+from drivetrain.policy.horizon import over_time, paths
+from drivetrain.policy.modeler import Ask, Cases
+from drivetrain.policy.problem import Array, Problem
+from drivetrain.policy.scenario import shocked
+from drivetrain.policy.simulate import allowed, expectation, limits, uses
+from drivetrain.spec.formula import Formula, parse, substitute
+
+Floats = NDArray[np.float64]
+
+COARSE = 25
+FINE = 7
+"""Settings of a searched lever that are tried in the first round, and in each round around the best."""
+WINDOW = 2_000_000
+"""Cells of (case, setting) in which the limits are looked at at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What is known of n cases under k settings, which may differ from case to case.
+
+    Attributes:
+        levers: Lever -> setting, shape (k,) or (n, k).
+        values: Expected value of the objective, shape (n, k).
+        feasible: What the limits allow, shape (n, k).
+        uses: Expected use of the hard constraints, shape (m, n, k).
+        names: Of these constraints, length m.
+    """
+
+    levers: Mapping[str, Array]
+    values: Floats
+    feasible: NDArray[np.bool_]
+    uses: Floats
+    names: tuple[str, ...]
+
+    def choose(self, prices: Mapping[str, float]) -> NDArray[np.int64]:
+        """Index of the best feasible setting of each case at these prices; -1 where none is feasible. Shape (n,)."""
+        known = np.array([prices.get(name, 0.0) for name in self.names])
+        priced = known > 0
+        chosen = best(self.values, self.uses[priced], self.feasible, known[priced])
+        return np.asarray(np.where(self.feasible.any(axis=1), chosen, -1))
+
+    def action(self, chosen: NDArray[np.int64]) -> dict[str, Array]:
+        """Lever -> the chosen setting of each case, shape (n,)."""
+        rows = np.arange(len(chosen))
+        return {
+            lever: settings[chosen] if settings.ndim == 1 else settings[rows, chosen]
+            for lever, settings in self.levers.items()
+        }
+
+
+def columns_of(problem: Problem, cases: Cases) -> dict[str, Array]:
+    """The columns that formulas read."""
+    return {name: np.asarray(cases[name]) for name in problem.columns if name in cases}
+
+
+def worth(
+    problem: Problem, cases: Cases, ask: Ask, levers: Mapping[str, Array], threshold: float | None = None
+) -> Floats:
+    """Expected value of n cases under each of k settings, as the plan counts it; shape (n, k).
+
+    Args:
+        problem: The decision.
+        cases: Column -> n values, everything that formulas and models read.
+        ask: The models.
+        levers: Lever -> shape (k,) or (n, k).
+        threshold: Where only the worst results count: the value that the worst share does not exceed. Then the figure
+            is `threshold + E[min(0, V - threshold)] / share`, whose mean over cases is at most the mean of the worst
+            share, and equal to it at the right threshold (Rockafellar and Uryasev 2000).
+    """
+    weight = 1 - sum(shock.weight for shock in problem.scenarios)
+    total = weight * _one(problem, cases, ask, levers, threshold) if weight > 0 else np.zeros((1, 1))
+    for shock in problem.scenarios:
+        if shock.weight:
+            total = total + shock.weight * _one(*shocked(problem, shock, cases, ask), levers, threshold)
+    return np.asarray(total)
+
+
+def _one(problem: Problem, cases: Cases, ask: Ask, levers: Mapping[str, Array], threshold: float | None) -> Floats:
+    """`worth` in one world."""
+    if problem.horizon is None:
+        here = problem if threshold is None else replace(problem, value=_tail(problem, threshold))
+        return expectation(here, here.value, columns_of(problem, cases), ask(cases, levers), levers)
+    if threshold is None:
+        return over_time(problem, cases, ask, levers)
+    assert problem.tail is not None
+    drawn = paths(problem, cases, ask, levers)
+    return np.asarray(threshold + np.minimum(0, drawn - threshold).mean(axis=2) / problem.tail)
+
+
+def _tail(problem: Problem, threshold: float) -> Formula:
+    text = f"{threshold!r} + min(0, whole - {threshold!r}) / {problem.tail!r}"
+    return substitute(parse(text), {"whole": problem.value})
+
+
+def consider(
+    problem: Problem,
+    cases: Cases,
+    ask: Ask,
+    prices: Mapping[str, float] | None = None,
+    threshold: float | None = None,
+) -> Considered:
+    """The settings of n cases, with value, use and feasibility of each.
+
+    Args:
+        problem: The decision.
+        cases: Column -> n values, everything that formulas and models read.
+        ask: The models.
+        prices: Shadow prices of constraints, by which a searched lever is searched.
+        threshold: As for `worth`.
+    """
+    if problem.searched is None:
+        return _tried(problem, cases, ask, problem.settings, threshold)
+    lever = problem.searched
+    grid = np.unique(problem.settings[lever])
+    others = _others(problem, lever)
+    low, high = _window(problem, cases, grid, others)
+    points = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, COARSE)
+    found = _tried(problem, cases, ask, _product(lever, _snapped(points, grid), others), threshold)
+    width = (high - low) / (COARSE - 1)
+    gap = float(np.min(np.diff(grid)))
+    rounds = [found]
+    while width.max() > gap / 2 and len(rounds) < 5:
+        chosen = np.maximum(found.choose(prices or {}), 0)
+        centre = found.action(chosen)[lever].astype(float)
+        span = np.linspace(-1, 1, FINE) * width[:, None]
+        points = np.clip(centre[:, None] + span, low[:, None], high[:, None])
+        fresh = _tried(problem, cases, ask, _product(lever, _snapped(points, grid), others), threshold)
+        rounds.append(fresh)
+        found = _joined(rounds)
+        width = width * 2 / (FINE - 1)
+    return found
+
+
+def _tried(
+    problem: Problem, cases: Cases, ask: Ask, levers: Mapping[str, Array], threshold: float | None
+) -> Considered:
+    columns = columns_of(problem, cases)
+    beliefs = ask(cases, levers)
+    hard = [limit for limit in limits(problem, columns) if limit.hard]
+    if problem.simple and threshold is None:
+        values = expectation(problem, problem.value, columns, beliefs, levers)
+    else:
+        values = worth(problem, cases, ask, levers, threshold)
+    count = len(next(iter(cases.values())))
+    values = np.broadcast_to(values, (count, values.shape[1]))
+    feasible = np.broadcast_to(allowed(problem, columns, levers), values.shape)
+    used = uses(problem, hard, columns, beliefs, levers)
+    used = np.broadcast_to(used, (len(hard), *values.shape))
+    return Considered(levers, values, feasible, used, tuple(limit.name for limit in hard))
+
+
+def _others(problem: Problem, lever: str) -> dict[str, Array]:
+    """The joint settings of all other levers."""
+    first = problem.settings[lever] == problem.settings[lever][0]
+    return {name: values[first] for name, values in problem.settings.items() if name != lever}
+
+
+def _product(lever: str, points: Array, others: Mapping[str, Array]) -> dict[str, Array]:
+    """Every point with every joint setting of the other levers; (n, k) for the searched lever."""
+    count = len(next(iter(others.values()))) if others else 1
+    found = {
+        name: np.broadcast_to(np.tile(v, points.shape[1]), (len(points), v.size * points.shape[1]))
+        for name, v in others.items()
+    }
+    return {lever: np.repeat(points, count, axis=1), **found}
+
+
+def _snapped(points: Array, grid: Array) -> Array:
+    """The nearest settings that the lever has."""
+    place = np.clip(np.searchsorted(grid, points), 1, len(grid) - 1)
+    lower, upper = grid[place - 1], grid[place]
+    return np.asarray(np.where(points - lower <= upper - points, lower, upper))
+
+
+def _window(problem: Problem, cases: Cases, grid: Array, others: Mapping[str, Array]) -> tuple[Floats, Floats]:
+    """Lowest and highest allowed setting of each case; the whole range where nothing is allowed."""
+    count = len(next(iter(cases.values())))
+    low, high = np.empty(count), np.empty(count)
+    columns = columns_of(problem, cases)
+    assert problem.searched is not None
+    step = max(1, WINDOW // len(problem.labels))
+    for start in range(0, count, step):
+        part = slice(start, min(count, start + step))
+        here = {name: values[part] for name, values in columns.items()}
+        tried = _product(problem.searched, np.broadcast_to(grid, (part.stop - part.start, len(grid))), others)
+        free = np.broadcast_to(allowed(problem, here, tried), tried[problem.searched].shape)
+        settings = tried[problem.searched]
+        some = free.any(axis=1)
+        low[part] = np.where(some, np.where(free, settings, np.inf).min(axis=1), grid[0])
+        high[part] = np.where(some, np.where(free, settings, -np.inf).max(axis=1), grid[-1])
+    return low, high
+
+
+def _joined(rounds: list[Considered]) -> Considered:
+    names = rounds[0].levers
+    shape = [part.values.shape for part in rounds]
+    return Considered(
+        {
+            name: np.concatenate(
+                [np.broadcast_to(p.levers[name], s) for p, s in zip(rounds, shape, strict=True)], axis=1
+            )
+            for name in names
+        },
+        np.concatenate([part.values for part in rounds], axis=1),
+        np.concatenate([part.feasible for part in rounds], axis=1),
+        np.concatenate([part.uses for part in rounds], axis=2),
+        rounds[0].names,
+    )
