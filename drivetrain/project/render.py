@@ -122,7 +122,7 @@ def _unserved(spec: Spec, package: str) -> list[str]:
     kinds = set(served(spec))
     names = []
     if not needs_service(spec):
-        names += [f"{package}/serve.py", f"{package}/client.py", "tests/test_service.py"]
+        names += [f"{package}/serve.py", f"{package}/client.py", f"{package}/rollout.py", "tests/test_service.py"]
     if "api" not in kinds:
         names += ["deploy/Dockerfile", ".dockerignore"]
     if "voila" not in kinds:

@@ -1,0 +1,28 @@
+"""For plain `cookiecutter`: what `drivetrain new` would have added for the default example.
+
+`drivetrain new` does not run this. It writes the plan, the learners and the checklist of the plan that it was given.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+TEMPLATE = Path(r"""{{ cookiecutter._repo_dir }}""")
+PACKAGE = "{{ cookiecutter.package }}"
+LEARNERS = {"digit_reader": "image_classification"}
+
+
+def main() -> None:
+    """Add to the project, which is the folder that cookiecutter runs this in."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", PACKAGE):
+        sys.exit(f"{PACKAGE!r} cannot name a Python package: small letters, digits and underscores, a letter first.")
+    project = Path.cwd()
+    for model, task in LEARNERS.items():
+        shutil.copyfile(TEMPLATE / "learners" / f"{task}.py", project / PACKAGE / "learners" / f"{model}.py")
+    example = TEMPLATE.parent / "drivetrain" / "examples" / "mail-sorting"
+    shutil.copyfile(example / "drivetrain.yaml", project / "drivetrain.yaml")
+    shutil.copytree(TEMPLATE / "example", project, dirs_exist_ok=True)
+
+
+main()
