@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from starlette.testclient import TestClient
 
 from drivetrain import artifact, evidence, load_spec, policy
+
+SERVE = Path(__file__).parent.parent / "template/{{ cookiecutter.slug }}/{{ cookiecutter.package }}/serve.py"
 
 LIGHT_PLAN = """\
 drivetrain: 1
@@ -188,6 +194,26 @@ def write_policy(folder: Path) -> None:
     evidence.record(
         folder, "decide", {}, reads={}, data={}, artifacts={**digests, "policy.json": evidence.file_digest(path)}
     )
+
+
+def staged(plan: str, stage: str, **deployment: str) -> str:
+    """A plan at another stage, with more said about its deployment."""
+    more = "".join(f", {name}: {text}" for name, text in deployment.items())
+    return plan.replace("stage: model", f"stage: {stage}").replace(
+        "deployment: {", "deployment: {" + more.removeprefix(", ") + (", " if more else "")
+    )
+
+
+def client(project: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """A client of the `serve.py` that every project gets, run from the project's folder."""
+    monkeypatch.chdir(project)
+    found = importlib.util.spec_from_file_location("generated_serve", SERVE)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    monkeypatch.setitem(sys.modules, "generated_serve", module)
+    found.loader.exec_module(module)
+    return TestClient(module.app)
 
 
 def body(*cases: dict[str, Any]) -> bytes:

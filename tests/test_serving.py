@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import math
@@ -13,7 +12,6 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -27,30 +25,16 @@ from drivetrain.errors import ArtifactError, EvidenceError, MissingPartError, Po
 from drivetrain.serving import Engine, Limits, Service, case_of_file, case_of_row, fields
 from drivetrain.serving.log import read
 
-SERVE = Path(__file__).parent.parent / "template/{{ cookiecutter.slug }}/{{ cookiecutter.package }}/serve.py"
-
-
-def generated(project: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The `serve.py` that every project gets, as it is, run from the project's folder."""
-    monkeypatch.chdir(project)
-    found = importlib.util.spec_from_file_location("generated_serve", SERVE)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    monkeypatch.setitem(sys.modules, "generated_serve", module)
-    found.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture
 def lamp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    with TestClient(generated(served.lamp(tmp_path / "lamp"), monkeypatch).app) as client:
+    with served.client(served.lamp(tmp_path / "lamp"), monkeypatch) as client:
         yield client
 
 
 @pytest.fixture
 def lender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    with TestClient(generated(served.lender(tmp_path / "lender"), monkeypatch).app) as client:
+    with served.client(served.lender(tmp_path / "lender"), monkeypatch) as client:
         yield client
 
 
@@ -294,8 +278,8 @@ def test_health_readiness_and_figures(lender: TestClient) -> None:
     assert lender.get("/readyz").json()["runs"] == {"payer": "20261123T120000-cd34"}
     figures = lender.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert 'drivetrain_decisions_total{setting="yes"} 1.0' in figures.text
-    assert 'drivetrain_decisions_total{setting="defer"} 1.0' in figures.text
+    assert 'drivetrain_decisions_total{setting="yes",status="trial"} 1.0' in figures.text
+    assert 'drivetrain_decisions_total{setting="defer",status="defer"} 1.0' in figures.text
     assert "drivetrain_out_of_domain_total 1.0" in figures.text
     assert 'drivetrain_requests_total{endpoint="/decide",status="200"} 1.0' in figures.text
     assert 'drivetrain_requests_total{endpoint="unknown",status="404"} 1.0' in figures.text
@@ -318,7 +302,7 @@ def test_the_example_picture_of_the_description_works(lamp: TestClient) -> None:
 def test_before_it_has_started_the_service_is_alive_and_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = TestClient(generated(served.lamp(tmp_path / "p"), monkeypatch).app)
+    client = served.client(served.lamp(tmp_path / "p"), monkeypatch)
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

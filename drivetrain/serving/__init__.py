@@ -2,9 +2,11 @@
 
 ::
 
-    request -> cases   (what may be sent, and what is refused with a reason)
-            -> engine  (predictors on onnxruntime, guard, the policy that was written by `decide`)
-            -> log     (append-only: every decision and every outcome that came back)
+    request -> gate     (the token, the queue)
+            -> cases    (what may be sent, and what is refused with a reason)
+            -> engine   (models on onnxruntime, the guard, the policy that `decide` wrote)
+            -> rollout  (what may be done with it at this stage; exploration)
+            -> log      (append-only: every decision, approval and outcome)
             -> answer
 
 The team owns the endpoints; this room owns what must not go wrong behind them. It never unpickles, and nothing is
@@ -18,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from drivetrain.serving.answers import Decisions, Predictions, Receipts
+    from drivetrain.serving.approvals import Standing
     from drivetrain.serving.cases import of_form
     from drivetrain.serving.engine import Engine
     from drivetrain.serving.field import Field, case_of_file, case_of_number, case_of_row, fields
     from drivetrain.serving.limits import Limits, Refused
     from drivetrain.serving.service import Cases, Service
+    from drivetrain.serving.steering import steer
 
 _HOMES = {
     "Cases": "service",
@@ -34,11 +38,13 @@ _HOMES = {
     "Receipts": "answers",
     "Refused": "limits",
     "Service": "service",
+    "Standing": "approvals",
     "case_of_file": "field",
     "case_of_number": "field",
     "case_of_row": "field",
     "fields": "field",
     "of_form": "cases",
+    "steer": "steering",
 }
 __all__ = [
     "Cases",
@@ -50,11 +56,13 @@ __all__ = [
     "Receipts",
     "Refused",
     "Service",
+    "Standing",
     "case_of_file",
     "case_of_number",
     "case_of_row",
     "fields",
     "of_form",
+    "steer",
 ]
 
 

@@ -42,6 +42,9 @@ class Verdict(TypedDict):
         decision: Name of this decision; `/feedback` takes it back with the outcome.
         setting: The setting of the lever, or `defer`: a person decides.
         recommendation: The setting that the person is advised; null when the plan says nothing for such a case.
+        status: `act`: carry the setting out. `waiting`: a person approves or changes it first (stage limited).
+            `recorded`: the answer is what is done today, the recommendation is only logged. `defer`: a person decides.
+            `trial`: the plan has not reached a stage in which anybody acts on answers.
         value: Expected value of the setting in the objective's unit, more is better; null when it is not known.
         values: Setting -> expected value; null for one that the plan's limits forbid.
     """
@@ -49,6 +52,7 @@ class Verdict(TypedDict):
     decision: str
     setting: str
     recommendation: str | None
+    status: str
     value: float | None
     values: dict[str, float | None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from drivetrain import artifact, evidence, policy
 from drivetrain.artifact.tables import category
 from drivetrain.errors import ArtifactError, EvidenceError, FormulaError, PolicyError
+from drivetrain.serving import media
 from drivetrain.serving.answers import Decision, Distribution, Prediction
 from drivetrain.serving.cases import Batch, decode
 from drivetrain.serving.feedback import outcome_of
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 DEFER = "defer"
 """The answer that leaves a case to a person."""
+
+MOST_LISTED = 100
+"""Settings whose values an answer lists: all of them, or the best so many of a price's thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,32 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Considered:
+    """What is known of one case before anybody asks what may be done with it.
+
+    Attributes:
+        prediction: What the models say.
+        choice: What the policy chooses; None when nothing can be said of the case.
+        settled: Whether the policy chose a setting that the limits allow; else a person decides.
+        recommendation: What the policy chooses, else what the plan says for cases that the models know nothing about;
+            None when it says nothing.
+        today: What is done today with such a case; None when that cannot be computed.
+        columns: What was sent, without the media.
+        files: Media column -> bytes.
+        looks: Image column -> brightness, contrast and size.
+    """
+
+    prediction: Prediction
+    choice: Choice | None
+    settled: bool
+    recommendation: str | None
+    today: str | None
+    columns: Mapping[str, Any]
+    files: Mapping[str, bytes]
+    looks: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
 class Engine:
     """A plan's models and policy, ready to answer.
 
@@ -96,12 +127,12 @@ class Engine:
             raise PolicyError("was made with other models.", "Run `make decide` again.", "artifacts/policy.json")
         return cls(spec, fields(spec), predictors, problem, written, limits or Limits())
 
-    @property
+    @cached_property
     def runs(self) -> dict[str, str]:
         """Model -> the training run it comes from."""
         return {name: str(predictor.manifest.get("run", "")) for name, predictor in self.predictors.items()}
 
-    @property
+    @cached_property
     def synthetic(self) -> bool:
         """Whether a model was trained on sample data."""
         return any(bool(predictor.manifest.get("synthetic")) for predictor in self.predictors.values())
@@ -147,11 +178,11 @@ class Engine:
         judged = self.judge(decode(self.fields, cases, self.limits))
         return [self._prediction(judged, case) for case in range(len(cases))]
 
-    def decide(self, cases: Sequence[Mapping[str, Any]]) -> list[Decision]:
-        """The setting of each case by the written policy, or `defer` with the recommendation beside it.
+    def consider(self, cases: Sequence[Mapping[str, Any]]) -> list[Considered]:
+        """What the models and the written policy say of each case, in order.
 
-        A confident guess about a case unlike all that was learned from is the disaster to avoid: such a case gets the
-        lever's fallback as recommendation, and a person decides. So does a case whose value cannot be computed.
+        A confident guess about a case unlike all that was learned from is the disaster to avoid: such a case is not
+        settled, and gets the lever's fallback as recommendation. So is one whose value cannot be computed.
 
         Raises:
             Refused: A case does not fit the plan.
@@ -160,7 +191,18 @@ class Engine:
         judged = self.judge(batch)
         inside = [case for case in range(len(cases)) if not judged.outside[case] and not judged.open[case]]
         choices = self._choose(batch, judged, inside)
-        return [self._decision(batch, judged, case, choices.get(case)) for case in range(len(cases))]
+        today = self._today(batch, judged, inside)
+        return [self._considered(batch, judged, case, choices.get(case), today.get(case)) for case in range(len(cases))]
+
+    def decide(self, cases: Sequence[Mapping[str, Any]]) -> list[Decision]:
+        """The setting of each case by the written policy, or `defer` with the recommendation beside it.
+
+        This is what the plan's policy says, whatever the stage: a notebook may show it, a service acts by `rollout`.
+
+        Raises:
+            Refused: A case does not fit the plan.
+        """
+        return [verdict(considered) for considered in self.consider(cases)]
 
     def feedback(self, cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Outcomes that came back, checked: `{"decision": …, outcome: value, …}` each.
@@ -196,7 +238,26 @@ class Engine:
             levers = policy.reference(self.problem, "fallback", columns or {"": np.zeros(1)}, {})
         except (PolicyError, FormulaError):
             return None
-        return self.problem.label({name: setting[0] for name, setting in levers.items()})
+        return self._label(levers, 0)
+
+    def _today(self, batch: Batch, judged: Judged, cases: list[int]) -> dict[int, str]:
+        """What is done today with some of the cases, where a new case tells: a logged column does not."""
+        if not cases or "today" not in self.problem.policies:
+            return {}
+        columns = {
+            name: np.asarray([values[case] for case in cases])
+            for name, values in batch.columns.items()
+            if name in self.problem.columns
+        }
+        beliefs = {name: _take(found, cases) for name, found in judged.beliefs.items()}
+        try:
+            levers = policy.reference(self.problem, "today", columns, beliefs)
+        except (PolicyError, FormulaError):
+            return {}
+        return {case: self._label(levers, row) for row, case in enumerate(cases)}
+
+    def _label(self, levers: Mapping[str, Any], row: int) -> str:
+        return self.problem.label({name: setting[row].item() for name, setting in levers.items()})
 
     def _prediction(self, judged: Judged, case: int, setting: int = 0) -> Prediction:
         return {
@@ -207,26 +268,57 @@ class Engine:
             },
             "in_domain": not judged.outside[case],
             "out_of_domain_scores": {name: float(found[case]) for name, found in judged.scores.items()},
-            "reasons": judged.outside[case],
+            "reasons": [*judged.outside[case], *judged.open[case]],
             "stage": self.spec.stage,
             "runs": self.runs,
             "synthetic": self.synthetic,
         }
 
-    def _decision(self, batch: Batch, judged: Judged, case: int, choice: Choice | None) -> Decision:
+    def _considered(
+        self, batch: Batch, judged: Judged, case: int, choice: Choice | None, today: str | None
+    ) -> Considered:
         # A setting that the limits forbid is only there because none is allowed.
-        chosen = choice is not None and choice.values.get(choice.setting) is not None
-        place = self.problem.labels.index(choice.setting) if choice is not None and chosen else 0
-        answer: Decision = {
-            "decision": secrets.token_hex(12),
-            "setting": choice.setting if choice is not None and chosen else DEFER,
-            "recommendation": choice.setting if choice is not None else self._fallback(batch, case),
-            "value": choice.value if choice is not None and chosen else None,
-            "values": dict(choice.values) if choice is not None else {},
-            **self._prediction(judged, case, place),
+        settled = choice is not None and choice.values.get(choice.setting) is not None
+        place = self.problem.labels.index(choice.setting) if choice is not None and settled else 0
+        columns = {name: values[case] for name, values in batch.columns.items() if not self.fields[name].is_media}
+        looks = {
+            name: media.look(values[case])
+            for name, values in batch.columns.items()
+            if self.fields[name].type == "image" and values[case] is not None
         }
-        answer["reasons"] = [*judged.outside[case], *judged.open[case], *(choice.reasons if choice is not None else ())]
-        return answer
+        return Considered(
+            prediction=self._prediction(judged, case, place),
+            choice=choice,
+            settled=settled,
+            recommendation=choice.setting if choice is not None else self._fallback(batch, case),
+            today=today,
+            columns=columns,
+            files=batch.files[case],
+            looks=looks,
+        )
+
+
+def verdict(considered: Considered) -> Decision:
+    """What the written policy says of a case, whatever the stage of the plan."""
+    choice = considered.choice
+    return {
+        "decision": secrets.token_hex(12),
+        "setting": choice.setting if choice is not None and considered.settled else DEFER,
+        "recommendation": considered.recommendation,
+        "status": "trial",
+        "value": choice.value if choice is not None and considered.settled else None,
+        "values": _listed(choice),
+        **considered.prediction,
+        "reasons": [*considered.prediction["reasons"], *(choice.reasons if choice is not None else ())],
+    }
+
+
+def _listed(choice: Choice | None) -> dict[str, float | None]:
+    """The values of the settings; of very many only the best."""
+    if choice is None or len(choice.values) <= MOST_LISTED:
+        return dict(choice.values) if choice is not None else {}
+    allowed = [(label, value) for label, value in choice.values.items() if value is not None]
+    return dict(sorted(allowed, key=lambda entry: -entry[1])[:MOST_LISTED])
 
 
 def _match(step: str, recorded: evidence.Evidence | None, digests: Mapping[str, str]) -> None:

@@ -11,10 +11,13 @@ from drivetrain.serving.limits import Refused, kind
 if TYPE_CHECKING:
     from drivetrain.spec import Spec
     from drivetrain.spec.data import Outcome
+    from drivetrain.spec.levers import Lever
 
 
 def outcome_of(spec: Spec, case: Mapping[str, Any], number: int) -> dict[str, Any]:
     """One case of feedback, `{"decision": …, outcome: value, …}`, with each value checked against its outcome's type.
+
+    A lever's name tells what was really done, where that is not what was answered: a person decided, or did otherwise.
 
     Raises:
         Refused: It names no decision, or an outcome or a value that the plan does not know.
@@ -26,15 +29,29 @@ def outcome_of(spec: Spec, case: Mapping[str, Any], number: int) -> dict[str, An
     if not isinstance(decision, str) or not re.fullmatch(r"[0-9a-f]{24}", decision):
         raise Refused("is not the name of a decision, as `/decide` answers it.", where=f"{where}.decision")
     outcomes = {name: outcome for source in spec.data for name, outcome in source.outcomes.items()}
+    levers = {lever.name: lever for lever in spec.levers}
     given = {name: value for name, value in case.items() if name != "decision"}
     if not given:
         raise Refused(f"names no outcome. Outcomes: {', '.join(outcomes)}.", where=where)
     for name, value in given.items():
-        if name not in outcomes:
+        if name not in outcomes and name not in levers:
             raise Refused(f"is no outcome. Outcomes: {', '.join(outcomes)}.", where=f"{where}.{name[:80]}")
-        if problem := _misfit(outcomes[name], value):
+        problem = _misfit(outcomes[name], value) if name in outcomes else _no_setting(spec, levers[name], value)
+        if problem:
             raise Refused(problem, where=f"{where}.{name}")
-    return {"decision": decision, "outcomes": given}
+    return {
+        "decision": decision,
+        "outcomes": {name: value for name, value in given.items() if name in outcomes},
+        "done": {name: value for name, value in given.items() if name in levers},
+    }
+
+
+def _no_setting(spec: Spec, lever: Lever, value: Any) -> str:
+    """Why a value is no setting of a lever; empty when it is one."""
+    if lever.type == "options":
+        settings = spec.derived.settings(lever.name)
+        return "" if value in settings else f"is none of {', '.join(settings)}."
+    return "" if isinstance(value, int | float) and not isinstance(value, bool) else f"is {kind(value)}, not a number."
 
 
 def _misfit(outcome: Outcome, value: Any) -> str:

@@ -19,7 +19,7 @@ class Limits:
             decoded.
         characters: Longest text.
         audio_bytes: Largest audio file.
-        pending: Requests that may wait for the models at one time; more are refused with 503.
+        pending: Requests that may be at the models or wait for them, in a burst; more are refused with 503.
     """
 
     body_bytes: int = 16 * 2**20
@@ -27,7 +27,7 @@ class Limits:
     pixels: int = 50_000_000
     characters: int = 100_000
     audio_bytes: int = 8 * 2**20
-    pending: int = 8
+    pending: int = 32
 
 
 class Refused(ServiceError):

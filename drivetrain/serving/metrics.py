@@ -12,7 +12,7 @@ class Metrics:
     """The counters of one service."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "drivetrain_requests", "Requests by endpoint and status.", ["endpoint", "status"], registry=self._registry
@@ -25,16 +25,20 @@ class Metrics:
             registry=self._registry,
         )
         self.decisions = Counter(
-            "drivetrain_decisions", "Decisions by what was answered.", ["setting"], registry=self._registry
+            "drivetrain_decisions",
+            "Decisions by what was answered.",
+            ["setting", "status"],
+            registry=self._registry,
         )
         self.outside = Counter(
             "drivetrain_out_of_domain", "Cases unlike those the models learned from.", registry=self._registry
         )
         self.feedback = Counter("drivetrain_feedback", "Outcomes that came back.", registry=self._registry)
         self.refused = Counter("drivetrain_refused", "Requests refused under overload.", registry=self._registry)
-        self.waiting = Gauge(
-            "drivetrain_waiting", "Requests at the models or waiting for them.", registry=self._registry
-        )
+        self.explored = Counter("drivetrain_explored", "Decisions drawn by lot.", registry=self._registry)
+        self.alarms = Counter("drivetrain_alarms", "Action rates that left their range.", registry=self._registry)
+        self.faults = Counter("drivetrain_faults", "Changes that could not be taken up.", registry=self._registry)
+        self.waiting = Gauge("drivetrain_waiting", "Decisions that wait for a person.", registry=self._registry)
         self.model = Gauge(
             "drivetrain_model", "1 for each model that serves.", ["model", "run", "stage"], registry=self._registry
         )

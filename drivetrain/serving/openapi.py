@@ -20,9 +20,21 @@ _REFUSALS = {
     "400": "The body cannot be read.",
     "413": "The request is too large.",
     "415": "Neither JSON nor a form.",
+    "401": "The token is missing or wrong.",
     "422": "A case does not fit the plan.",
     "503": "Not ready, or too many requests are waiting.",
 }
+
+
+_DECISION = {"type": "string", "pattern": "^[0-9a-f]{24}$", "description": "As `/decide` answered it."}
+_APPROVAL = {
+    "type": "object",
+    "properties": {"decision": _DECISION, "setting": {"type": "string"}, "by": {"type": "string", "maxLength": 200}},
+    "required": ["decision", "setting", "by"],
+    "additionalProperties": False,
+}
+_ITEMS = {"feedback": "Outcome", "approvals": "Approval"}
+"""Last part of an endpoint's path -> what its `cases` are; plain cases elsewhere."""
 
 
 def describe(app: FastAPI, read_cases: Callable[..., Any], folder: Path | None) -> dict[str, Any]:
@@ -39,16 +51,18 @@ def describe(app: FastAPI, read_cases: Callable[..., Any], folder: Path | None) 
     try:
         spec = load_spec(folder)
         known, outcomes = fields(spec), [name for source in spec.data for name in source.outcomes]
+        outcomes += [lever.name for lever in spec.levers]
         description["info"] |= {"title": spec.project.name, "description": spec.project.summary or ""}
     except DrivetrainError:
         known, outcomes = {}, []
     components = description.setdefault("components", {}).setdefault("schemas", {})
     components["Case"] = _case(known)
     components["Refusal"] = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
-    components["Outcomes"] = _outcomes(outcomes)
+    components["Outcome"] = _outcome(outcomes)
+    components["Approval"] = _APPROVAL
     for route in app.routes:
         if isinstance(route, APIRoute) and any(part.call is read_cases for part in route.dependant.dependencies):
-            item = "Outcomes" if route.path.endswith("feedback") else "Case"
+            item = _ITEMS.get(route.path.rstrip("/").rpartition("/")[2], "Case")
             for method in route.methods or ():
                 _takes_cases(description["paths"][route.path][method.lower()], item, known)
     app.openapi_schema = description
@@ -88,11 +102,10 @@ def _case(known: Mapping[str, Field]) -> dict[str, Any]:
     }
 
 
-def _outcomes(names: list[str]) -> dict[str, Any]:
-    decision = {"type": "string", "pattern": "^[0-9a-f]{24}$", "description": "As `/decide` answered it."}
+def _outcome(names: list[str]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"decision": decision, **{name: {} for name in names}},
+        "properties": {"decision": _DECISION, **{name: {} for name in names}},
         "required": ["decision"],
         "additionalProperties": False,
         "minProperties": 2,

@@ -1,0 +1,76 @@
+// Everything that comes from a case is written with textContent: it is data, never markup.
+"use strict";
+const who = document.getElementById("who");
+const said = document.getElementById("said");
+const list = document.getElementById("waiting");
+
+function ask(path, options = {}) {
+  const headers = { "Content-Type": "application/json" };
+  if (who.token.value) headers.Authorization = `Bearer ${who.token.value}`;
+  return fetch(path, { ...options, headers });
+}
+
+async function reason(answer) {
+  if (answer.status === 401) document.getElementById("token-field").hidden = false;
+  try { return (await answer.json()).detail; } catch { return `the service answered ${answer.status}`; }
+}
+
+function element(tag, text, parent) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  if (parent) parent.append(made);
+  return made;
+}
+
+async function picture(decision, column, parent) {
+  const answer = await ask(`approvals/${decision}/${column}`);
+  if (!answer.ok) return;
+  const image = element("img", undefined, parent);
+  image.alt = `${column} of this case`;
+  image.src = URL.createObjectURL(await answer.blob());
+}
+
+function show(waiting) {
+  const card = element("article", undefined, list);
+  element("h2", `Recommended: ${waiting.recommendation}`, card);
+  for (const column of waiting.media) picture(waiting.decision, column, card);
+  const facts = element("dl", undefined, card);
+  const fact = (name, value) => { element("dt", name, facts); element("dd", value, facts); };
+  for (const [name, value] of Object.entries(waiting.columns)) {
+    if (!waiting.media.includes(name)) fact(name, value === null ? "not known" : String(value));
+  }
+  if (waiting.value !== null) fact("expected value", waiting.value.toPrecision(4));
+  fact("because", waiting.reasons.join("; "));
+  fact("asked", waiting.time);
+  const form = element("form", undefined, card);
+  const label = element("label", "What is done ", form);
+  const choice = element("select", undefined, label);
+  for (const setting of waiting.settings) element("option", setting, choice).value = setting;
+  choice.value = waiting.recommendation;
+  element("button", "Approve", form);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const body = { cases: [{ decision: waiting.decision, setting: choice.value, by: who.by.value }] };
+    const answer = await ask("approvals", { method: "POST", body: JSON.stringify(body) });
+    if (answer.ok) {
+      card.remove();
+      said.textContent = `Approved: ${choice.value}. ${list.children.length} still shown.`;
+      if (!list.children.length) refresh();
+    } else {
+      said.textContent = `Not approved: ${await reason(answer)}`;
+    }
+  });
+}
+
+async function refresh() {
+  const answer = await ask("approvals/waiting");
+  if (!answer.ok) { said.textContent = `Nothing can be shown: ${await reason(answer)}`; return; }
+  const found = await answer.json();
+  list.replaceChildren();
+  found.results.forEach(show);
+  document.getElementById("scope").textContent = found.scope
+    ? `Approve only inside the scope: ${found.scope}.` : "";
+  said.textContent = found.results.length ? `${found.total} waiting, the oldest first.` : "Nothing waits.";
+}
+
+who.addEventListener("submit", (event) => { event.preventDefault(); refresh(); });

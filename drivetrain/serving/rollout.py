@@ -1,0 +1,248 @@
+"""The stages parallel, limited and wide: what may be done with what the policy recommends.
+
+*Parallel* drives nothing: answers are logged, and today's policy (or `defer`) is what comes back. *Limited* lets a
+person approve every action. *Wide* acts on a share of the cases that people raise step by step, and goes back to
+today's policy by itself when an alarm rings. What people set (the share, a pause) stands in `rollout.json` and is read
+while the service runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.errors import FormulaError, ServiceError
+from drivetrain.evidence import write_whole
+from drivetrain.serving.answers import Decision
+from drivetrain.serving.engine import DEFER, Considered, verdict
+from drivetrain.stages import reached
+
+if TYPE_CHECKING:
+    from drivetrain.policy import Problem
+    from drivetrain.spec import Spec
+
+NAME = "rollout.json"
+FIRST_SHARE = 0.1
+"""Share of the cases that a service in stage *wide* acts on before anybody has said another."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What people have set.
+
+    Attributes:
+        share: Share of the cases inside the scope that are acted on in stage *wide*.
+        paused: Why the service acts on nothing; empty when it does.
+        release: Name of the earlier release that is served; empty for the newest.
+        turn: Counts the changes; the service loads models and policy anew when it has moved.
+        changed: UTC time of the last change, ISO 8601.
+    """
+
+    share: float
+    paused: str = ""
+    release: str = ""
+    turn: int = 0
+    changed: str = ""
+
+
+def read(spec: Spec) -> State:
+    """What stands in `rollout.json`; the plan's own share, or a tenth, when nobody has set anything.
+
+    Raises:
+        ServiceError: The file is there and cannot be read.
+    """
+    path = spec.root / NAME
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        state = State(
+            float(body["share"]), str(body["paused"]), str(body["release"]), int(body["turn"]), str(body["changed"])
+        )
+    except FileNotFoundError:
+        share = share_in(spec.deployment.scope or "") if spec.deployment else None
+        return State(FIRST_SHARE if share is None else share)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ServiceError(f"cannot be read ({error}).", "Restore it, or remove it to begin anew.", NAME) from error
+    if not 0 <= state.share <= 1:
+        raise ServiceError(f"says a share of {state.share:g}.", "A share lies between 0 and 1.", NAME)
+    return state
+
+
+def change(spec: Spec, **changes: Any) -> State:
+    """Set something for the running service and the next one.
+
+    Args:
+        spec: The plan.
+        changes: `share`, `paused`, `release`.
+    """
+    before = read(spec)
+    after = replace(before, **changes, turn=before.turn + 1, changed=datetime.now(UTC).isoformat(timespec="seconds"))
+    write_whole(spec.root / NAME, json.dumps(asdict(after), indent=2, ensure_ascii=False) + "\n")
+    return after
+
+
+def share_in(scope: str) -> float | None:
+    """The share that a scope like `5 % of web quotes` names; None when it names none."""
+    found = re.match(r"\s*(\d+(?:\.\d+)?)\s*%", scope)
+    return min(1.0, float(found[1]) / 100) if found else None
+
+
+Scope = Callable[[Mapping[str, Any]], bool]
+
+
+def scope_of(spec: Spec, known: frozenset[str]) -> Scope | None:
+    """The scope as a test of a case, where the plan writes it as a formula over the case's columns.
+
+    A scope in words cannot be computed: in stage *limited* the person who approves reads it, in stage *wide* whoever
+    sends the cases keeps to it.
+
+    Args:
+        spec: The plan.
+        known: Columns that a case may carry.
+    """
+    from drivetrain.spec import formula
+
+    text = (spec.deployment.scope if spec.deployment else None) or ""
+    try:
+        parsed = formula.parse(text)
+    except FormulaError:
+        return None
+    if not parsed.names or not parsed.names <= known:
+        return None
+
+    def inside(columns: Mapping[str, Any]) -> bool:
+        import numpy as np
+
+        if any(columns.get(name) is None for name in parsed.names):
+            return False
+        return bool(np.all(formula.evaluate(parsed, {name: np.asarray(columns[name]) for name in parsed.names})))
+
+    return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A setting and how it came about.
+
+    Attributes:
+        setting: Its label.
+        explored: Whether the case was given to the lot.
+        propensity: Probability with which this setting comes out for such a case (a range: density per unit).
+    """
+
+    setting: str
+    explored: bool
+    propensity: float
+
+
+def draw(spec: Spec, problem: Problem, considered: Considered, lot: random.Random) -> Draw:
+    """Give the plan's share of the cases to the lot, among the settings that the limits allow.
+
+    With share e and k settings to draw from, the policy's choice has probability 1 - e + e / k, every other one e / k.
+
+    Args:
+        spec: The plan; `deployment.exploration` says which share, and of which levers.
+        problem: The plan as the policy sees it.
+        considered: A settled case.
+        lot: Where chance comes from.
+    """
+    choice = considered.choice
+    assert choice is not None
+    exploration = spec.deployment.exploration if spec.deployment else None
+    share = (exploration.share or 0.0) if exploration else 0.0
+    drawn = set(problem.levers if exploration is None or exploration.levers is None else exploration.levers)
+    kept = [lever for lever in problem.levers if lever not in drawn]
+    allowed = [
+        label
+        for place, label in enumerate(problem.labels)
+        if choice.values[label] is not None
+        and all(problem.settings[name][place] == choice.levers[name] for name in kept)
+    ]
+    explored = share > 0 and lot.random() < share
+    setting = lot.choice(allowed) if explored else choice.setting
+    probability = share / len(allowed) + (1 - share if setting == choice.setting else 0)
+    return Draw(setting, explored, probability / _width(spec, problem, drawn))
+
+
+def _width(spec: Spec, problem: Problem, drawn: set[str]) -> float:
+    """Width of one setting of the range levers that are drawn: a range's propensity is a density."""
+    width = 1.0
+    for lever in spec.levers:
+        if lever.type == "range" and lever.name in drawn:
+            values = sorted(set(problem.settings[lever.name].tolist()))
+            width *= (values[-1] - values[0]) / (len(values) - 1) if len(values) > 1 else 1.0
+    return width
+
+
+def answer(
+    spec: Spec,
+    problem: Problem,
+    state: State,
+    cases: Sequence[Considered],
+    lot: random.Random,
+    scope: Scope | None = None,
+) -> list[tuple[Decision, Draw | None]]:
+    """What may be done with each case at the plan's stage, and how the recommendation came about.
+
+    Args:
+        spec: The plan.
+        problem: The plan as the policy sees it.
+        state: What people have set.
+        cases: What models and policy say.
+        lot: Where chance comes from.
+        scope: Whether a case is inside the scope; None when the scope is not computable.
+    """
+    return [_answer(spec, problem, state, case, lot, scope) for case in cases]
+
+
+def _answer(
+    spec: Spec, problem: Problem, state: State, case: Considered, lot: random.Random, scope: Scope | None
+) -> tuple[Decision, Draw | None]:
+    given = verdict(case)
+    if not case.settled:
+        given["status"] = "defer"
+        return given, None
+    if not reached(spec.stage, "parallel"):
+        return given, Draw(given["setting"], False, 1.0)
+    reason = _held_back(spec, state, case, lot, scope)
+    drawn = draw(spec, problem, case, lot) if not reason else Draw(given["setting"], False, 1.0)
+    choice = case.choice
+    assert choice is not None
+    given["recommendation"], given["value"] = drawn.setting, choice.values[drawn.setting]
+    if drawn.explored:
+        given["reasons"] = ["drawn by lot, so that the next models can learn from it"]
+    if reason:
+        given["status"], given["setting"] = "recorded", case.today or DEFER
+        given["reasons"] = [reason, *given["reasons"]]
+    elif spec.stage == "limited":
+        given["status"], given["setting"] = "waiting", DEFER
+    else:
+        given["status"], given["setting"] = "act", drawn.setting
+    return given, drawn
+
+
+def _held_back(spec: Spec, state: State, case: Considered, lot: random.Random, scope: Scope | None) -> str:
+    """Why nothing is done with a case beyond writing it down; empty when something is."""
+    if spec.stage == "parallel":
+        return "stage parallel: the recommendation is written down, and today's way goes on"
+    if state.paused:
+        return f"paused: {state.paused}"
+    if scope is not None and not scope(case.columns):
+        return f"outside the scope: {spec.deployment.scope if spec.deployment else ''}"
+    if spec.stage == "wide" and not _in_share(spec, state.share, case, lot):
+        return f"stage wide acts on {state.share:.0%} of the cases, and this is none of them"
+    return ""
+
+
+def _in_share(spec: Spec, share: float, case: Considered, lot: random.Random) -> bool:
+    """A case's entity is either in or out, and stays in when the share grows; cases without one are drawn."""
+    entity = case.columns.get(spec.case_source.entity or "")
+    if entity is None:
+        return lot.random() < share
+    place = hashlib.sha256(f"{spec.slug}:{entity}".encode()).digest()[:8]
+    return int.from_bytes(place, "big") / 2**64 < share
