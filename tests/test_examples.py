@@ -13,6 +13,8 @@ def test_the_gallery_lists_each_example_with_what_it_is_about():
     gallery = {example.name: example for example in examples.gallery()}
     assert gallery["mail-sorting"].tasks == ("image-classification",)
     assert gallery["clinic-triage"].tasks == ("table-classification",)
+    tasks = {task for example in gallery.values() for task in example.tasks}
+    assert {"ratings", "text-classification", "image-text-classification", "audio-classification"} <= tasks
     assert all(example.summary for example in gallery.values())
 
 
@@ -26,8 +28,8 @@ def test_an_examples_slug_is_its_name_and_nothing_in_it_is_left_open_by_chance(n
     assert all(source.rights for source in spec.data)
 
 
-@pytest.mark.parametrize("name", ["mail-sorting", "clinic-triage"])
-def test_examples_that_a_demo_trains_need_no_network(name):
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_need_no_network(name):
     assert not any(model.training.pretrained for model in load_spec(examples.path(name)).models)
 
 
