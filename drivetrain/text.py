@@ -11,11 +11,13 @@ import json
 import re
 import unicodedata
 
-# Text that would reorder what a reader sees (CVE-2021-42574), or would end the line where none may end.
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Text that would reorder what a reader sees (CVE-2021-42574), and what YAML refuses to hold.
+_HIDDEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\ufffe\uffff")
 _MARKDOWN = str.maketrans(
     {
-        **{mark: f"\\{mark}" for mark in "\\`*_[]{}|~$"},
+        **{mark: f"\\{mark}" for mark in "\\`*_[]|~$"},
+        "{": "&#123;",  # a backslash would still leave a template mark
+        "}": "&#125;",
         "<": "&lt;",
         ">": "&gt;",
         "&": "&amp;",
@@ -38,7 +40,7 @@ def line(value: object) -> str:
 
 
 def _hidden(char: str) -> bool:
-    return char in _BIDI or unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
+    return char in _HIDDEN or unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
 
 
 def markdown(value: object) -> str:

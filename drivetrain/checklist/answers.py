@@ -16,6 +16,7 @@ from drivetrain.checklist.bank import Question
 from drivetrain.checklist.chosen import Item, questions
 from drivetrain.errors import EvidenceError
 from drivetrain.spec import Spec
+from drivetrain.text import line, quoted
 
 FILE = "checklist.yaml"
 LARGEST = 4_000_000
@@ -247,7 +248,7 @@ def _entry(item: Item, owner: str) -> list[str]:
     ]
     return [
         # Text of the plan stands in comments: a line break in it would end the comment.
-        *(f"  # {line}" for note in notes for line in wrap(" ".join(note.split()), 112, subsequent_indent="  ")),
+        *(f"  # {part}" for note in notes for part in wrap(line(note), 112, subsequent_indent="  ")),
         f"  {asked.id}:",
         "    status: unknown",
         f"    owner: {_scalar(owner)}" if owner else "    owner:",
@@ -259,8 +260,8 @@ def _entry(item: Item, owner: str) -> list[str]:
 
 
 def _scalar(text: str) -> str:
-    """A text as a YAML scalar; JSON strings are YAML strings."""
-    return json.dumps(" ".join(text.split()), ensure_ascii=False)
+    """A text as a YAML scalar."""
+    return f'"{quoted(text)}"'
 
 
 def write_answer(text: str, asked: Question, values: Mapping[str, Any]) -> str:
