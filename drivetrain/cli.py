@@ -78,23 +78,29 @@ def examples(form: str) -> None:
 def validate(plan: Path | None, form: str) -> None:
     """Say what is wrong with a plan, line by line."""
     from drivetrain.errors import SpecError
-    from drivetrain.spec import load_spec
+    from drivetrain.spec import check_file
 
     try:
-        spec = load_spec(plan)
+        document = check_file(plan)
+        findings = document.findings
     except SpecError as error:
         if form != "json" or not error.findings:
             raise
         print_findings(error.findings, form)
         sys.exit(error.exit_code)
     if form == "json":
-        print_findings((), form)
+        print_findings(findings, form)
+    else:
+        for finding in findings:
+            click.echo(str(finding) if finding.level == "fail" else f"{finding} ({finding.level})")
+    if any(finding.level == "fail" for finding in findings):
+        sys.exit(SpecError.exit_code)
+    if form == "json":
         return
-    parts = [name for name in ("objective", "levers", "data", "models") if spec.at(name)]
-    click.echo(f"{display(spec.path)}: a plan with {', '.join(parts)}; nothing is wrong with its structure.")
-    for question in spec.unknowns:
-        due = f", due {question.due}" if question.due else ""
-        click.echo(f"  open: {question.path}: {question.question} ({question.owner}{due})")
+    parts = [name for name in ("objective", "levers", "data", "models") if document.clean.get(name)]
+    click.echo(f"{document.filename}: a plan with {', '.join(parts) or 'a name'}; nothing is wrong with its structure.")
+    for path, (question, owner, due) in document.open_questions():
+        click.echo(f"  open: {path}: {question} ({owner}, due {due})")
 
 
 @main.command()

@@ -277,7 +277,8 @@ def test_an_unknown_constant_that_the_value_needs_is_named():
 
 
 def test_a_reference_policy_that_sets_no_setting_is_named():
-    problem = mail(**{"today: manual": "today: {formula: \"where(dry, 'a', 'shredder')\"}"})
+    problem = mail(**{"today: manual": "today: {formula: \"where(dry, 'a', depot)\"}"})
     columns, beliefs = three_letters(problem)
+    columns = columns | {"depot": ["shredder"] * 3}
     with pytest.raises(PolicyError, match="'shredder'"):
         policy.reference(problem, "today", columns, beliefs)

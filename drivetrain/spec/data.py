@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from drivetrain.spec.part import Agg, Day, Dur, Expr, Name, Number, Part, Text, doc
+from drivetrain.spec.part import Agg, Day, Dur, Expr, Name, Number, Part, Text, doc, exactly_one
 
 ColumnType = Literal["number", "integer", "boolean", "category", "id", "time", "text", "path", "image", "audio"]
 Positive = Annotated[int, Field(ge=1)]
@@ -173,6 +173,8 @@ Collect = Annotated[ImageSearch | Labelling | UrlList | Experiment, Field(discri
 
 class Source(Part):
     """One source of data; every source is a table."""
+
+    model_config = exactly_one("location", "collect")
 
     name: Name = doc("Name of the source.", "letters")
     kind: Literal["images", "audio", "text", "table", "ratings", "images+text", "series"] = doc(

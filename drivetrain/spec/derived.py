@@ -1,136 +1,262 @@
-"""What follows from a plan, as plain data for the other rooms."""
+"""What follows from a plan: what a formula uses, what a model is for, what a lever moves, what a log can score."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
 
-from drivetrain.spec.levers import Lever, OptionsLever
+from drivetrain.errors import FormulaError
+from drivetrain.spec.facts import Facts, predicted
+from drivetrain.spec.formula.algebra import exact_with_means
+from drivetrain.spec.formula.tree import parse
+from drivetrain.spec.formula.types import walk_names
 
-if TYPE_CHECKING:
-    from drivetrain.spec.formula import Formula
-    from drivetrain.spec.plan import Spec
-
-MEDIA = {
-    "images": ("image",),
-    "audio": ("audio",),
-    "images+text": ("image",),
-    "text": (),
-    "table": (),
-    "ratings": (),
-    "series": (),
-}
+MOST_COMBINATIONS = 4096
+"""Products of classes up to this are enumerated."""
 
 
-class Derived:
-    """Facts that follow from one plan; each is computed when it is asked for."""
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Names in a formula, terms written out, in the order of the plan."""
 
-    def __init__(self, spec: "Spec") -> None:
-        self.spec = spec
+    constants: tuple[str, ...]
+    levers: tuple[str, ...]
+    columns: tuple[str, ...]
+    outcomes: tuple[str, ...]
 
-    def settings(self, lever: "str | Lever") -> list[str]:
-        """Settings of an options lever: the declared ones, then further classes of `options_from`."""
-        return list(self.costs(lever))
 
-    def costs(self, lever: "str | Lever") -> dict[str, float]:
-        """Cost of each setting of an options lever, in the order of `settings`."""
-        lever = self.spec.lever(lever) if isinstance(lever, str) else lever
-        if not isinstance(lever, OptionsLever):
-            return {}
-        costs = {name: option.cost for name, option in lever.options.items()}
-        source = lever.options_from
-        if source and source.outcome:
-            outcome = next((s.outcomes[source.outcome] for s in self.spec.data if source.outcome in s.outcomes), None)
-            for value in (outcome.values if outcome else None) or []:
-                costs.setdefault(value, source.cost)
-        return costs
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How a lever reaches the objective.
 
-    def expand(self, formula: str) -> "Formula":
-        """A formula with its terms written out, constants left as names.
+    Attributes:
+        in_value: It stands in `value` or what follows it over time.
+        through: Outcomes of the value that it affects.
+    """
 
-        Args:
-            formula: Its text, or `value` for the objective's value.
+    in_value: bool
+    through: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return self.in_value or bool(self.through)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How the expectation of a formula is taken.
+
+    Attributes:
+        how: `enumerate` all combinations of classes, put in `means`, or `draws`.
+        combinations: Number of combinations; None when an outcome is no class.
+        why: In words.
+    """
+
+    how: Literal["enumerate", "means", "draws"]
+    combinations: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogScores:
+    """What logged data can say about a policy that was not used.
+
+    Attributes:
+        methods: `labels` (any policy is scored by the logged labels), or `ips`, `snips` and `dr`; empty: a model only.
+        causal: Whether the figure is causal.
+        levers: Levers that move a used outcome.
+        rows: Rows of the log that count, a case formula.
+        why: In words.
+    """
+
+    methods: tuple[str, ...]
+    causal: bool
+    levers: tuple[str, ...]
+    rows: str
+    why: str
+
+
+class Derived(Facts):
+    """What follows from one plan; each fact is computed when it is asked for."""
+
+    def uses(self, formula: str) -> Uses:
+        """What a formula uses, terms followed; `value` stands for the objective's value."""
+        try:
+            parsed = parse(formula)
+        except FormulaError:
+            return Uses((), (), (), ())
+        found = {name for name, _ in walk_names(parsed, self.names, self.term)}
+        value = self.tree.get("objective", {}).get("value")
+        if "value" in found and value is not None:
+            found |= {name for name, _ in walk_names(parse(value), self.names, self.term)}
+        kinds = ("constant", "lever", "column", "outcome")
+        return Uses(
+            *(tuple(name for name, e in self.names.items() if e.kind == kind and name in found) for kind in kinds)
+        )
+
+    def value_formulas(self) -> dict[str, str]:
+        """Path -> formula of everything that makes up the value, over time included."""
+        objective = self.tree.get("objective", {})
+        over_time = objective.get("over_time", {})
+        found = {"objective.value": objective.get("value"), "objective.over_time.continues": over_time.get("continues")}
+        found |= {f"objective.over_time.next.{name}": text for name, text in over_time.get("next", {}).items()}
+        return {path: text for path, text in found.items() if text is not None}
+
+    def constraint_formulas(self) -> dict[str, str]:
+        """Path -> measure of every constraint, guardrails first."""
+        groups = {
+            "objective.guardrails": self.tree.get("objective", {}).get("guardrails", ()),
+            "optimizer.constraints": self.tree.get("optimizer", {}).get("constraints", ()),
+        }
+        return {
+            f"{path}.{entry.get('name', place)}": entry["measure"]
+            for path, entries in groups.items()
+            for place, entry in enumerate(entries)
+            if entry and "measure" in entry
+        }
+
+    def limit_formulas(self) -> dict[str, str]:
+        """Path -> formula of every limit of a lever."""
+        return {
+            f"levers.{lever.get('name')}.limits[{place}]": text
+            for lever in self.parts("levers")
+            for place, text in enumerate(lever.get("limits", ()))
+            if text is not None
+        }
+
+    def used_outcomes(self) -> tuple[str, ...]:
+        """Outcomes that value, constraints or limits use, in the order of the plan."""
+        formulas = [
+            *self.value_formulas().values(),
+            *self.constraint_formulas().values(),
+            *self.limit_formulas().values(),
+        ]
+        used = {name for text in formulas for name in self.uses(text).outcomes}
+        return tuple(name for name in self.names.of("outcome") if name in used)
+
+    def needed_outcomes(self) -> tuple[str, ...]:
+        """Outcomes that must be predicted: the used ones, and what their models take as inputs."""
+        needed = list(self.used_outcomes())
+        for outcome in needed:
+            if outcome in self.makers:
+                needed += [name for name in self._outcome_inputs(self.makers[outcome]) if name not in needed]
+        return tuple(needed)
+
+    def _outcome_inputs(self, model: str) -> list[str]:
+        entries = [name for name in self.model_inputs(model) if name in self.names]
+        found: list[str] = []
+        for name in entries:
+            kind = self.names[name].kind
+            found += [name] if kind == "outcome" else list(self.uses(name).outcomes) if kind == "term" else []
+        return found
+
+    def informs(self, model: str) -> list[str]:
+        """What a model is for: paths of the formulas that use what it predicts, and models that take it as input."""
+        made = set(predicted(self.part("models", model)))
+        formulas = self.value_formulas() | self.constraint_formulas() | self.limit_formulas()
+        found = [path for path, text in formulas.items() if made & set(self.uses(text).outcomes)]
+        for other in self.parts("models"):
+            if other.get("name") not in (None, model) and made & set(self._outcome_inputs(other["name"])):
+                found.append(f"models.{other['name']}")
+        return found
+
+    def informed_levers(self, model: str) -> list[str]:
+        """Levers whose choice depends on a model: all that reach the objective, if it informs that."""
+        paths = self.informs(model)
+        own = {path.split(".")[1] for path in paths if path.startswith("levers.")}
+        if any(path.startswith(("objective.", "optimizer.")) for path in paths):
+            own |= {name for name in self.names.of("lever") if self.reach(name)}
+        for other in (path.split(".")[1] for path in paths if path.startswith("models.")):
+            own |= set(self.informed_levers(other)) if other != model else set()
+        return [name for name in self.names.of("lever") if name in own]
+
+    def upstream(self, outcome: str) -> tuple[str, ...]:
+        """Levers that move an outcome: those it is affected by, and those its model sees, maybe through another."""
+        found: set[str] = set()
+        queue, seen = [outcome], set()
+        while queue:
+            name = queue.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            found |= {lever for lever in self.outcomes.get(name, {}).get("affected_by") or () if lever}
+            if name in self.makers:
+                model = self.makers[name]
+                arms = self.part("models", model).get("arms")
+                found |= {arms} if arms else set()
+                for entry in self.model_inputs(model):
+                    used = self.uses(entry) if entry in self.names else None
+                    found |= set(used.levers) if used else set()
+                    queue += list(used.outcomes) if used else []
+        return tuple(name for name in self.names.of("lever") if name in found)
+
+    def reach(self, lever: str) -> Reached:
+        """How a lever reaches the objective; false when it does not."""
+        uses = [self.uses(text) for text in self.value_formulas().values()]
+        in_value = any(lever in used.levers for used in uses)
+        used = {name for entry in uses for name in entry.outcomes}
+        through = [name for name in self.names.of("outcome") if name in used]
+        return Reached(
+            in_value,
+            tuple(name for name in through if lever in (self.outcomes.get(name, {}).get("affected_by") or ())),
+        )
+
+    def expectation(self, formula: str = "value") -> Expectation:
+        """How the expectation of a case formula is taken, in one period.
 
         Raises:
-            FormulaError: It does not parse, or terms refer to each other in a circle.
-            MissingPartError: `value` was asked for and is absent or unknown.
+            FormulaError: It does not parse, or its terms go in a circle.
         """
-        from drivetrain.spec.formula import parse, substitute
+        expanded = self.expand(formula)
+        used = self.uses(formula).outcomes
+        counts = [self._classes(name) for name in used]
+        known = [count for count in counts if count is not None]
+        combinations = prod(known) if len(known) == len(counts) else None
+        if combinations is not None and combinations <= MOST_COMBINATIONS:
+            return Expectation("enumerate", combinations, f"{combinations} combinations of classes")
+        chained = {name for made in used if made in self.makers for name in self._outcome_inputs(self.makers[made])}
+        if exact_with_means(expanded, used, chained):
+            return Expectation(
+                "means", combinations, "of degree one at most in each outcome, and none is another's input"
+            )
+        why = (
+            "an outcome is no class" if combinations is None else f"{combinations} combinations of classes are too many"
+        )
+        return Expectation("draws", combinations, f"{why}, and means would not be exact")
 
-        objective = self.spec.objective
-        terms: dict[str, str] = dict(objective.terms) if objective else {}
-        if formula == "value" or (objective and objective.value is not None):
-            terms["value"] = self.spec.require("objective.value") if formula == "value" else objective.value  # type: ignore[union-attr,assignment]
-        return substitute(parse(formula), terms)
+    def _classes(self, outcome: str) -> int | None:
+        """Number of values of an outcome; None when it is a number or a mask."""
+        entry = self.names[outcome]
+        if entry.type == "boolean":
+            return 2
+        if entry.type in ("category", "any") and entry.values:
+            return len(entry.values)
+        return 2 ** len(entry.values) if entry.type == "labels" and entry.values else None
 
-    def model_data(self, name: str) -> str:
-        """Source of a model's rows: the case table if it or its join holds the outcome, else that source."""
-        model = self.spec.model(name)
-        if model.data:
-            return model.data
-        own = self.spec.outcome_source((model.predicts or [""])[0])
-        try:
-            cases = self.spec.case_source
-        except Exception:
-            return own.name
-        if own.name == cases.name or any(join.data == own.name for join in cases.join):
-            return cases.name
-        return own.name
-
-    def model_inputs(self, name: str) -> list[str]:
-        """What a model sees: as written, or the default of its task and then the levers that move its outcome."""
-        model = self.spec.model(name)
-        if model.inputs is not None:
-            return model.inputs
-        source = self.spec.source(self.model_data(name))
-        levers = [
-            lever
-            for outcome in model.predicts or []
-            for lever in self.spec.outcome(outcome).affected_by or []
-            if lever != model.arms
-        ]
-        return list(dict.fromkeys([*self._default_inputs(model.task, source.name), *levers]))
-
-    def _default_inputs(self, task: str, source_name: str) -> list[str]:
-        source = self.spec.source(source_name)
-        joined = [self.spec.source(join.data) for join in source.join if join.data]
-        texts = [name for name, column in source.columns.items() if column.type == "text" and column.known == "before"]
-        if task == "ratings":
-            return [name for name in (source.ratings.user, source.ratings.item) if name] if source.ratings else []
-        if task.startswith("image-text"):
-            return ["image", *texts]
-        if task.startswith("image"):
-            return ["image"]
-        if task.startswith("audio"):
-            return ["audio"]
-        if task.startswith("text"):
-            return texts or ["text"]
-        barred = {source.entity, source.time, source.weight, source.split.by, source.split.column}
-        barred |= {
-            column for join in source.join for column in ([join.on] if isinstance(join.on, str) else join.on or {})
-        }
-        outcomes = {outcome.column for s in [source, *joined] for outcome in s.outcomes.values()}
-        columns = {name: column for s in [source, *joined] for name, column in s.columns.items()}
-        return [
-            name
-            for name, column in columns.items()
-            if column.role == "feature"
-            and column.known == "before"
-            and column.use == "both"
-            and column.type not in ("id", "time", "path", "text")
-            and name not in barred | outcomes
-        ]
-
-    def model_order(self) -> list[str]:
-        """Names of the models, each after those whose outcomes it takes as inputs."""
-        maker = {outcome: model.name for model in self.spec.models for outcome in model.predicts or []}
-        order: list[str] = []
-
-        def visit(name: str, above: tuple[str, ...]) -> None:
-            if name in order or name in above:
-                return
-            for entry in self.spec.model(name).inputs or []:
-                if entry in maker and maker[entry] != name:
-                    visit(maker[entry], (*above, name))
-            order.append(name)
-
-        for model in self.spec.models:
-            visit(model.name, ())
-        return order
+    def log_scores(self) -> LogScores:
+        """What the log allows to be said about a policy that was not used."""
+        used = self.used_outcomes()
+        moved = {name: self.upstream(name) for name in used}
+        levers = tuple(name for name in self.names.of("lever") if any(name in by for by in moved.values()))
+        if not levers:
+            return LogScores(
+                ("labels",), True, (), "True", "no used outcome is affected by a lever: logged labels score any policy"
+            )
+        histories = {name: self.part("levers", name).get("history", {}) for name in levers}
+        rows = " & ".join(f"({entry['rows']})" for entry in histories.values() if "rows" in entry) or "True"
+        if len(levers) == 1 and rows != "True":
+            rows = rows[1:-1]
+        for name, history in histories.items():
+            kind = history.get("kind")
+            if kind in (None, "constant", "never"):
+                said = {"constant": "never changed", "never": "was never pulled"}.get(str(kind), "has no history")
+                return LogScores((), False, levers, rows, f"`{name}` {said}: only a model can say what it does")
+            if "column" not in history:
+                return LogScores((), False, levers, rows, f"the log does not say which setting of `{name}` was used")
+        causal = all(entry.get("kind") == "randomised" for entry in histories.values())
+        known = all("propensity" in entry for entry in histories.values())
+        why = (
+            "settings were randomised"
+            if causal
+            else "settings were chosen, not drawn: a hidden cause may stand behind both"
+        )
+        why += "" if known else "; propensities are not logged and must be estimated"
+        return LogScores(("ips", "snips", "dr") if known or not causal else ("dr",), causal, levers, rows, why)

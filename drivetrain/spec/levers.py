@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from drivetrain.spec.part import Expr, Name, Number, Part, Text, doc
+from drivetrain.spec.part import Expr, Name, Number, Part, Says, Text, doc
 
-Setting = Annotated[str, StringConstraints(pattern=r"\S")]
+Setting = Annotated[str, StringConstraints(pattern=r"\S"), Says("the name of a setting")]
 
 
 class FormulaPolicy(Part):
@@ -79,6 +79,9 @@ class OptionsFrom(Part):
     cost: Number = doc("Cost of choosing one of them, in the value's unit.", 0.02, default=0.0)
 
 
+_LISTED = "a list of settings, or settings with their cost and meaning"
+
+
 def _options(value: Any) -> Any:
     """A list of settings as a mapping, so that code meets one form."""
     if isinstance(value, list) and all(isinstance(item, str) for item in value) and len(set(value)) == len(value):
@@ -88,6 +91,7 @@ def _options(value: Any) -> Any:
 
 class _Lever(Part):
     name: Name = doc("Name of the lever, as formulas use it.", "bin")
+    type: str = doc("What kind of setting it has.", "options")
     owner: Text | None = doc("Who may pull it.", "line manager", default=None)
     reversible: bool | None = doc("Whether a wrong setting can be taken back.", True, default=None)
     unit: Text | None = doc("Unit of the setting.", "EUR/year", default=None)
@@ -103,21 +107,21 @@ class _Lever(Part):
 class OptionsLever(_Lever):
     """A choice among named settings."""
 
+    brief = frozenset({"options"})
+    first = ("name", "type", "options", "options_from")
+
     type: Literal["options"] = doc("A choice among named settings.", "options")
-    options: Annotated[
-        dict[Setting, Option],
-        BeforeValidator(
-            _options,
-            json_schema_input_type=dict[Setting, Option]
-            | Annotated[list[Setting], Field(json_schema_extra={"uniqueItems": True})],
-        ),
-    ] = doc("The settings, a list of names or names with their cost and meaning.", ["on", "off"], default={})
+    options: Annotated[dict[Setting, Option], BeforeValidator(_options), Says(_LISTED, **{"x-listed": True})] = doc(
+        "The settings, a list of names or names with their cost and meaning.", ["on", "off"], default={}
+    )
     options_from: OptionsFrom | None = doc(
         "Further settings: one per class of an outcome.", {"outcome": "digit"}, default=None
     )
 
 
 class _Numeric(_Lever):
+    first = ("name", "type", "minimum", "maximum", "step", "cost")
+
     minimum: Number | None = doc("Lowest setting.", 180)
     maximum: Number | None = doc("Highest setting.", 2400)
     step: Annotated[float, Field(gt=0)] | Literal["none"] = doc(
@@ -140,6 +144,8 @@ class RangeLever(_Numeric):
 
 class RankingLever(_Lever):
     """An order of items, or of the cases themselves."""
+
+    first = ("name", "type", "of", "slots", "attention")
 
     type: Literal["ranking"] = doc("An order of items, or of the cases themselves.", "ranking")
     of: Name | None = doc("`cases`, or the source whose rows are ranked.", "books")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from drivetrain.spec.objective import Constraint
-from drivetrain.spec.part import Expr, Name, OneOrMore, Part, Text, doc
+from drivetrain.spec.part import Expr, Name, OneOrMore, Part, Says, Text, doc
 
 Task = Literal[
     "image-classification", "image-multilabel", "image-regression", "image-segmentation", "text-classification",
@@ -73,11 +73,16 @@ class Training(Part):
 class Model(Part):
     """One model: it must inform a decision."""
 
+    brief = frozenset({"predicts"})
+
     name: Name = doc("Name of the model; its learner is the file of this name.", "digit_reader")
     task: Task = doc("What kind of learning it is.", "image-classification")
-    predicts: Annotated[list[Name], OneOrMore] | None = doc(
-        "The outcome, or a list of outcomes.", "digit", min_length=1
-    )
+    predicts: (
+        Annotated[
+            list[Name], Field(min_length=1), OneOrMore, Says("an outcome, or a list of outcomes", **{"x-single": True})
+        ]
+        | None
+    ) = doc("The outcome, or a list of outcomes.", "digit", min_length=1)
     data: Name | None = doc(
         "Source of its rows; when absent the case table, or the outcome's source if that is not joined.",
         "letters",

@@ -4,9 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from drivetrain.spec.part import Agg, Dur, Expr, Name, Number, Part, Text, doc
+from drivetrain.spec.part import Agg, Dur, Expr, Name, Number, Part, Says, Text, doc, exactly_one
 
-Line = Annotated[str, StringConstraints(pattern=r"^\s*\S[^\r\n]*$", max_length=100)]
+Line = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\S\r\n]*\S[^\r\n]*$", max_length=100),
+    Says("one line of at most 100 characters"),
+]
+
+Slug = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64),
+    Says("small letters and digits with single `-` between, a letter first, at most 64 characters"),
+]
 
 
 class Project(Part):
@@ -15,9 +25,7 @@ class Project(Part):
     name: Line = doc("Name of the project: one line of at most 100 characters.", "Mail sorting")
     summary: Text | None = doc("One sentence for a list of projects.", "Route letters by district", default=None)
     owners: list[Text] = doc("People or teams who answer for the project.", ["sorting-team"], default=[])
-    slug: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)] | None = doc(
-        "Name of the project's folder; made from `name` when absent.", "mail-sorting", default=None
-    )
+    slug: Slug | None = doc("Name of the project's folder; made from `name` when absent.", "mail-sorting", default=None)
 
 
 class Measure(Part):
@@ -64,6 +72,8 @@ class OverTime(Part):
 
 class Constraint(Part):
     """A limit on a population figure: exactly one of `at_most` and `at_least`."""
+
+    model_config = exactly_one("at_most", "at_least")
 
     name: Text = doc("What is limited.", "misrouted share")
     measure: Agg | None = doc("The figure, a population formula.", "mean(misrouted)")

@@ -13,13 +13,24 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, ClassVar, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticUndefined
+
+from drivetrain.spec.reading import NAME, is_question
 
 NEVER_UNKNOWN = frozenset({"drivetrain", "name", "kind", "type", "task", "how"})
 """Fields that the rest of their part cannot be read without."""
 
-NAME = r"^[a-z][a-z0-9_]*$"
 DURATION = r"^[0-9]+(\.[0-9]+)? (second|minute|hour|day|week|month|year)s?$"
 _SECONDS = {
     "second": 1.0,
@@ -49,15 +60,30 @@ def _is_finite(value: Any) -> Any:
     return value
 
 
-Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
-Text = Annotated[str, StringConstraints(pattern=r"\S")]
-Dur = Annotated[str, StringConstraints(pattern=DURATION)]
-_BARE = Field(json_schema_extra={"type": ["string", "number", "boolean"]})
-Expr = Annotated[str, StringConstraints(pattern=r"\S"), BeforeValidator(_as_text), _BARE]
-Agg = Annotated[str, StringConstraints(pattern=r"\S"), BeforeValidator(_as_text), _BARE]
+class Says:
+    """What JSON Schema cannot say about a type, for messages: in words, and whether it is a formula."""
+
+    def __init__(self, words: str, **extra: Any) -> None:
+        self.extra = {"x-says": words} | extra
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
+        return handler(schema) | self.extra
+
+
+_SCALAR = ["string", "number", "boolean"]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=NAME, max_length=64),
+    Says("a name: small letters, digits and `_`, a letter first, at most 64 characters"),
+]
+Text = Annotated[str, StringConstraints(pattern=r"\S"), Says("text that is not empty")]
+Dur = Annotated[str, StringConstraints(pattern=DURATION), Says("a duration such as `30 days`")]
+Expr = Annotated[str, BeforeValidator(_as_text), Says("a formula", type=_SCALAR, **{"x-formula": "case"})]
+Agg = Annotated[str, BeforeValidator(_as_text), Says("a formula", type=_SCALAR, **{"x-formula": "population"})]
 Number = float
-Day = Annotated[date, Strict(False)]
-OneOrMore = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
+Day = Annotated[date, Strict(False), Says("a date such as `2027-02-28`")]
+OneOrMore = BeforeValidator(_as_list)
+"""For a list that may be written as its only item."""
 
 
 def doc(meaning: str, example: Any = None, *, unit: str = "", default: Any = PydanticUndefined, **limits: Any) -> Any:
@@ -73,12 +99,18 @@ def doc(meaning: str, example: Any = None, *, unit: str = "", default: Any = Pyd
     extra: Any = {"unit": unit} if unit else None
     examples = None if example is None else [example]
     if isinstance(default, list | dict):
+        extra = (extra or {}) | {"default": default}
         return Field(
             default_factory=default.copy, description=meaning, examples=examples, json_schema_extra=extra, **limits
         )
     if isinstance(default, type):
         return Field(default_factory=default, description=meaning, examples=examples, json_schema_extra=extra, **limits)
     return Field(default, description=meaning, examples=examples, json_schema_extra=extra, **limits)
+
+
+def exactly_one(*names: str) -> ConfigDict:
+    """For JSON Schema: one of these fields must be there, and only one."""
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in names]})
 
 
 class Unknown(BaseModel):
@@ -104,12 +136,28 @@ class Part(BaseModel):
     """A part of the plan: closed to fields it does not know, and unchangeable once read."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        defer_build=True,
+        protected_namespaces=(),
+        populate_by_name=True,
     )
     short: ClassVar[str] = ""
     """The field that a bare scalar stands for: `age: number` means `age: {type: number}`."""
+    first: ClassVar[tuple[str, ...]] = ()
+    """Fields that are written before the others."""
+    brief: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are written as a list of names, or as the only item of a list, where that says all."""
 
     unknown: dict[str, Unknown] = Field(default_factory=dict, exclude=True)
+
+    @classmethod
+    def fields(cls) -> dict[str, FieldInfo]:
+        """The fields in the order in which they are written."""
+        known = {name: field for name, field in cls.model_fields.items() if name != "unknown"}
+        return {name: known[name] for name in (*cls.first, *(name for name in known if name not in cls.first))}
 
     @model_validator(mode="before")
     @classmethod
@@ -136,9 +184,7 @@ class Part(BaseModel):
 
     def questions(self, path: str = "") -> Iterator[OpenQuestion]:
         """The open questions of this part and of the parts inside it, in the order of the file."""
-        for field in type(self).model_fields:
-            if field == "unknown":
-                continue
+        for field in self.fields():
             for key, open_ in self.unknown.items():
                 if re.split(r"[.\[]", key, maxsplit=1)[0] == field:
                     yield OpenQuestion(_join(path, key), open_.unknown, open_.owner, open_.due)
@@ -167,18 +213,9 @@ def _given(value: Any) -> dict[str, Unknown]:
     return {}
 
 
-def is_unknown(value: Any) -> bool:
-    """Whether a raw value asks a question instead of giving an answer."""
-    return isinstance(value, Unknown) or (
-        isinstance(value, Mapping)
-        and isinstance(value.get("unknown"), str)
-        and value.keys() <= {"unknown", "owner", "due"}
-    )
-
-
 def _take(value: Any, path: str, depth: int, lifted: dict[str, Unknown]) -> Any:
     """`value` without the unknowns in it, which go to `lifted`; None when all of it is unknown."""
-    if is_unknown(value):
+    if isinstance(value, Unknown) or is_question(value):
         lifted[path] = value if isinstance(value, Unknown) else Unknown.model_validate(dict(value))
         return None
     if depth and isinstance(value, Mapping):

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from drivetrain.errors import MissingPartError, SpecError
+from drivetrain.findings import Finding
 from drivetrain.spec.data import Outcome, Source
 from drivetrain.spec.deployment import Deployment, Maintenance
 from drivetrain.spec.levers import Lever, Uncontrollable
@@ -19,9 +20,6 @@ from drivetrain.spec.part import OpenQuestion, Part, doc
 
 if TYPE_CHECKING:
     from drivetrain.spec.derived import Derived
-
-VERSION = 1
-"""Version of the language that this package reads and writes."""
 
 T = TypeVar("T")
 
@@ -81,8 +79,9 @@ class Spec(Part):
     def derived(self) -> "Derived":
         """What follows from the plan: names, settings, costs, inputs, the order of models."""
         from drivetrain.spec.derived import Derived
+        from drivetrain.spec.document import plain
 
-        return Derived(self)
+        return Derived(plain(self))
 
     def require(self, *paths: str) -> Any:
         """The parts at `paths`, which must be there.
@@ -178,6 +177,27 @@ class Spec(Part):
             "Write `decision: {cases: …}` with one of: " + ", ".join(source.name for source in self.data) + ".",
             "decision.cases",
         )
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with a plan that was built or changed in Python; a plan that was loaded has no fault."""
+        from drivetrain.spec.document import findings
+
+        return findings(self)
+
+    def changed(self, changes: Mapping[str, Any]) -> "Spec":
+        """The plan with other values, checked anew; the same place.
+
+        Args:
+            changes: Path -> plain data, as for `edit`: `{"objective.measure.target": 0.2, "levers.bin.owner": None}`.
+
+        Raises:
+            SpecError: The changed plan has faults, or a path leads nowhere.
+        """
+        from drivetrain.spec.document import load_text
+        from drivetrain.spec.writing import dump, edit
+
+        spec = load_text(edit(dump(self), changes))
+        return spec.moved(self.path) if self.path else spec
 
     def at(self, path: str) -> Any:
         """Plain JSON data below a path, e.g. `models.digit_reader.training`; None when nothing stands there."""

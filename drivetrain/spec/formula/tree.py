@@ -198,8 +198,6 @@ def _allow(node: ast.AST, text: str, depth: int) -> None:
         case ast.Constant(value=value):
             _allow_constant(value, text)
         case ast.Name(id=name):
-            if name in FUNCTIONS:
-                raise FormulaError(f"`{name}` is a function: it needs parentheses.", f"Write `{_example(name)}`.")
             if not re.fullmatch("[a-z][a-z0-9_]*", name):
                 raise FormulaError(
                     f"`{name}` is no name.", "Names have small letters, digits and `_`; text stands in quotes."

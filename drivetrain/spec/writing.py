@@ -1,0 +1,297 @@
+"""Plans as YAML: written anew, or changed in place with comments, order and layout kept."""
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from drivetrain.errors import SpecError
+from drivetrain.spec.language import HEADER
+from drivetrain.spec.part import Part, Says, Unknown
+from drivetrain.spec.reading import read
+
+if TYPE_CHECKING:
+    from drivetrain.spec.plan import Spec
+
+_WIDTH = 110
+"""Length up to which a part is written on one line."""
+
+
+class _FormulaText(str):
+    """A formula, which is always quoted."""
+
+
+def tree(part: Any, *, defaults: bool = False) -> Any:
+    """A part as plain JSON data, as it would be written in the file.
+
+    Args:
+        part: A part, or a value inside one.
+        defaults: Also write what has its default, and no short forms.
+    """
+    if isinstance(part, Part):
+        return _fields(part, defaults)
+    if isinstance(part, Unknown):
+        return _question(part)
+    if isinstance(part, Mapping):
+        return {key: tree(value, defaults=defaults) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [tree(value, defaults=defaults) for value in part]
+    if isinstance(part, float) and not defaults and part.is_integer() and abs(part) < 1e15:
+        return int(part)
+    return part.isoformat() if isinstance(part, date) else part
+
+
+def _fields(part: Part, defaults: bool) -> Any:
+    values: dict[str, Any] = {}
+    formulas = _formulas(type(part))
+    for name, field in part.fields().items():
+        key = field.alias or name
+        value = getattr(part, name)
+        open_ = {path: item for path, item in part.unknown.items() if re.split(r"[.\[]", path, maxsplit=1)[0] == key}
+        if key in open_:
+            values[key] = _question(open_[key])
+        elif value is not None and (defaults or open_ or name in part.model_fields_set):
+            written = tree(value, defaults=defaults)
+            if name in formulas:
+                written = _quoted(written)
+            if not defaults and name in part.brief:
+                written = _brief(written)
+            values[key] = written
+            # Lists are filled from the front, so that each question comes to the place it was taken from.
+            for path in sorted(open_, key=lambda path: [int(n) for n in re.findall(r"\[(\d+)\]", path)]):
+                _put_back(values[key], path[len(key) :], _question(open_[path]))
+    if not defaults and part.short and values.keys() == {part.short} and not isinstance(values[part.short], dict):
+        return values[part.short]
+    return values
+
+
+@cache
+def _formulas(cls: type[Part]) -> frozenset[str]:
+    """Fields that hold formulas."""
+
+    def holds(annotation: Any, metadata: Any = ()) -> bool:
+        said = any(isinstance(item, Says) and "x-formula" in item.extra for item in metadata)
+        inner = getattr(annotation, "__metadata__", ())
+        return said or any(holds(item, inner) for item in get_args(annotation)) or bool(inner and holds(None, inner))
+
+    return frozenset(name for name, field in cls.model_fields.items() if holds(field.annotation, field.metadata))
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, str):
+        return _FormulaText(value)
+    if isinstance(value, dict):
+        return {key: _quoted(item) for key, item in value.items()}
+    return [_quoted(item) for item in value] if isinstance(value, list) else value
+
+
+def _brief(value: Any) -> Any:
+    """A mapping to nothing as a list of its keys; a list of one as its item."""
+    if isinstance(value, dict) and value and all(item == {} for item in value.values()):
+        return list(value)
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _question(open_: Unknown) -> dict[str, str]:
+    return {"unknown": open_.unknown, "owner": open_.owner, "due": open_.due.isoformat()}
+
+
+def _put_back(value: Any, path: str, question: dict[str, str]) -> None:
+    """Write a question back to the place it was lifted from: `.missed`, `[1]`, `.healthy[0]`."""
+    place = re.fullmatch(r"\[(\d+)\]", path)
+    if isinstance(value, list) and place:
+        value.insert(int(place[1]), question)
+        return
+    for key in sorted(value, key=len, reverse=True) if isinstance(value, dict) else ():
+        if path.startswith(f".{key}[") and isinstance(value[key], list):
+            _put_back(value[key], path[len(key) + 1 :], question)
+            return
+    if isinstance(value, dict):
+        value[path[1:]] = question
+
+
+def dump(spec: "Spec", *, schema: str = "") -> str:
+    """A plan as YAML text; `load_text(dump(spec)) == spec`.
+
+    Args:
+        spec: The plan.
+        schema: Where the JSON Schema lies, for the first line that makes YAML editors use it; none when empty.
+    """
+    text = _to_text(_node(tree(spec), 0), 2, 2)
+    return f"{HEADER.format(schema=schema)}\n{text}" if schema else text
+
+
+def edit(text: str, changes: Mapping[str, Any]) -> str:
+    """Change values of a plan in place: comments, order and layout of everything else stay.
+
+    Args:
+        text: The plan.
+        changes: Path -> new value as plain data; None removes what stands there. Items of lists go by name or by
+            number: `levers.bin.owner`, `models[0].training.epochs`.
+
+    Returns:
+        The changed text. It is not checked: `load_text` says what is wrong with it.
+
+    Raises:
+        SpecError: The text is no YAML, or a path leads nowhere.
+    """
+    new = copy.deepcopy(read(text).tree)
+    for path, value in changes.items():
+        _set(new, _steps(path), value, path)
+    return rewrite(text, new)
+
+
+def rewrite(text: str, new: Any) -> str:
+    """The text, changed so that it says `new` (plain data); comments, order and layout of the rest stay.
+
+    Raises:
+        SpecError: The text is no YAML.
+    """
+    old = read(text).tree
+    yaml = _yaml(text)
+    document = yaml.load(text)
+    document = _merge(document, old, new, 0)
+    out = _to_text(document, *_indent(text))
+    if read(out).tree != new:
+        # Layout is worth less than meaning: what the round trip cannot carry is written anew.
+        out = _to_text(_node(new, 0), 2, 2)
+    return out
+
+
+def save(spec: "Spec", path: str | Path) -> None:
+    """Write a plan to its file, whole or not at all; a plan that is there is changed in place.
+
+    Raises:
+        SpecError: What is there is no YAML.
+    """
+    from drivetrain.evidence import write_whole
+    from drivetrain.spec.check import read_file
+
+    file = Path(path)
+    write_whole(file, rewrite(read_file(file), _plain(tree(spec))) if file.exists() else dump(spec))
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _steps(path: str) -> list[str]:
+    return [step for step in re.split(r"\.|\[(\d+)\]", path) if step]
+
+
+def _set(tree_: Any, steps: list[str], value: Any, path: str) -> None:
+    here = tree_
+    for place, step in enumerate(steps):
+        last = place == len(steps) - 1
+        if isinstance(here, list):
+            named = [at for at, item in enumerate(here) if isinstance(item, dict) and item.get("name") == step]
+            at = named[0] if named else int(step) if step.isdigit() else -1
+            if not 0 <= at <= len(here) or (at == len(here) and not last):
+                raise SpecError(
+                    f"`{path}` leads nowhere: there is no `{step}`.", "Give an item's name or number.", path
+                )
+            if last and at == len(here):
+                here.append(value)
+            elif last and value is None:
+                del here[at]
+            elif last:
+                here[at] = value
+            else:
+                here = here[at]
+        elif isinstance(here, dict):
+            if last and value is None:
+                here.pop(step, None)
+            elif last:
+                here[step] = value
+            else:
+                here = here.setdefault(step, {})
+        else:
+            raise SpecError(f"`{path}` leads nowhere: `{step}` is no part of a plain value.", "", path)
+
+
+def _merge(node: Any, old: Any, new: Any, depth: int) -> Any:
+    """A node of the round trip that says `new`, with as little changed as can be."""
+    if old == new and type(old) is type(new):
+        return node
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [key for key in node if key not in new]:
+            del node[key]
+        for key, value in new.items():
+            node[key] = _merge(node[key], old[key], value, depth + 1) if key in old else _node(value, depth + 1)
+        return node
+    if isinstance(old, list) and isinstance(new, list) and _names(old) == _names(new)[: len(old)]:
+        for place, value in enumerate(new):
+            if place < len(old):
+                node[place] = _merge(node[place], old[place], value, depth + 1)
+            else:
+                node.append(_node(value, depth + 1))
+        return node
+    return _node(new, depth)
+
+
+def _names(values: list[Any]) -> list[Any]:
+    return [value.get("name") if isinstance(value, dict) else None for value in values]
+
+
+def _node(value: Any, depth: int) -> Any:
+    """Plain data with a layout: short parts on one line, long ones on several."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, dict):
+        node = CommentedMap((str(key), _node(item, depth + 1)) for key, item in value.items())
+        if depth > 0 and (not value or _length(value) <= _WIDTH - 2 * depth):
+            node.fa.set_flow_style()
+        return node
+    if isinstance(value, list):
+        items = CommentedSeq(_node(item, depth + 1) for item in value)
+        short = _length(value) <= _WIDTH - 2 * depth
+        if not value or (short and not any(isinstance(item, dict) for item in value)) or (short and depth > 1):
+            items.fa.set_flow_style()
+        return items
+    if isinstance(value, str):
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) and not isinstance(value, _FormulaText):
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                return value
+        if isinstance(value, _FormulaText) or value.lower() in ("on", "off", "yes", "no", "y", "n"):
+            # Other YAML tools take these words for truth values.
+            return DoubleQuotedScalarString(value)
+    return value
+
+
+def _length(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False))
+
+
+def _yaml(text: str = "") -> Any:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.allow_duplicate_keys = True
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
+    yaml.width = 1_000_000
+    return yaml
+
+
+def _indent(text: str) -> tuple[int, int]:
+    """Indentation of mappings, and of the `-` of lists, as the file has it."""
+    mapping = re.search(r"^[a-z_]+:[ ]*(?:#.*)?\n(?:[ ]*(?:#.*)?\n)*([ ]+)[^\s#-]", text, re.M)
+    sequence = re.search(r"^[a-z_]+:[ ]*(?:#.*)?\n(?:[ ]*(?:#.*)?\n)*([ ]*)- ", text, re.M)
+    return len(mapping[1]) if mapping else 2, len(sequence[1]) if sequence else 2
+
+
+def _to_text(document: Any, mapping: int, offset: int) -> str:
+    from io import StringIO
+
+    yaml = _yaml()
+    yaml.indent(mapping=mapping, sequence=offset + 2, offset=offset)
+    stream = StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
