@@ -4,6 +4,8 @@ References:
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
     Hall (1992), On the removal of skewness by transformation.
     Newcombe (1998), Interval estimation for the difference between independent proportions.
+    Zou and Donner (2008), Construction of confidence limits about effect measures.
+    Walter (1975), The distribution of Levin's measure of attributable risk.
     Holm (1979), A simple sequentially rejective multiple test procedure.
 """
 
@@ -86,20 +88,45 @@ def _unskewed(t: Floats, skew: Floats, n: Floats) -> Floats:
     return np.where(np.abs(a) < 1e-9, t, solved)
 
 
-def rate_difference(
-    hits: ArrayLike, total: ArrayLike, hits_of: ArrayLike, total_of: ArrayLike, level: float = LEVEL
+def difference(
+    first: tuple[ArrayLike, ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike, ArrayLike]
 ) -> tuple[Floats, Floats, Floats]:
-    """Difference of two independent shares with Newcombe's interval: first minus second."""
+    """Difference of two independent figures from their own intervals (the method of variance estimates recovery).
+
+    With Wilson's intervals it is Newcombe's interval for shares; with Hall's it allows for skewness.
+
+    Args:
+        first: Estimate, low and high of the one, each (n,).
+        second: The same of the other.
+
+    Returns:
+        first minus second, low, high.
+    """
     import numpy as np
 
-    p, low, high = rate(hits, total, level)
-    q, low_q, high_q = rate(hits_of, total_of, level)
-    difference = p - q
-    return (
-        difference,
-        difference - np.sqrt((p - low) ** 2 + (high_q - q) ** 2),
-        difference + np.sqrt((high - p) ** 2 + (q - low_q) ** 2),
-    )
+    (p, low_p, high_p), (q, low_q, high_q) = ([np.asarray(a, float) for a in figure] for figure in (first, second))
+    low = p - q - np.sqrt((p - low_p) ** 2 + (high_q - q) ** 2)
+    return p - q, low, p - q + np.sqrt((high_p - p) ** 2 + (q - low_q) ** 2)
+
+
+def ratio(
+    hits: ArrayLike, total: ArrayLike, hits_of: ArrayLike, total_of: ArrayLike, level: float = LEVEL
+) -> tuple[Floats, Floats, Floats]:
+    """Ratio of two independent shares with Walter's interval on the log scale: first over second.
+
+    Returns:
+        estimate (NaN where the second share is zero), low, high.
+    """
+    import numpy as np
+
+    a, n, b, m = (np.asarray(x, float) for x in (hits, total, hits_of, total_of))
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        estimate = np.where(b > 0, (a / n) / (b / m), np.nan)
+        centre = np.log((a + 0.5) / (n + 0.5)) - np.log((b + 0.5) / (m + 0.5))
+        half = z * np.sqrt(np.maximum(1 / (a + 0.5) - 1 / (n + 0.5) + 1 / (b + 0.5) - 1 / (m + 0.5), 0.0))
+    low = np.where(a == 0, 0.0, np.exp(centre - half))
+    return estimate, low, np.where(b == 0, np.inf, np.exp(centre + half))
 
 
 def rate_test(hits: ArrayLike, total: ArrayLike, hits_of: ArrayLike, total_of: ArrayLike) -> Floats:
@@ -113,36 +140,35 @@ def rate_test(hits: ArrayLike, total: ArrayLike, hits_of: ArrayLike, total_of: A
     return np.where((n > 0) & (m > 0), np.minimum(p, 1.0), 1.0)
 
 
-def mean_difference(
-    first: tuple[ArrayLike, ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike, ArrayLike], level: float = LEVEL
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Difference of two independent means after Welch.
+def mean_test(first: tuple[ArrayLike, ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike, ArrayLike]) -> Floats:
+    """Test that two means are equal, two-sided, which rare extremes do not fool.
+
+    A small group in which a rare loss did not happen has hardly any variance, and Welch's test would call it different;
+    one in which it happened twice is far out by the variance of all. So the p-value is the larger of Welch's and of the
+    test with the variance of both samples together.
 
     Args:
         first: Mean, variance (n - 1 below the line) and number of the one sample, each (n,).
         second: The same of the other.
-        level: Confidence.
 
     Returns:
-        difference (first minus second), low, high, p-value of "no difference".
+        p-values; 1 where there is nothing to compare.
     """
     import numpy as np
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtr
 
     (m1, v1, n1), (m2, v2, n2) = ((np.asarray(a, float) for a in sample) for sample in (first, second))
     with np.errstate(invalid="ignore", divide="ignore"):
         e1, e2 = v1 / n1, v2 / n2
         error = np.sqrt(e1 + e2)
         freedom = (e1 + e2) ** 2 / (e1**2 / np.maximum(n1 - 1, 1) + e2**2 / np.maximum(n2 - 1, 1))
-        freedom = np.where(np.isfinite(freedom), freedom, np.maximum(n1 + n2 - 2, 1))
-        difference = m1 - m2
-        half = stdtrit(freedom, 0.5 + level / 2) * error
-        p = 2 * stdtr(freedom, -np.abs(difference) / error)
-    enough = (n1 > 1) & (n2 > 1)
+        apart = np.abs(m1 - m2)
+        # Under "no difference" the two samples are one; its spread includes that of the means.
+        spread = ((n1 - 1) * v1 + (n2 - 1) * v2 + n1 * n2 / (n1 + n2) * apart**2) / (n1 + n2 - 1)
+        pooled = np.sqrt(spread * (1 / n1 + 1 / n2))
+        p = np.maximum(2 * stdtr(freedom, -apart / error), 2 * stdtr(n1 + n2 - 2, -apart / pooled))
     # Two samples without any spread differ or not for certain, but so few values cannot show it.
-    p = np.where(enough & (error > 0), p, 1.0)
-    half = np.where(enough, half, np.inf)
-    return difference, difference - half, difference + half, p
+    return np.where((n1 > 1) & (n2 > 1) & (error > 0), p, 1.0)
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -128,7 +128,7 @@ class TestWhatIsGathered:
             {"name": "misrouted", "value": 0.03, "kind": "at_most", "bound": 0.01, "met": False}
         ]
         path.write_text(json.dumps(body), encoding="utf-8")
-        assert any("`misrouted` is not met" in m.what for m in _model_gate(spec))
+        assert any("`misrouted`: not met" in m.what for m in _model_gate(spec))
         assert "not met" in review.render(review.build(spec), "html")
 
     def test_a_record_that_cannot_be_read_is_said_and_the_rest_is_shown(self, tmp_path):

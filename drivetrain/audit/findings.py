@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.audit import guardrails
 from drivetrain.findings import Finding, Level
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def judge(spec: Spec, result: Row) -> list[Finding]:
         spec: The plan.
         result: What `audit.run` measured.
     """
-    found = [*_groups(spec, result), *_classes(result), *_differences(result)]
+    found = [*_groups(spec, result), *_classes(result), *guardrails.judge(result["guardrails"]), *_differences(result)]
     return found or [
         Finding("DU100", "pass", "audit", "no difference between groups was found that chance does not explain.")
     ]

@@ -80,8 +80,8 @@ def predictions(spec: Spec, model: str) -> list[Predictions]:
     found = _with_groups(spec, source, found, where, outcomes=False)
     outcomes = spec.model(model).predicts or []
     if len(outcomes) == 1:
-        return [_one(found, model, outcomes[0], run, where)]
-    return [_one(_only(found, outcome), model, outcome, run, where) for outcome in outcomes]
+        return _outcome(found, model, outcomes[0], run, where)
+    return [entry for outcome in outcomes for entry in _outcome(_only(found, outcome), model, outcome, run, where)]
 
 
 def decisions(spec: Spec) -> tuple[pa.Table, list[str]] | None:
@@ -167,6 +167,38 @@ def _only(found: pa.Table, outcome: str) -> pa.Table:
     }
     kept = [n for n in found.column_names if n in renamed or not n.startswith(("truth", "p_", "predicted"))]
     return found.select(kept).rename_columns([renamed.get(n, n) for n in kept])
+
+
+def _outcome(found: pa.Table, model: str, outcome: str, run: str, where: str) -> list[Predictions]:
+    """The predictions of an outcome: one entry, or for an outcome with several labels one per label."""
+    import pyarrow as pa
+
+    labels = [name.removeprefix("p_") for name in found.column_names if name.startswith("p_")]
+    truth = found["truth"] if "truth" in found.column_names else None
+    if truth is not None and (pa.types.is_list(truth.type) or pa.types.is_large_list(truth.type)):
+        there = [None if row is None else set(row) for row in truth.to_pylist()]
+        truths = {label: pa.array([None if row is None else label in row for row in there]) for label in labels}
+    elif truth is None and labels and all(f"truth_{label}" in found.column_names for label in labels):
+        truths = {label: found[f"truth_{label}"] for label in labels}
+    else:
+        return [_one(found, model, outcome, run, where)]
+    kept = found.select([name for name in found.column_names if not name.startswith(("p_", "truth"))])
+    entries = []
+    for label, is_true in truths.items():
+        said = found[f"p_{label}"].to_numpy().astype(float)
+        table = kept.append_column("truth", _words(is_true))
+        table = table.append_column("p_false", pa.array(1 - said)).append_column("p_true", pa.array(said))
+        entries.append(_one(table, model, f"{outcome}: {label}", run, where))
+    return entries
+
+
+def _words(column: Any) -> Any:
+    """Truth values as the classes `false` and `true`; missing stays missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    flags = pc.cast(column, pa.bool_())
+    return pc.if_else(flags, pa.scalar("true"), pa.scalar("false"))
 
 
 def _one(found: pa.Table, model: str, outcome: str, run: str, where: str) -> Predictions:

@@ -17,6 +17,8 @@ from drivetrain.audit.figures import (
     settings_by_group,
 )
 from drivetrain.audit.findings import judge
+from drivetrain.audit.guardrails import guardrails
+from drivetrain.audit.picture import draw
 from drivetrain.audit.rows import Predictions, decisions, group_columns, predictions
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def run(spec: Spec, *, depth: int | None = None) -> dict[str, Any]:
         depth: How many group columns are crossed at most; None: all.
 
     Returns:
-        What was recorded: `models`, `decisions`, `differences`, `findings` and, where the plan has no groups, a note.
+        What was recorded: `models`, `decisions`, `differences`, `guardrails`, `findings` and, where the plan has no
+        groups, a note. The picture lies beside it, in `evidence/audit.png`.
 
     Raises:
         EvidenceError: Nothing was trained yet, or a record cannot be read.
@@ -53,9 +56,10 @@ def run(spec: Spec, *, depth: int | None = None) -> dict[str, Any]:
         "comparisons": {"number": len(compared), "method": "Holm", "false_alarm": 0.05},
         "differences": [_comparison(entry) for entry in compared],
     }
-    findings = judge(spec, result)
-    result["findings"] = [finding.as_json() for finding in findings]
+    result["guardrails"] = guardrails(spec)
+    result["findings"] = [finding.as_json() for finding in judge(spec, result)]
     _record(spec, result)
+    draw(spec.root, result)
     return result
 
 
@@ -181,7 +185,9 @@ def _comparison(entry: Comparison) -> dict[str, Any]:
         "difference": _number(difference),
         "low": _number(low),
         "high": _number(high),
-        "ratio": entry.ratio,
+        "ratio": _number(entry.ratio[0]),
+        "ratio_low": _number(entry.ratio[1]),
+        "ratio_high": _number(entry.ratio[2]),
         "p": entry.p,
         "p_adjusted": entry.p_adjusted,
         "four_fifths_screen": entry.screened,

@@ -175,10 +175,10 @@ def _policy(record: Evidence | None) -> Iterator[Missing]:
             "More cases, a better model, or the simple rule itself.",
         )  # fmt: skip
     for row in record.result.get("constraints", ()):
-        if row.get("met") is False:
-            yield Missing(
-                "policy", where, f"the constraint `{row.get('name')}` is not met.", "See what relaxing it costs."
-            )
+        state = row.get("state") or ("met" if row.get("met") else "not met")
+        if state != "met":
+            what = f"the constraint `{row.get('name')}`: {state} ({_figure(row)})."
+            yield Missing("policy", where, what, "More cases, another policy, or see what relaxing it costs.")
 
 
 def _above_zero(row: Mapping[str, Any]) -> bool:

@@ -157,7 +157,8 @@ def _policies(decide: Mapping[str, Any]) -> list[str]:
     lines = ["## What the decisions are worth", "", f"{plain(decide.get('measure') or 'Value')} in {unit}{less}.", ""]
     lines += table(head, rows)
     for row in decide.get("constraints", ()):
-        state = {True: "met", False: "**not met**"}.get(row.get("met"), "not judged")
+        state = row.get("state") or ("met" if row.get("met") else "not met")
+        state = state if state == "met" else f"**{plain(state)}**"
         limit = f"{plain(title(row.get('kind', '')))} {number(row.get('bound'))}"
         lines.append(f"\n{plain(row.get('name'))}: {number(row.get('value'))}, {limit}: {state}.")
     return lines + [f"\n{plain(note)}" for note in decide.get("notes", ())]
