@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
 
 F = TypeVar("F", bound=Callable[..., Any])
+TEMPLATE = click.option(
+    "--template", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A fork of drivetrain's template."
+)
 PLAN = click.argument("plan", metavar="[PLAN or PROJECT]", required=False, type=click.Path(path_type=Path))
 
 
@@ -150,16 +153,51 @@ def check(plan: Path | None, form: str) -> None:
 )
 @click.option("--vendor", is_flag=True, help="Put a wheel of drivetrain into the project.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written; write nothing.")
-def new(plan: Path | None, example: str | None, into: Path, vendor: bool, dry_run: bool) -> None:
+@TEMPLATE
+def new(plan: Path | None, example: str | None, into: Path, vendor: bool, dry_run: bool, template: Path | None) -> None:
     """Generate a project from a plan."""
     from drivetrain import project
 
-    made = project.new(chosen(plan, example), into, vendor=vendor, dry_run=dry_run)
+    made = project.new(chosen(plan, example), into, vendor=vendor, dry_run=dry_run, template=template)
     if dry_run:
         for name in made.files:
             click.echo(name)
         return
     click.echo(f"{display(made.path)}: {len(made.files)} files. Next: cd {display(made.path)} && make check")
+
+
+@main.command()
+@click.argument("folder", metavar="[PROJECT]", default=".", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Print what would change, as a diff; touch nothing.")
+@TEMPLATE
+def update(folder: Path, dry_run: bool, template: Path | None) -> None:
+    """Bring a project up to its plan and template, with what the team wrote merged in."""
+    from drivetrain import project
+
+    done = project.update(folder, dry_run=dry_run, template=template)
+    if dry_run:
+        click.echo(done.diff, nl=False)
+    for word, names in (("wrote", done.written), ("deleted", done.deleted)):
+        for name in names:
+            click.echo(f"{word:<8} {name}", err=dry_run)
+    for word, reasons in (("kept", done.kept), ("conflict", done.conflicts)):
+        for name, reason in reasons.items():
+            click.echo(f"{word:<8} {name}: {reason}", err=dry_run)
+    if not (done.written or done.deleted or done.conflicts):
+        click.echo("Nothing to update: the project is what its plan says.", err=dry_run)
+    if done.conflicts:
+        click.echo("A person has to decide these. `drivetrain undo` takes the update back.", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("folder", metavar="[PROJECT]", default=".", type=click.Path(path_type=Path))
+def undo(folder: Path) -> None:
+    """Take the last update of a project back, exactly."""
+    from drivetrain import project
+
+    done = project.undo(folder)
+    click.echo(f"{display(done.path)}: {len(done.files)} files are again as they were before the last update.")
 
 
 @main.command()

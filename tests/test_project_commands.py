@@ -1,0 +1,77 @@
+"""`new`, `update` and `undo` at the command line: what they print, and how they end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLAN = """\
+drivetrain: 1
+project: {name: Bear warning}
+objective: {statement: Warn hikers., value: "where(bear == 'none', 0, where(alarm == 'on', 0, -50))"}
+levers: [{name: alarm, type: options, options: ["on", "off"], owner: hut keeper}]
+data: [{name: photos, kind: images, location: data/photos,
+        outcomes: {bear: {column: folder, values: [black, none], affected_by: []}}}]
+models: [{name: spotter, task: image-classification, predicts: bear}]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "drivetrain.yaml"
+    path.write_text(PLAN, encoding="utf-8")
+    return path
+
+
+def drivetrain(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "drivetrain", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_a_project_is_made_updated_and_taken_back(tmp_path, plan):
+    done = drivetrain("new", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bear-warning" in done.stdout
+    root = tmp_path / "bear-warning"
+    again = drivetrain("new", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "not empty" in again.stderr
+    assert "Traceback" not in again.stderr
+    (root / "drivetrain.yaml").write_text(PLAN.replace("hut keeper", "the ranger"), encoding="utf-8")
+    dry = drivetrain("update", "--dry-run", cwd=root)
+    assert (dry.returncode, dry.stdout.splitlines()[0][:6]) == (0, "--- a/")
+    assert "hut keeper" in (root / "README.md").read_text()
+    done = drivetrain("update", root, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "wrote    README.md" in done.stdout
+    assert "the ranger" in (root / "README.md").read_text()
+    done = drivetrain("undo", cwd=root / "docs")
+    assert done.returncode == 0, done.stderr
+    assert "hut keeper" in (root / "README.md").read_text()
+    nothing = drivetrain("undo", cwd=root)
+    assert nothing.returncode == 2
+    assert "no update to take back" in nothing.stderr
+
+
+def test_a_conflict_is_listed_and_ends_with_1(tmp_path, plan):
+    drivetrain("new", cwd=tmp_path)
+    root = tmp_path / "bear-warning"
+    readme = (root / "README.md").read_text()
+    (root / "README.md").write_text(readme.replace("hut keeper", "me"))
+    (root / "drivetrain.yaml").write_text(PLAN.replace("hut keeper", "the ranger"), encoding="utf-8")
+    done = drivetrain("update", cwd=root)
+    assert done.returncode == 1
+    assert "conflict README.md" in done.stdout
+    again = drivetrain("update", cwd=root)
+    assert again.returncode == 1
+    assert "README.md" in again.stderr
+
+
+def test_outside_of_a_project_update_says_what_to_do(tmp_path):
+    done = drivetrain("update", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "drivetrain new" in done.stderr
+    assert "Traceback" not in done.stderr
