@@ -1,0 +1,74 @@
+"""What the README and the documents say is what happens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drivetrain.spec import load_text
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """(page, text) of every code block in this language."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        found += [
+            (str(page.relative_to(ROOT)), block)
+            for block in re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+        ]
+    return found
+
+
+def commands() -> list[tuple[str, str]]:
+    return [
+        (page, line.removeprefix("$ ").split("#")[0].strip())
+        for page, block in blocks("console")
+        for line in block.splitlines()
+        if line.startswith("$ ")
+    ]
+
+
+def test_the_readme_shows_both_commands_in_its_first_screen() -> None:
+    first_screen = (ROOT / "README.md").read_text().splitlines()[:20]
+    assert any("make demo" in line for line in first_screen)
+    assert any("make test" in line for line in first_screen)
+
+
+@pytest.mark.parametrize(("page", "text"), [b for b in blocks("yaml") if b[1].startswith("drivetrain:")])
+def test_every_plan_that_a_page_shows_can_be_read(page: str, text: str) -> None:
+    assert load_text(text).project.name, page
+
+
+@pytest.mark.parametrize(("page", "command"), [c for c in commands() if c[1].startswith("drivetrain ")])
+def test_every_command_that_a_page_shows_exists(page: str, command: str) -> None:
+    name = command.split()[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "drivetrain", name, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{page}: {command}: {done.stderr}"
+    for option in re.findall(r"--[a-z-]+", command):
+        assert option in done.stdout, f"{page}: {name} has no {option}"
+
+
+@pytest.mark.parametrize(("page", "command"), [c for c in commands() if c[1].startswith("make ")])
+def test_every_make_target_that_a_page_shows_exists(page: str, command: str) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in command.split()[1:]:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"{page}: make {target}"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken, "\n".join(broken)
