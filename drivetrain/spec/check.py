@@ -4,6 +4,7 @@ from pathlib import Path
 
 from drivetrain.errors import SpecError
 from drivetrain.findings import Finding
+from drivetrain.spec import kinds
 from drivetrain.spec.language import definitions
 from drivetrain.spec.meaning import check_meaning
 from drivetrain.spec.migrations import VERSION, migrate
@@ -60,7 +61,7 @@ def read_file(file: Path) -> str:
         what = f"holds a byte that is no UTF-8 (0x{raw[error.start]:02X})."
         where = f"{file.name}:{line}"
         raise SpecError(
-            what, advice, where, [Finding("DS121", "fail", where, what, advice, facts={"line": line})]
+            what, advice, where, [Finding(f"DS1{kinds.FILE}", "fail", where, what, advice, facts={"line": line})]
         ) from None
 
 
@@ -108,7 +109,7 @@ def _version(document: Document) -> None:
     said = tree.get("drivetrain") if isinstance(tree, dict) else None
     if isinstance(said, int) and not isinstance(said, bool) and said > VERSION:
         what = f"is written in version {said} of the plan language, and this drivetrain reads up to {VERSION}."
-        document.add(25, ("drivetrain",), what, "Install a newer drivetrain.")
+        document.add(kinds.VERSION, ("drivetrain",), what, "Install a newer drivetrain.")
         finding = document.findings[-1]
         raise SpecError(what, finding.advice, finding.where, [finding])
     if isinstance(tree, dict):

@@ -198,15 +198,15 @@ class Facts:
 
     def model_order(self) -> list[str]:
         """Names of the models, each after those whose outcomes it takes as inputs."""
-        return _ordered(
-            {model["name"]: self.feeders(model["name"]) for model in self.parts("models") if "name" in model}
-        )[0]
+        return ordered(self._feeding)[0]
 
     def circles(self) -> list[list[str]]:
         """Models that wait for each other's outcomes."""
-        return _ordered(
-            {model["name"]: self.feeders(model["name"]) for model in self.parts("models") if "name" in model}
-        )[1]
+        return ordered(self._feeding)[1]
+
+    @cached_property
+    def _feeding(self) -> dict[str, list[str]]:
+        return {model["name"]: self.feeders(model["name"]) for model in self.parts("models") if "name" in model}
 
     def feeders(self, name: str) -> list[str]:
         """Models whose outcomes this model takes as inputs."""
@@ -260,20 +260,26 @@ def predicted(model: Tree) -> list[str]:
     return [said] if isinstance(said, str) else [name for name in said if name is not None]
 
 
-def _ordered(before: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Names after those before them, in the given order otherwise; and the circles that were met."""
-    order: list[str] = []
+def ordered(before: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Names after those before them, in the given order otherwise; and the circles that were met.
+
+    Args:
+        before: Name -> names that must come first; those that are no key themselves are passed over.
+    """
+    order: dict[str, None] = {}
     circles: list[list[str]] = []
-
-    def visit(name: str, above: tuple[str, ...]) -> None:
-        if name in above:
-            circles.append([*above[above.index(name) :], name])
-        elif name not in order:
-            for other in before.get(name, ()):
-                visit(other, (*above, name))
-            if name not in order:
-                order.append(name)
-
-    for name in before:
-        visit(name, ())
-    return order, circles
+    for start in before:
+        way: list[tuple[str, list[str]]] = [(start, list(before[start]))]
+        while way:
+            name, rest = way[-1]
+            if name in order or not rest:
+                order.setdefault(name)
+                way.pop()
+                continue
+            other = rest.pop(0)
+            above = [step for step, _ in way]
+            if other in above:
+                circles.append([*above[above.index(other) :], other])
+            elif other in before and other not in order:
+                way.append((other, list(before[other])))
+    return list(order), circles

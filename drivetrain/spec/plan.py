@@ -54,6 +54,12 @@ class Spec(Part):
         """The folder that the plan's paths are relative to."""
         return self.path.parent if self.path else Path.cwd()
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Spec":
+        """A copy, with what was derived left behind."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("derived", None)
+        return copy
+
     def moved(self, path: Path) -> "Spec":
         """The same plan in another place: evidence and answers beside it are looked for there."""
         copy = self.model_copy()

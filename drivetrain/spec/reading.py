@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from drivetrain.errors import SpecError
 from drivetrain.findings import Finding, Level
+from drivetrain.spec.kinds import CUT, FILE, KEY, REPEATED, TAG
 
 Path = tuple[str | int, ...]
 
@@ -136,7 +137,7 @@ def read(text: str, filename: str = "drivetrain.yaml") -> Document:
     try:
         _Composer(document).compose()
     except _Stop as stop:
-        document.add(21, (), stop.what, stop.advice)
+        document.add(FILE, (), stop.what, stop.advice)
         finding = document.findings[-1]
         where = f"{filename}:{stop.line}" if stop.line else filename
         facts = {"path": "", "line": stop.line, "column": stop.column} if stop.line else {"path": ""}
@@ -149,7 +150,9 @@ def too_large(filename: str, size: int) -> SpecError:
     """The error for a file that is too large to be a plan."""
     what = f"has {size / 1e6:.1f} MB; a plan has at most {LARGEST / 1e6:.0f} MB."
     advice = "Is it the right file? Data belong below `data/`."
-    return SpecError(what, advice, filename, [Finding("DS121", "fail", filename, what, advice, facts={"path": ""})])
+    return SpecError(
+        what, advice, filename, [Finding(f"DS1{FILE}", "fail", filename, what, advice, facts={"path": ""})]
+    )
 
 
 class _Stop(Exception):
@@ -211,7 +214,7 @@ class _Composer:
         if getattr(event, "tag", None) is not None:
             self.document.places[path] = Place(mark.line + 1, mark.column + 1, mark.index, end.index)
             self.document.add(
-                23, path, f"has the tag `{event.tag}`.", "Plans have no tags; quote text that begins with `!`."
+                TAG, path, f"has the tag `{event.tag}`.", "Plans have no tags; quote text that begins with `!`."
             )
         value: Any
         if isinstance(event, yaml.ScalarEvent):
@@ -278,7 +281,7 @@ class _Composer:
                 first = self.document.keys[(*path, key)].line
                 self.document.keys[(*path, key)] = place
                 self.document.add(
-                    22, (*path, key), f"stands here a second time; first in line {first}.", "Keep one of them."
+                    REPEATED, (*path, key), f"stands here a second time; first in line {first}.", "Keep one of them."
                 )
                 self.value(follows, (*path, "?"), depth + 1)
                 continue
@@ -299,10 +302,10 @@ class _Composer:
                 return plain
             said = event.value or "(nothing)"
             self.document.keys[(*path, said)] = place
-            self.document.add(24, (*path, said), f"the key `{said}` is no text.", f'Quote it: `"{event.value}": …`.')
+            self.document.add(KEY, (*path, said), f"the key `{said}` is no text.", f'Quote it: `"{event.value}": …`.')
             return None
         self.document.keys[(*path, "?")] = place
-        self.document.add(24, (*path, "?"), "this key is no plain text.", "Write a name before the colon.")
+        self.document.add(KEY, (*path, "?"), "this key is no plain text.", "Write a name before the colon.")
         if not isinstance(event, yaml.ScalarEvent):
             self.value(event, (*path, "?"), depth + 1)
         return None
@@ -332,7 +335,7 @@ class _Composer:
         self.document.places[path] = place._replace(end=end)
         if not _open(text):
             self.document.add(
-                25,
+                CUT,
                 path,
                 f"YAML cuts `{text}` at its comma, because it is not quoted.",
                 f"""Write `"{text}"`, with quotes.""",

@@ -14,11 +14,22 @@ from typing import Any
 
 from drivetrain.errors import FormulaError
 from drivetrain.spec.formula.tree import parse
+from drivetrain.spec.kinds import (
+    CHOICE,
+    COMMENT,
+    EMPTY,
+    EXTRA,
+    FORMULA,
+    LIMIT,
+    MISSING,
+    ONE_OF,
+    QUESTION,
+    WRONG_KIND,
+)
 from drivetrain.spec.language import definitions
 from drivetrain.spec.reading import Document, Path, is_question, spell
 
 _HOLE: Any = object()
-_MISSING, _EXTRA, _KIND, _CHOICE, _LIMIT, _QUESTION, _ONE_OF, _EMPTY, _FORMULA, _COMMENT = 1, 2, 3, 4, 5, 6, 7, 8, 10, 9
 
 _WORDS = {
     "string": "text",
@@ -34,7 +45,7 @@ def check_structure(document: Document) -> None:
     """Fill in `document.clean`, `document.questions` and, with what is wrong, `document.findings`."""
     root = definitions()
     if not isinstance(document.tree, dict):
-        document.add(_KIND, (), f"is {_said(document.tree)}, and a plan is fields.", "Begin with `drivetrain: 1`.")
+        document.add(WRONG_KIND, (), f"is {_said(document.tree)}, and a plan is fields.", "Begin with `drivetrain: 1`.")
         return
     document.clean = _Walker(document, root["$defs"]).fields(document.tree, root, ())
 
@@ -60,7 +71,7 @@ class _Walker:
         """The clean value, or `_HOLE` when it is a question or wrong."""
         if value is None:
             self.document.add(
-                _EMPTY, path, "is empty.", "Give a value, or `[]` or `{}` for none on purpose, or leave the field out."
+                EMPTY, path, "is empty.", "Give a value, or `[]` or `{}` for none on purpose, or leave the field out."
             )
             return _HOLE
         if is_question(value):
@@ -79,7 +90,7 @@ class _Walker:
     def question(self, value: Any, schema: dict[str, Any], path: Path) -> Any:
         if {"$ref": "#/$defs/Unknown"} not in schema.get("anyOf", ()):
             what = "cannot be unknown: the rest cannot be read without it."
-            self.document.add(_QUESTION, path, what, "Give it a value, or leave its part out.")
+            self.document.add(QUESTION, path, what, "Give it a value, or leave its part out.")
             return _HOLE
         before = len(self.document.findings)
         clean = self.fields(value, self.defs["Unknown"], path)
@@ -120,7 +131,7 @@ class _Walker:
         kinds = {part["properties"][tag]["const"]: part for part in parts}
         said = value.get(tag)
         if tag not in value:
-            self.document.add(_MISSING, path, f"`{tag}` is missing.", f"Write one of {_listed(kinds)}.")
+            self.document.add(MISSING, path, f"`{tag}` is missing.", f"Write one of {_listed(kinds)}.")
         elif is_question(said):
             self.question(said, {}, (*path, tag))
         elif said is None or not isinstance(said, str):
@@ -141,7 +152,7 @@ class _Walker:
         near = get_close_matches(str(value), map(str, choices), 1, 0.5)
         advice = f"Did you mean `{near[0]}`? " if near else ""
         self.document.add(
-            _CHOICE, path, f"`{_short(value)}` is none of {_listed(choices)}.", advice + "Write one of them."
+            CHOICE, path, f"`{_short(value)}` is none of {_listed(choices)}.", advice + "Write one of them."
         )
         return _HOLE
 
@@ -162,7 +173,7 @@ class _Walker:
         if one_of and sum(key in value for key in one_of) != 1:
             both = " and ".join(f"`{key}`" for key in one_of)
             says = "stand here together" if all(key in value for key in one_of) else "are both missing"
-            self.document.add(_ONE_OF, path, f"{both} {says}.", "Write exactly one of them.")
+            self.document.add(ONE_OF, path, f"{both} {says}.", "Write exactly one of them.")
         extra = schema.get("additionalProperties", True)
         for key, item in value.items():
             if key in known or extra is True:
@@ -182,7 +193,7 @@ class _Walker:
         advice = f"Write it{shown}."
         if {"$ref": "#/$defs/Unknown"} in prop.get("anyOf", ()):
             advice = f"Write it{shown}, or `{key}: {{unknown: …, owner: …, due: …}}`."
-        self.document.add(_MISSING, path, f"`{key}` is missing ({about[:1].lower()}{about[1:]}).", advice)
+        self.document.add(MISSING, path, f"`{key}` is missing ({about[:1].lower()}{about[1:]}).", advice)
 
     def extra(self, key: str, item: Any, known: dict[str, Any], path: Path, elsewhere: Mapping[str, str]) -> None:
         near = get_close_matches(key, known, 1, 0.6)
@@ -194,7 +205,7 @@ class _Walker:
             advice = "Text with a comma must be quoted."
         else:
             advice = f"There are: {_listed(known)}."
-        self.document.add(_EXTRA, (*path, key), f"there is no field `{_short(key)}` here.", advice)
+        self.document.add(EXTRA, (*path, key), f"there is no field `{_short(key)}` here.", advice)
 
     def key(self, key: str, schema: dict[str, Any], path: Path) -> bool:
         if ("pattern" in schema and not _matches(schema["pattern"], key)) or len(key) > schema.get(
@@ -203,21 +214,19 @@ class _Walker:
             advice = ""
             if schema["pattern"].startswith("^[a-z]") and (plain := as_name(key)):
                 advice = f"Call it `{plain}`."
-            self.document.add(_LIMIT, (*path, key), f"`{_short(key)}` is not {schema.get('x-says', 'a name')}.", advice)
+            self.document.add(LIMIT, (*path, key), f"`{_short(key)}` is not {schema.get('x-says', 'a name')}.", advice)
             return False
         return True
 
     def items(self, value: list[Any], schema: dict[str, Any], path: Path) -> Any:
         if len(value) < schema.get("minItems", 0):
-            self.document.add(_LIMIT, path, "is an empty list.", "Write at least one item.")
+            self.document.add(LIMIT, path, "is an empty list.", "Write at least one item.")
             return _HOLE
         clean = [self.value(item, schema.get("items", {}), (*path, place)) for place, item in enumerate(value)]
         if schema.get("uniqueItems"):
             for place, item in enumerate(clean):
                 if item is not _HOLE and item in clean[:place]:
-                    self.document.add(
-                        _LIMIT, (*path, place), f"`{_short(item)}` stands in the list twice.", "Keep one."
-                    )
+                    self.document.add(LIMIT, (*path, place), f"`{_short(item)}` stands in the list twice.", "Keep one.")
         return [None if item is _HOLE else item for item in clean]
 
     def text(self, value: str, schema: dict[str, Any], path: Path) -> Any:
@@ -227,10 +236,10 @@ class _Walker:
             advice = f"Call it `{plain}`." if plain else ""
             if "duration" in words:
                 advice = "Units are second, minute, hour, day, week, month and year."
-            self.document.add(_LIMIT, path, f"`{_short(value)}` is not {words}.", advice)
+            self.document.add(LIMIT, path, f"`{_short(value)}` is not {words}.", advice)
             return _HOLE
         if schema.get("format") == "date" and not _is_date(value):
-            self.document.add(_LIMIT, path, f"`{_short(value)}` is no date.", "Write it as `2027-02-28`.")
+            self.document.add(LIMIT, path, f"`{_short(value)}` is no date.", "Write it as `2027-02-28`.")
             return _HOLE
         return value
 
@@ -238,7 +247,7 @@ class _Walker:
         if isinstance(value, bool):
             return value
         if not _finite(value):
-            self.document.add(_LIMIT, path, "is not a finite number.", "Write a number.")
+            self.document.add(LIMIT, path, "is not a finite number.", "Write a number.")
             return _HOLE
         tests: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
             ("minimum", "at least", lambda limit: value >= limit),
@@ -248,14 +257,14 @@ class _Walker:
         )
         for key, words, holds in tests:
             if key in schema and not holds(schema[key]):
-                self.document.add(_LIMIT, path, f"is {value}, and must be {words} {schema[key]:g}.", "")
+                self.document.add(LIMIT, path, f"is {value}, and must be {words} {schema[key]:g}.", "")
                 return _HOLE
         return value
 
     def formula(self, value: Any, path: Path) -> Any:
         text = value if isinstance(value, str) else repr(value)
         if isinstance(value, float) and not math.isfinite(value):
-            self.document.add(_LIMIT, path, "is not a finite number.", "Write a number.")
+            self.document.add(LIMIT, path, "is not a finite number.", "Write a number.")
             return _HOLE
         tail = self.tail(path)
         try:
@@ -264,11 +273,11 @@ class _Walker:
             advice = error.advice
             if tail:
                 advice = f"What follows `#` is a comment in YAML (`{_short(tail)}`): quote the whole formula."
-            self.document.add(_FORMULA, path, error.what, advice)
+            self.document.add(FORMULA, path, error.what, advice)
             return _HOLE
         if tail and _looks_like_formula(tail):
             what = f"YAML takes `# {_short(tail)}` for a comment, so that the formula is only `{_short(text)}`."
-            self.document.add(_COMMENT, path, what, "Quote the whole formula, or word the comment otherwise.", "warn")
+            self.document.add(COMMENT, path, what, "Quote the whole formula, or word the comment otherwise.", "warn")
         return text
 
     def tail(self, path: Path) -> str:
@@ -281,7 +290,7 @@ class _Walker:
 
     def wrong_kind(self, value: Any, choices: list[dict[str, Any]], path: Path) -> None:
         words = " or ".join(dict.fromkeys(_wanted(choice) for choice in choices))
-        self.document.add(_KIND, path, f"is {_said(value)}, and must be {words}.", _help(value, choices))
+        self.document.add(WRONG_KIND, path, f"is {_said(value)}, and must be {words}.", _help(value, choices))
 
 
 def _fits(value: Any, schema: dict[str, Any]) -> bool:

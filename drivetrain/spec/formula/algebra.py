@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from drivetrain.errors import FormulaError
-from drivetrain.spec.formula.tree import Formula, is_call, literal, parse
+from drivetrain.spec.formula.tree import DEPTH, Formula, is_call, literal, parse
 
 BATCH = "batch.cases"
 """The name under which a ratio looks up the number of cases in a batch."""
@@ -29,24 +29,26 @@ class _Inliner:
         self.terms = {name: parse(term) if isinstance(term, str) else term for name, term in terms.items()}
         self.nodes = 0
 
-    def inline(self, node: ast.expr, above: tuple[str, ...]) -> ast.expr:
+    def inline(self, node: ast.expr, above: tuple[str, ...], depth: int = 0) -> ast.expr:
         self.nodes += 1
-        if self.nodes > 20_000:
+        if self.nodes > 20_000 or depth > 2 * DEPTH:
             raise FormulaError("with its terms written out the formula is too long.", "Use fewer terms inside terms.")
+        depth += 1
         match node:
             case ast.Name(id=name) if name in self.terms:
                 if name in above:
                     circle = " -> ".join([*above[above.index(name) :], name])
                     raise FormulaError(f"terms refer to each other in a circle: {circle}.", "Break the circle.")
-                return self.inline(self.terms[name].node, (*above, name))
+                return self.inline(self.terms[name].node, (*above, name), depth)
             case ast.BinOp(left=left, op=op, right=right):
-                return ast.BinOp(self.inline(left, above), op, self.inline(right, above))
+                return ast.BinOp(self.inline(left, above, depth), op, self.inline(right, above, depth))
             case ast.UnaryOp(op=op, operand=operand):
-                return ast.UnaryOp(op, self.inline(operand, above))
+                return ast.UnaryOp(op, self.inline(operand, above, depth))
             case ast.Compare(left=left, ops=ops, comparators=comparators):
-                return ast.Compare(self.inline(left, above), ops, [self.inline(c, above) for c in comparators])
+                others = [self.inline(item, above, depth) for item in comparators]
+                return ast.Compare(self.inline(left, above, depth), ops, others)
             case ast.Call(func=func, args=args):
-                return ast.Call(func, [self.inline(arg, above) for arg in args], [])
+                return ast.Call(func, [self.inline(arg, above, depth) for arg in args], [])
         return node
 
 

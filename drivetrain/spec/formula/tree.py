@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 LENGTH = 4000
-DEPTH = 60
+DEPTH = 80
 EXPONENT = 8
 
 _ARITY: dict[str, tuple[int, int]] = {

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivetrain.spec.formula.tree import Formula, literal, short
+from drivetrain.spec.kinds import LEVEL, LITERAL, NOT_DEFINED, TYPE
 
 if TYPE_CHECKING:
     from drivetrain.spec.names import Name
-
-NOT_DEFINED, TYPE, LATE, LITERAL, LEVEL = 11, 12, 13, 14, 16
 
 
 @dataclass(frozen=True, slots=True)

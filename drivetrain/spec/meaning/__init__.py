@@ -1,6 +1,7 @@
 """Whether a plan means something: checks across fields, one module a part, in the order of the approach."""
 
-from drivetrain.spec.meaning.context import DOUBLE, ORDER, Context
+from drivetrain.spec.kinds import DOUBLE, ORDER
+from drivetrain.spec.meaning.context import Context
 from drivetrain.spec.meaning.data import check_data
 from drivetrain.spec.meaning.deployment import check_deployment
 from drivetrain.spec.meaning.levers import check_levers

@@ -3,27 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from drivetrain.errors import FormulaError
 from drivetrain.findings import Level
 from drivetrain.spec.derived import Derived
-from drivetrain.spec.facts import Tree
+from drivetrain.spec.facts import Tree, ordered
 from drivetrain.spec.formula import types
 from drivetrain.spec.formula.tree import Formula, parse
 from drivetrain.spec.formula.types import ANY, NUMBER, Typed
+from drivetrain.spec.kinds import DOUBLE, FORMULA, LATE, NOT_DEFINED, REFERENCE, TYPE
 from drivetrain.spec.reading import Document, Path
-
-NOT_DEFINED, TYPE, LATE, LITERAL, DOUBLE, LEVEL, REFERENCE, CLASH, ORDER, CIRCLE = (
-    11,
-    12,
-    13,
-    14,
-    15,
-    16,
-    17,
-    18,
-    19,
-    20,
-)
-"""Last two digits of a finding's id; the first one is its part's."""
 
 
 class Context:
@@ -39,6 +27,12 @@ class Context:
         self.facts = Derived(document)
         self.names = self.facts.names
         self._terms: dict[str, Typed] = {}
+        formulas = {name: self.facts.term(name) for name in self.names.of("term")}
+        inner = {name: sorted(formula.names) if formula else [] for name, formula in formulas.items()}
+        order, self.term_circles = ordered(inner)
+        for name in order:
+            if (formula := formulas[name]) is not None:
+                self._terms[name] = types.check(formula, self.names, self.term)[0]
 
     def add(self, kind: int, path: Path, what: str, advice: str = "", level: Level = "fail") -> None:
         """Note a finding about the value at `path`."""
@@ -95,12 +89,7 @@ class Context:
 
     def term(self, name: str) -> Typed:
         """Type of a term; anything while it cannot be told."""
-        if name not in self._terms:
-            self._terms[name] = ANY
-            formula = self.facts.term(name)
-            if formula is not None:
-                self._terms[name] = types.check(formula, self.names, self.term)[0]
-        return self._terms[name]
+        return self._terms.get(name, ANY)
 
     def formula(
         self,
@@ -135,6 +124,11 @@ class Context:
             self.wanted(found, want, path)
         if before:
             self.in_time(parsed, path, before)
+        if not self.term_circles:
+            try:
+                self.facts.expand(text)
+            except FormulaError as error:
+                self.add(FORMULA, path, error.what, error.advice)
         return found
 
     def wanted(self, found: Typed, want: str, path: Path) -> None:

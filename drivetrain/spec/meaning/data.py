@@ -4,7 +4,8 @@ import re
 from typing import Any
 
 from drivetrain.spec.facts import Tree
-from drivetrain.spec.meaning.context import CIRCLE, CLASH, REFERENCE, TYPE, Context
+from drivetrain.spec.kinds import CIRCLE, CLASH, MISSING, REFERENCE, TYPE
+from drivetrain.spec.meaning.context import Context
 from drivetrain.spec.names import MEDIA, filename_groups
 from drivetrain.spec.reading import NAME, Path
 
@@ -91,7 +92,7 @@ def _outcome(context: Context, path: Path, source: Tree, outcome: Tree) -> None:
     _values(context, path, outcome)
     if kind is None and not context.said((*path, "type")) and not context.said((*path, "values")):
         context.add(
-            1,
+            MISSING,
             path,
             "neither `type` nor `values` says what it is.",
             "Write `type: binary`, or list its `values`.",
@@ -101,7 +102,7 @@ def _outcome(context: Context, path: Path, source: Tree, outcome: Tree) -> None:
         context.add(CLASH, (*path, "values"), f"a {kind} outcome has no `values`.", "Drop `values`, or drop `type`.")
     if kind in ("labels", "mask") and not context.said((*path, "values")):
         context.add(
-            1,
+            MISSING,
             path,
             f"`values` is missing (what the {kind} can be).",
             "Write it, such as `values: [road, car]`.",

@@ -1,6 +1,7 @@
 """Does the deployment mean something."""
 
-from drivetrain.spec.meaning.context import CLASH, DOUBLE, Context
+from drivetrain.spec.kinds import CLASH, DOUBLE
+from drivetrain.spec.meaning.context import Context
 from drivetrain.spec.reading import Path
 
 _DEVICE = ("runtime", "max_mb", "max_ms", "offline", "sync")

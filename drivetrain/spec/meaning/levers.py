@@ -4,7 +4,8 @@ from typing import Any
 
 from drivetrain.spec.facts import Tree
 from drivetrain.spec.formula.types import ANY, Typed
-from drivetrain.spec.meaning.context import CLASH, LITERAL, TYPE, Context
+from drivetrain.spec.kinds import CLASH, LITERAL, MISSING, TYPE
+from drivetrain.spec.meaning.context import Context
 from drivetrain.spec.reading import Path
 
 
@@ -32,7 +33,9 @@ def check_levers(context: Context) -> None:
 def _options(context: Context, path: Path, lever: Tree) -> None:
     source = lever.get("options_from", {})
     if not context.said((*path, "options")) and not context.said((*path, "options_from")):
-        context.add(1, path, "`options` is missing (the settings).", "Write it, such as `options: [call, nothing]`.")
+        context.add(
+            MISSING, path, "`options` is missing (the settings).", "Write it, such as `options: [call, nothing]`."
+        )
     outcome = source.get("outcome")
     at = (*path, "options_from", "outcome")
     if outcome is not None and context.name(outcome, at, "outcome"):

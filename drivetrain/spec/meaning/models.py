@@ -2,7 +2,8 @@
 
 from drivetrain.errors import SpecError
 from drivetrain.spec.facts import Tree, predicted
-from drivetrain.spec.meaning.context import CIRCLE, CLASH, DOUBLE, LATE, REFERENCE, TYPE, Context
+from drivetrain.spec.kinds import CIRCLE, CLASH, DOUBLE, LATE, MISSING, REFERENCE, TYPE
+from drivetrain.spec.meaning.context import Context
 from drivetrain.spec.reading import Path
 
 _CLASSES = ("category", "boolean")
@@ -129,7 +130,7 @@ def _kind_of_data(context: Context, path: Path, model: Tree, own: str) -> None:
             context.add(TYPE, (*path, "task"), what, f"Data of kind {words} are needed, or another task.")
     at = (*_place(context, own), "ratings")
     if task == "ratings" and "ratings" in kinds and not context.said(at):
-        context.add(1, at, f"`{own}` does not say who rated what.", "Write `ratings: {user: …, item: …}`.")
+        context.add(MISSING, at, f"`{own}` does not say who rated what.", "Write `ratings: {user: …, item: …}`.")
 
 
 def _place(context: Context, source: str) -> Path:

@@ -1,6 +1,7 @@
 """Does the objective mean something: its terms, value, horizon and limits."""
 
-from drivetrain.spec.meaning.context import CIRCLE, CLASH, TYPE, Context
+from drivetrain.spec.kinds import CIRCLE, CLASH, MISSING, TYPE
+from drivetrain.spec.meaning.context import Context
 from drivetrain.spec.reading import Path
 
 
@@ -32,25 +33,13 @@ def check_objective(context: Context) -> None:
 
 def _circles(context: Context) -> None:
     """Terms that refer to each other."""
-    inner = {}
-    for name in context.tree.get("objective", {}).get("terms", {}):
-        formula = context.facts.term(name)
-        inner[name] = sorted(formula.names) if formula else []
     told: set[str] = set()
-    for start in inner:
-        way: list[tuple[str, tuple[str, ...]]] = [(start, (start,))]
-        seen: set[str] = set()
-        while way:
-            name, path = way.pop()
-            for other in inner.get(name, ()):
-                if other == start and not told & set(path):
-                    told |= set(path)
-                    circle = " → ".join(f"`{step}`" for step in (*path, start))
-                    what = f"refers to itself: {circle}."
-                    context.add(CIRCLE, ("objective", "terms", start), what, "Write one of them without the others.")
-                elif other in inner and other not in seen:
-                    seen.add(other)
-                    way.append((other, (*path, other)))
+    for circle in context.term_circles:
+        if not told & set(circle):
+            told |= set(circle)
+            way = " → ".join(f"`{step}`" for step in circle)
+            what = f"refers to itself: {way}."
+            context.add(CIRCLE, ("objective", "terms", circle[0]), what, "Write one of them without the others.")
 
 
 def _over_time(context: Context) -> None:
@@ -79,4 +68,4 @@ def _decision(context: Context) -> None:
     elif len(sources) > 1 and not context.said(("decision", "cases")):
         what = f"the plan has {len(sources)} sources and does not say whose rows are the cases."
         advice = "Write `decision: {cases: …}` with one of " + ", ".join(f"`{name}`" for name in sources) + "."
-        context.add(1, ("decision",), what, advice, "fail" if "models" in context.tree else "note")
+        context.add(MISSING, ("decision",), what, advice, "fail" if "models" in context.tree else "note")
