@@ -29,6 +29,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve,dev]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve,dev,bench]'
+	@touch $@
+
 demo: $(VENV)/.demo  ## plan -> project -> check, train, decide, audit, review -> one served decision
 	rm -rf $(DEMO)
 	PATH="$(BIN):$$PATH" PORT=$(PORT) bash tests/demo.sh $(DEMO)
@@ -43,6 +47,9 @@ test-all: test test-rest  ## everything (at most 60 minutes)
 
 lint: $(VENV)/.dev  ## ruff and strict mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/.bench  ## every figure beside its goal, ratios in one run; writes bench.json
+	PATH="$(BIN):$$PATH" python tests/bench $(ARGS)
 
 fuzz: $(VENV)/.dev  ## the long property tests
 	PATH="$(BIN):$$PATH" python -m pytest -m fuzz $(ARGS)
