@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from drivetrain.artifact import images, tables
-from drivetrain.artifact.distribution import Distribution, Floats, energy, softmax
+from drivetrain.artifact import outcomes
+from drivetrain.artifact.distribution import Distribution, Floats, energy
+from drivetrain.artifact.inputs import Cases, Feed, feeds
 from drivetrain.artifact.manifest import read_manifest
+from drivetrain.artifact.tables import category
 from drivetrain.errors import ArtifactError, DataError, EnvironmentFault
-
-Cases = Mapping[str, Sequence[Any]]
-BATCH = 64
-"""Cases per run of the network: enough to be fast, few enough for large images to fit."""
 
 
 class Predictor:
@@ -24,26 +21,25 @@ class Predictor:
 
     Attributes:
         manifest: What was read, verified.
-        outcomes: Outcome -> its classes, in the order of the model's outputs.
+        outcomes: Outcome -> its classes, in the order of the model's outputs; none for a number.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], session: Any, root: Path | None) -> None:
+    def __init__(self, manifest: Mapping[str, Any], sessions: Mapping[str, Any], root: Path | None) -> None:
         self.manifest = manifest
-        self.outcomes = {name: tuple(manifest["outcomes"][name]["classes"]) for name in manifest["predicts"]}
-        self._session, self._root = session, root
-        self._wanted = {entry.name for entry in session.get_inputs()}
+        self.outcomes = {name: tuple(manifest["outcomes"][name].get("classes", ())) for name in manifest["predicts"]}
+        self._sessions, self._root = sessions, root
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The columns that `predict` needs."""
+        """The columns that `predict` needs; the lever is among them where each of its settings has a network."""
         return tuple(entry["name"] for entry in self.manifest["inputs"])
 
     def predict(self, cases: Cases) -> dict[str, Distribution]:
         """The distribution of every outcome for n cases.
 
         Args:
-            cases: Input column -> n values. An image is a `Path`, its bytes or a PIL image (text only if the artifact
-                was loaded with a `root`); a missing value in a table is None.
+            cases: Input column -> n values. Media are a `Path` or their bytes (an image also a PIL image; text only if
+                the artifact was loaded with a `root`); a missing value in a table is None.
 
         Raises:
             DataError: An input is absent or cannot be used; the message names the case.
@@ -51,11 +47,13 @@ class Predictor:
         return self.distributions(self.logits(cases))
 
     def distributions(self, logits: Floats) -> dict[str, Distribution]:
-        """`predict` from logits that are already at hand."""
+        """`predict` of logits that are already at hand."""
         found, start = {}, 0
-        for name, classes in self.outcomes.items():
-            found[name] = Distribution(classes, softmax(logits[:, start : start + len(classes)]))
-            start += len(classes)
+        for name in self.manifest["predicts"]:
+            entry = self.manifest["outcomes"][name]
+            stop = start + outcomes.width(entry)
+            found[name] = outcomes.distribution(entry, logits[:, start:stop])
+            start = stop
         return found
 
     def scores(self, cases: Cases) -> Floats:
@@ -64,46 +62,59 @@ class Predictor:
 
     def score_logits(self, logits: Floats) -> Floats:
         """`scores` of logits that are already at hand, so that a service runs the network once."""
-        width = len(next(iter(self.outcomes.values())))
-        return energy(logits[:, :width], float(self.manifest["temperature"]))
+        if self.manifest["out_of_domain"]["score"] != "energy":
+            return logits[:, -1]  # the network measures the distance itself
+        entry = self.manifest["outcomes"][self.manifest["predicts"][0]]
+        return energy(logits[:, : outcomes.width(entry)], float(self.manifest["temperature"]))
 
     def logits(self, cases: Cases) -> Floats:
-        """Calibrated logits (n, sum of classes over the outcomes), before the softmax."""
-        rows = [self._run(feed) for feed in self._feeds(cases)]
-        width = sum(map(len, self.outcomes.values()))
+        """The network's outputs (n, width), before the softmax; for a mask (n, k, height, width).
+
+        The last column is the out-of-domain distance where the manifest's score is one.
+        """
+        if "arms" in self.manifest:
+            return self._by_arm(cases)
+        return self._run("model.onnx", self.manifest["preprocessing"], cases)
+
+    def _by_arm(self, cases: Cases) -> Floats:
+        """Each case through the network of its setting."""
+        lever, arms = self.manifest["arms"]["lever"], self.manifest["arms"]["settings"]
+        if lever not in cases:
+            raise DataError(f"the input `{lever}` is missing.", "Say which setting each case gets.", "cases")
+        chosen = [category(value) for value in cases[lever]]
+        if strange := [(row, setting) for row, setting in enumerate(chosen) if setting not in arms]:
+            row, setting = strange[0]
+            advice = f"There are: {', '.join(arms)}."
+            raise DataError(f"no model was trained for the setting `{setting}`.", advice, f"case {row}: {lever}")
+        found = np.zeros((len(chosen), self._width))
+        for setting, arm in arms.items():
+            rows = [row for row, one in enumerate(chosen) if one == setting]
+            if rows:
+                part = {name: [values[row] for row in rows] for name, values in cases.items() if name in self.inputs}
+                found[rows] = self._run(arm["file"], arm["preprocessing"], part)
+        return found
+
+    @property
+    def _width(self) -> int:
+        total = sum(outcomes.width(self.manifest["outcomes"][name]) for name in self.manifest["predicts"])
+        return int(total + (self.manifest["out_of_domain"]["score"] != "energy"))
+
+    def _run(self, file: str, settings: Mapping[str, Any], cases: Cases) -> Floats:
+        session = self._sessions[file]
+        wanted = {entry.name for entry in session.get_inputs()}
+        rows = [_outputs(session, feed, wanted) for feed in feeds(cases, settings, self._root)]
         if not rows:
-            return np.zeros((0, width))
+            return np.zeros((0, self._width))
         logits = np.concatenate(rows).astype(np.float64)
-        if logits.shape[1] != width:
+        if logits.shape[1] != self._width:
             where = f"artifacts/{self.manifest['model']}"
-            raise ArtifactError(f"the network has {logits.shape[1]} outputs, the manifest {width}.", where=where)
+            raise ArtifactError(f"the network has {logits.shape[1]} outputs, the manifest {self._width}.", where=where)
         return logits
 
-    def _feeds(self, cases: Cases) -> Iterator[dict[str, NDArray[Any]]]:
-        settings = self.manifest["preprocessing"]
-        if settings["kind"] == "image":
-            name = settings["column"]
-            if name not in cases:
-                raise DataError(f"the input `{name}` is missing.", where="cases")
-            values = cases[name]
-            for start in range(0, len(values), BATCH):
-                yield {"image": self._images(values, start, settings)}
-        else:
-            codes, scaled = tables.encode(cases, settings)
-            if len(codes):
-                yield {"categories": codes, "numbers": scaled}
 
-    def _images(self, values: Sequence[Any], start: int, settings: Mapping[str, Any]) -> NDArray[np.float32]:
-        rows = []
-        for row in range(start, min(start + BATCH, len(values))):
-            where = f"case {row}: {settings['column']}"
-            value = values[row]
-            rows.append(images.prepare(images.read(value, self._root, where), settings, where))
-        return np.stack(rows)
-
-    def _run(self, feed: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        [logits] = self._session.run(["logits"], {k: v for k, v in feed.items() if k in self._wanted})
-        return np.asarray(logits)
+def _outputs(session: Any, feed: Feed, wanted: set[str]) -> Floats:
+    [logits] = session.run(["logits"], {name: array for name, array in feed.items() if name in wanted})
+    return np.asarray(logits)
 
 
 def load(folder: Path, root: Path | None = None) -> Predictor:
@@ -119,10 +130,11 @@ def load(folder: Path, root: Path | None = None) -> Predictor:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    if "model.onnx" not in manifest["files"]:
-        raise ArtifactError(
-            "the manifest names no `model.onnx`.", "Run `make train` again.", f"artifacts/{folder.name}"
-        )
+    where = f"artifacts/{folder.name}"
+    networks = [arm["file"] for arm in manifest["arms"]["settings"].values()] if "arms" in manifest else ["model.onnx"]
+    for name in networks:
+        if name not in manifest["files"]:
+            raise ArtifactError(f"the manifest names no `{name}`.", "Run `make train` again.", where)
     try:
         import onnxruntime
     except ImportError as error:
@@ -130,7 +142,10 @@ def load(folder: Path, root: Path | None = None) -> Predictor:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+        sessions = {
+            name: onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+            for name in networks
+        }
     except Exception as error:  # onnxruntime raises its own kinds, which share no public base
-        raise ArtifactError(f"the network cannot be loaded ({error}).", where=f"artifacts/{folder.name}") from error
-    return Predictor(manifest, session, root)
+        raise ArtifactError(f"the network cannot be loaded ({error}).", where=where) from error
+    return Predictor(manifest, sessions, root)

@@ -58,7 +58,7 @@ def is_missing(value: Any) -> bool:
 
 
 def encode(
-    cases: Mapping[str, Sequence[Any]], settings: Mapping[str, Any]
+    cases: Mapping[str, Sequence[Any]], settings: Mapping[str, Any], start: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Codes (n, categories) and standardised numbers (n, numbers) of n cases.
 
@@ -66,6 +66,7 @@ def encode(
         cases: Column -> n plain values.
         settings: The manifest's `preprocessing`: `categories` {column: [values by code; 0 = unknown]}, `continuous`
             {column: {mean, std, fill}}, `missing` {indicator column: the column it speaks of}.
+        start: Number of the first case, for messages.
 
     Raises:
         DataError: A column is absent, or a value is no number where one is needed.
@@ -86,9 +87,8 @@ def encode(
         codes[:, column] = [code.get(value, 0) for value in given]
     scaled = np.zeros((size, len(settings["continuous"])), dtype=np.float32)
     for column, (name, scale) in enumerate(settings["continuous"].items()):
-        raw = np.array(
-            [number(value, f"case {row}: {name}") for row, value in enumerate(cases[name])], dtype=np.float64
-        )
+        given_numbers = [number(value, f"case {row}: {name}") for row, value in enumerate(cases[name], start=start)]
+        raw = np.array(given_numbers, dtype=np.float64)
         raw = np.where(np.isnan(raw), scale["fill"], raw)
         scaled[:, column] = (raw - scale["mean"]) / scale["std"]
     return codes, scaled

@@ -1,4 +1,4 @@
-"""The simplest thing that could work, trained on the same rows and judged on the same rows."""
+"""The simplest thing that could work: which it is for a model, and what it sees."""
 
 from __future__ import annotations
 
@@ -20,46 +20,30 @@ EDGE = 16
 
 
 def kind(model: Model) -> str:
-    """Which baseline a model has: as the plan says, else `linear` for tables and text, `majority` for the rest."""
+    """Which baseline a model has: as the plan says, else `linear` for tables and text, `item mean` for ratings.
+
+    For the rest it is `majority`: the shares of the classes, or the mean of a number, for every case.
+    """
     if model.baseline:
         return model.baseline
+    if model.task == "ratings":
+        return "item mean"
     return "linear" if model.task.startswith(("table", "text")) else "majority"
 
 
-def probabilities(
-    plan: Spec, model: Model, train: pd.DataFrame, asked: pd.DataFrame, outcome: str, classes: list[str]
-) -> NDArray[np.float64]:
-    """What the baseline predicts, (n, k).
+def linear(plan: Spec, model: Model, estimator: Any) -> tuple[Any, list[str]]:
+    """A linear estimator behind the inputs as they are, and the columns that it takes.
 
-    Args:
-        plan: The plan.
-        model: The model that it is compared with.
-        train: Rows to train on.
-        asked: The n rows to predict.
-        outcome: The outcome.
-        classes: Its k classes.
+    Categories become one column each, numbers are standardised (gaps: the median), texts are words, images pixels.
     """
-    labels = np.array([classes.index(label) for label in train[outcome]])
-    shares = np.bincount(labels, minlength=len(classes)) / len(labels)
-    which = kind(model)
-    if which == "majority":
-        return np.tile(shares, (len(asked), 1))
-    inputs = plan.derived.model_inputs(model.name) if which == "linear" else [which]
-    fitted = _linear(plan, model, inputs).fit(train[inputs], labels)
-    found = np.zeros((len(asked), len(classes)))
-    found[:, fitted.classes_] = fitted.predict_proba(asked[inputs])
-    return found
-
-
-def _linear(plan: Spec, model: Model, inputs: list[str]) -> Any:
-    """Logistic regression on the inputs as they are: one-hot categories, standardised numbers, words, pixels."""
     from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+    named = kind(model)
+    inputs = plan.derived.model_inputs(model.name) if named == "linear" else [named]
     kinds = {name: input_kind(plan, model, name) for name in inputs}
     of = {wanted: [name for name in inputs if kinds[name] == wanted] for wanted in set(kinds.values())}
     numbers = of.get("number", []) + of.get("time", [])
@@ -70,7 +54,15 @@ def _linear(plan: Spec, model: Model, inputs: list[str]) -> Any:
     ]
     if images := of.get("image", []):
         parts.append(("images", FunctionTransformer(_pixels), images))
-    return make_pipeline(ColumnTransformer([part for part in parts if part[2]]), LogisticRegression(max_iter=1000))
+    return make_pipeline(ColumnTransformer([part for part in parts if part[2]]), estimator), inputs
+
+
+def item_mean(plan: Spec, model: Model, train: pd.DataFrame, asked: pd.DataFrame, outcome: str) -> NDArray[np.float64]:
+    """The mean rating of each item; of all where an item has none."""
+    source = plan.source(plan.derived.model_data(model.name))
+    item = source.ratings.item if source.ratings and source.ratings.item else plan.derived.model_inputs(model.name)[-1]
+    means = train.groupby(item)[outcome].mean()
+    return np.asarray(asked[item].map(means).fillna(train[outcome].mean()), dtype=np.float64)
 
 
 def _pixels(frame: pd.DataFrame) -> NDArray[np.float64]:

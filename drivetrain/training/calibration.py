@@ -44,6 +44,17 @@ def log_loss(logits: NDArray[Any], labels: NDArray[Any]) -> float:
     return float(-log_probabilities[np.arange(len(labels)), labels].mean())
 
 
+def isotonic(said: NDArray[Any], happened: NDArray[Any]) -> dict[str, list[float]]:
+    """A monotone table from what was said to what was seen, for one class.
+
+    Source: Zadrozny and Elkan, 2002.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(said, happened.astype(float))
+    return {"said": fitted.X_thresholds_.tolist(), "seen": fitted.y_thresholds_.tolist()}
+
+
 def fold(model: Any, temperature: float, offsets: NDArray[Any] | None = None) -> None:
     """Divide a network's outputs by `temperature` by changing the weights of its last linear layer.
 
@@ -54,10 +65,10 @@ def fold(model: Any, temperature: float, offsets: NDArray[Any] | None = None) ->
     """
     import torch
 
-    last = last_linear(model)
+    last = last_layer(model)
     with torch.no_grad():
         if last.bias is None and offsets is not None:
-            last.bias = torch.nn.Parameter(torch.zeros(last.out_features, device=last.weight.device))
+            last.bias = torch.nn.Parameter(torch.zeros(len(last.weight), device=last.weight.device))
         if offsets is not None:
             last.bias.add_(torch.as_tensor(offsets, dtype=last.bias.dtype, device=last.bias.device))
         last.weight.div_(temperature)
@@ -65,15 +76,15 @@ def fold(model: Any, temperature: float, offsets: NDArray[Any] | None = None) ->
             last.bias.div_(temperature)
 
 
-def last_linear(model: Any) -> Any:
-    """The last `Linear` layer of a network.
+def last_layer(model: Any) -> Any:
+    """The last `Linear` layer of a network, or its last convolution where each pixel has outputs.
 
     Raises:
         TrainingError: It has none.
     """
     import torch
 
-    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+    layers = [layer for layer in model.modules() if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d))]
     if not layers:
         advice = "End it with a Linear layer, or set `calibration: none` for this model."
         raise TrainingError("the network has no linear layer that a temperature could be folded into.", advice)

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
     from drivetrain.spec.models import Model
 
-TASKS = ("image-classification", "table-classification")
+TASKS = (
+    "image-classification", "image-multilabel", "image-regression", "image-segmentation", "text-classification",
+    "table-classification", "table-regression", "ratings", "image-text-classification", "audio-classification",
+    "series-classification",
+)  # fmt: skip
 
 
 def check_task(model: Model) -> None:

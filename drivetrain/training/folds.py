@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.training.calibration import temperature
-from drivetrain.training.rows import classes, outcomes
+from drivetrain.training.rows import classes, predicted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +37,7 @@ def cross_fit(
     Returns:
         Probabilities in the order of `cases` and of `classes(plan, outcome, cases)`.
     """
-    [outcome] = outcomes(model)
-    known = classes(plan, outcome, cases)
+    known = classes(plan, predicted(model), cases)
     fold = assign(plan, model, cases, folds)
     found = np.zeros((len(cases), len(known)))
     for one in range(folds):

@@ -1,10 +1,10 @@
-"""From a trained learner to an artifact that is calibrated, checked and judged."""
+"""From trained learners to an artifact that is calibrated, checked and judged."""
 
 from __future__ import annotations
 
 import platform
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,163 +13,271 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import artifact
-from drivetrain.artifact.distribution import energy
+from drivetrain.artifact.distribution import Distribution
+from drivetrain.artifact.outcomes import width
 from drivetrain.errors import TrainingError
-from drivetrain.training import baseline, calibration, metrics, store
-from drivetrain.training.rows import classes, columns, input_kind, outcomes
+from drivetrain.training import baseline, calibration, heads, store
+from drivetrain.training.rows import columns, input_kind, model_columns, predicted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from drivetrain.spec import Spec
-    from drivetrain.training.runs import Job
+    from drivetrain.spec import Model, Spec
 
 TOLERANCE = 1e-4
-"""How far served probabilities may be from the learner's."""
+"""How far served outputs may be from the learner's: probabilities, or standard deviations of a number."""
 COMPARED = 128
 """Cases on which they are compared."""
 FALSE_ALARMS = 0.01
+FITTED = 2000
+"""Training rows on which an out-of-domain distance is fitted."""
 HELD_OUT = ("test", "hold_out")
 _PACKAGES = ("drivetrain", "fastai", "torch", "torchvision", "onnx", "numpy", "pandas")
 
 
-def judge(plan: Spec, job: Job, learn: Any, staging: Path, folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Calibrate a learner, write its artifact below `staging`, and measure it on cases that training did not see.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One exported learner.
+
+    Attributes:
+        setting: Of the lever, where each of its settings has a learner; else None.
+        files: The network's and the learner's.
+        preprocessing: How it prepares its cases.
+        temperature: What its outputs were divided by.
+        score: How strange cases are told: `energy`, `mahalanobis` or `unknown`.
+        cases: Some validation rows, and the learner's outputs on them.
+        seen: These outputs.
+    """
+
+    setting: str | None
+    files: tuple[str, str]
+    preprocessing: Mapping[str, Any]
+    temperature: float
+    score: str
+    cases: pd.DataFrame
+    seen: NDArray[np.float64]
+
+
+def export(
+    plan: Spec, model: Model, learn: Any, cases: pd.DataFrame, folder: Path, setting: str | None, number: int
+) -> Part:
+    """Calibrate a trained learner and write its network and its export into `folder`.
 
     Args:
         plan: The plan.
-        job: What was trained.
-        learn: The trained learner; its last layer is changed by the calibration.
-        staging: Where the artifact is put, under the model's name.
-        folder: The run's folder, for the predictions.
-        manifest: What the run adds to the manifest.
-
-    Returns:
-        JSON data: the figures of the model and of its baseline, by split.
+        model: What was trained.
+        learn: The learner; its last layer is changed by the calibration.
+        cases: The rows that it was trained and validated on.
+        folder: Where the files go.
+        setting: Of the lever, if each of its settings has a learner.
+        number: Of that setting.
 
     Raises:
-        TrainingError: The served probabilities are not the learner's.
+        TrainingError: The network cannot be calibrated, or the service could not prepare its inputs.
     """
-    model = job.model
-    names = {outcome: classes(plan, outcome, job.everything) for outcome in outcomes(model)}
-    inputs = plan.derived.model_inputs(model.name)
+    from drivetrain.training import network
+
+    outcome = predicted(model)
+    head = heads.of(plan, outcome)
+    preparation = store.settings(plan, model, learn)
+    validation = cases[cases["split"] == "validation"].reset_index(drop=True)
     with learn.no_logging():
-        temperature = _calibrate(learn, model.calibration)
-        logits, _ = _validation(learn)
+        temperature = _calibrate(plan, model, learn, head, validation, cases)
+        score = _score(plan, model, head)
+        distance, last = _distance(learn, model, score, cases)
+        files = ("model.onnx", "learner.pkl") if setting is None else (f"model-{number}.onnx", f"learner-{number}.pkl")
+        names = store.inputs(model)
+        example = learn.dls.valid.one_batch()[: len(names)]
+        learn.model.cpu().eval()
+        inner = network.TextNetwork(learn.model, 1) if names == ("tokens",) else learn.model
+        network.export(network.Served(inner, distance, last), example, names, folder / files[0])
+        learn.export(folder.resolve() / files[1])
+        sample = validation.sample(min(COMPARED, len(validation)), random_state=0).reset_index(drop=True)
+        seen = _outputs(learn, learn.dls.test_dl(sample))
+    return Part(setting, files, preparation, temperature, score, sample, seen)
+
+
+def assemble(
+    plan: Spec,
+    model: Model,
+    parts: Sequence[Part],
+    frame: pd.DataFrame,
+    staged: Path,
+    target: Path,
+    body: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Make the artifact of exported learners, and measure it on cases that training did not see.
+
+    Args:
+        plan: The plan.
+        model: What was trained.
+        parts: Its exported learners.
+        frame: All rows of the model.
+        staged: The folder with their files; it becomes `target`.
+        target: Where the artifact is put.
+        body: What the run adds to the manifest.
+
+    Returns:
+        JSON data: the figures of the model and of its baseline, by split; under `predictions` the columns for the run.
+
+    Raises:
+        TrainingError: What is served is not what the learner predicts.
+    """
+    outcome = predicted(model)
+    head = heads.of(plan, outcome)
+    entry = head.entry(plan, outcome, frame)
     alarms = FALSE_ALARMS
     if plan.deployment and plan.deployment.guards:
         alarms = plan.deployment.guards.out_of_domain.false_alarms
-    scores = energy(logits[:, : len(next(iter(names.values())))], temperature)
+    domain = {"score": parts[0].score, "threshold": 0.0, "false_alarms": alarms}
+    manifest = _manifest(plan, model, parts, entry, domain) | dict(body)
+    artifact.write(staged, target, manifest)
+    predictor = artifact.load(target, root=plan.root)
+    difference = max(_compare(predictor, part, head, entry, model) for part in parts)
+    outputs = predictor.logits(columns(frame, list(predictor.inputs)))
+    truth = head.targets(plan, outcome, frame)
+    validation = (frame["split"] == "validation").to_numpy()
+    entry = head.finish(model, entry, outputs[validation], truth[validation])
+    domain["threshold"] = (
+        0.5
+        if domain["score"] == "unknown"
+        else float(np.quantile(predictor.score_logits(outputs[validation]), 1 - alarms))
+    )
+    artifact.manifest.amend(target, outcomes={outcome: entry}, out_of_domain=domain)
+    found = artifact.load(target, root=plan.root).distributions(outputs)[outcome]
+    rival = head.baseline(plan, model, frame[frame["split"] == "train"], frame, outcome, entry)
+    figures = _by_split(head, frame, truth, found, entry)
+    artifact.manifest.amend(target, metrics=figures["held_out"])
+    return {
+        "task": model.task,
+        "predicts": [outcome],
+        "classes": {outcome: entry.get("classes", [])},
+        "rows": {split: int((frame["split"] == split).sum()) for split in ("train", "validation", *HELD_OUT)},
+        "metrics": figures,
+        "baseline": {"kind": baseline.kind(model), "metrics": _by_split(head, frame, truth, rival, entry)},
+        "calibration": {"kind": model.calibration, "temperature": [part.temperature for part in parts]},
+        "out_of_domain": domain,
+        "parity": difference,
+        "predictions": head.table(found, frame, outcome),
+    }
+
+
+def _manifest(
+    plan: Spec, model: Model, parts: Sequence[Part], entry: Mapping[str, Any], domain: Mapping[str, Any]
+) -> dict[str, Any]:
+    names = model_columns(plan, model)
     body = {
         "model": model.name,
         "task": model.task,
-        "predicts": list(names),
-        **manifest,
-        "outcomes": {name: {"type": plan.outcome(name).type, "classes": known} for name, known in names.items()},
-        "inputs": [{"name": name, "type": input_kind(plan, model, name)} for name in inputs],
-        "preprocessing": store.settings(learn, model, inputs),
-        "temperature": temperature,
-        "out_of_domain": {
-            "score": "energy",
-            "threshold": float(np.quantile(scores, 1 - alarms)),
-            "false_alarms": alarms,
-        },
+        "predicts": [predicted(model)],
+        "outcomes": {predicted(model): dict(entry)},
+        "inputs": [{"name": name, "type": input_kind(plan, model, name)} for name in names],
+        "preprocessing": dict(parts[0].preprocessing),
+        # Networks of several settings have a temperature each; their scores are those of what is served.
+        "temperature": parts[0].temperature if len(parts) == 1 else 1.0,
+        "out_of_domain": dict(domain),
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}},
     }
-    staged = Path(tempfile.mkdtemp(dir=staging))
-    fed = ("categories", "numbers") if model.task.startswith("table") else ("image",)
-    store.export(learn, staged, fed)
-    artifact.write(staged, staging / model.name, body)
-    predictor = artifact.load(staging / model.name, root=plan.root)
-    difference = _compare(learn, predictor, job.cases, inputs)
-    found = predictor.predict(columns(job.everything, inputs))
-    [outcome] = names
-    known, frame = names[outcome], job.everything
-    labels = np.array([known.index(label) for label in frame[outcome]])
-    probabilities = found[outcome].probabilities
-    _write_predictions(folder / f"predictions-{model.name}.parquet", frame, outcome, known, probabilities)
-    rival = baseline.probabilities(plan, model, frame[frame["split"] == "train"], frame, outcome, known)
-    figures = _by_split(frame, labels, probabilities, known)
-    artifact.manifest.amend(staging / model.name, metrics=figures["held_out"])
-    return {
-        "task": model.task,
-        "predicts": list(names),
-        "classes": {name: list(values) for name, values in names.items()},
-        "rows": {split: int((frame["split"] == split).sum()) for split in ("train", "validation", *HELD_OUT)},
-        "metrics": figures,
-        "baseline": {"kind": baseline.kind(model), "metrics": _by_split(frame, labels, rival, known)},
-        "calibration": {"kind": model.calibration, "temperature": temperature},
-        "out_of_domain": body["out_of_domain"],
-        "parity": difference,
-    }
+    if parts[0].setting is not None:
+        settings = {
+            str(part.setting): {"file": part.files[0], "learner": part.files[1], "preprocessing": part.preprocessing}
+            for part in parts
+        }
+        body["arms"] = {"lever": model.arms, "settings": settings}
+    return body
 
 
 def _by_split(
-    frame: pd.DataFrame, labels: NDArray[Any], probabilities: NDArray[Any], known: list[str]
+    head: Any, frame: pd.DataFrame, truth: NDArray[Any], found: Distribution, entry: dict[str, Any]
 ) -> dict[str, Any]:
     splits = {"validation": ("validation",), "test": ("test",), "hold_out": ("hold_out",), "held_out": HELD_OUT}
-    chosen = {name: frame["split"].isin(parts).to_numpy() for name, parts in splits.items()}
-    return {name: metrics.classification(labels[rows], probabilities[rows], known) for name, rows in chosen.items()}
+    figures = {}
+    for name, members in splits.items():
+        rows = frame["split"].isin(members).to_numpy()
+        quantiles = found.quantiles[rows] if found.quantiles is not None else None
+        part = Distribution(found.classes, found.probabilities[rows], quantiles)
+        figures[name] = head.figures(truth[rows], part, entry)
+    return figures
 
 
-def _validation(learn: Any) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Logits and class numbers of the validation rows."""
-    logits, labels = learn.get_preds(dl=learn.dls.valid, act=_as_is)
-    return logits.numpy().astype(np.float64), labels.numpy().astype(np.int64).ravel()
+def _outputs(learn: Any, dl: Any) -> NDArray[np.float64]:
+    """What the network gives for the rows of a data loader, in their order."""
+    outputs = learn.get_preds(dl=dl, act=_as_is)[0].numpy().astype(np.float64)
+    return np.asarray(outputs[:, None] if outputs.ndim == 1 else outputs)
 
 
 def _as_is(outputs: Any) -> Any:
     return outputs
 
 
-def _calibrate(learn: Any, kind: str) -> float:
+def _calibrate(plan: Spec, model: Model, learn: Any, head: Any, validation: pd.DataFrame, cases: pd.DataFrame) -> float:
     """Fold a temperature into the learner; class weights of its loss are taken back first."""
-    before, labels = _validation(learn)
-    weight = getattr(getattr(learn.loss_func, "func", None), "weight", None)
-    offsets = -np.log(weight.cpu().numpy()) if weight is not None else np.zeros(before.shape[1])
-    if kind == "none":
+    if model.calibration == "none" or head is heads.numbers:
         return 1.0
-    found = calibration.temperature(before + offsets, labels)
-    calibration.fold(learn.model, found, offsets if weight is not None else None)
-    after, _ = _validation(learn)
-    if np.abs(after - (before + offsets) / found).max() > 1e-3:
-        advice = "End the network with the Linear layer that gives the classes, or set `calibration: none`."
-        raise TrainingError("the network cannot be calibrated: its outputs are not those of its last layer.", advice)
+    before = _outputs(learn, learn.dls.valid)
+    if head is heads.masks:
+        truth = learn.get_preds(dl=learn.dls.valid, act=_as_is)[1].numpy()
+    else:
+        truth = head.targets(plan, predicted(model), cases)[(cases["split"] == "validation").to_numpy()]
+    weight = getattr(getattr(learn.loss_func, "func", None), "weight", None)
+    offsets = None if weight is None else -np.log(weight.cpu().numpy())
+    shifted = before if offsets is None else before + offsets
+    found = float(head.calibrate(shifted, truth))
+    calibration.fold(learn.model, found, offsets)
+    if np.abs(_outputs(learn, learn.dls.valid) - shifted / found).max() > 1e-3 * max(
+        1.0, np.abs(shifted / found).max()
+    ):
+        advice = "End the network with the layer that gives the classes, or set `calibration: none`."
+        where = f"models.{model.name}"
+        raise TrainingError("the network cannot be calibrated: its outputs are not its last layer's.", advice, where)
     return found
 
 
-def _compare(learn: Any, predictor: artifact.Predictor, cases: pd.DataFrame, inputs: list[str]) -> float:
-    """The largest difference between served and learned probabilities.
+def _score(plan: Spec, model: Model, head: Any) -> str:
+    """How strange cases are told: as the plan says where the outcome allows it."""
+    if model.task == "ratings":
+        return "unknown"
+    asked = plan.deployment.guards.out_of_domain.score if plan.deployment and plan.deployment.guards else "energy"
+    if head is heads.masks:
+        return "energy"
+    return "mahalanobis" if asked == "mahalanobis" else str(head.SCORE)
+
+
+def _distance(learn: Any, model: Model, score: str, cases: pd.DataFrame) -> tuple[Any, Any]:
+    """The module that measures the distance, and the layer whose inputs it looks at."""
+    from drivetrain.training import network
+
+    if score == "energy":
+        return None, None
+    if score == "unknown":
+        return network.Unknown(), None
+    import torch
+
+    last, seen = calibration.last_layer(learn.model), []
+    hook = last.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().cpu()))
+    train = cases[cases["split"] == "train"]
+    sample = train.sample(min(FITTED, len(train)), random_state=0).reset_index(drop=True)
+    try:
+        classes = hasattr(learn.dls, "vocab") and model.task.endswith("classification")
+        dl = learn.dls.test_dl(sample, with_labels=classes) if classes else learn.dls.test_dl(sample)
+        found = learn.get_preds(dl=dl, act=_as_is, reorder=False)
+    finally:
+        hook.remove()
+    features = torch.cat(seen)
+    labels = found[1].ravel() if classes and found[1] is not None else torch.zeros(len(features))
+    return network.whitening(features, labels), last
+
+
+def _compare(predictor: artifact.Predictor, part: Part, head: Any, entry: dict[str, Any], model: Model) -> float:
+    """The largest difference between what is served and what the learner gives.
 
     Raises:
         TrainingError: It is more than `TOLERANCE`.
     """
-    validation = cases[cases["split"] == "validation"]
-    sample = validation.sample(min(COMPARED, len(validation)), random_state=0).reset_index(drop=True)
-    with learn.no_logging():
-        learned = learn.get_preds(dl=learn.dls.test_dl(sample))[0].numpy()
-    served = np.concatenate([one.probabilities for one in predictor.predict(columns(sample, inputs)).values()], axis=1)
-    difference = float(np.abs(served - learned).max())
+    served = predictor.logits(columns(part.cases, list(predictor.inputs)))[:, : width(entry)]
+    difference = float(np.abs(head.scale(served, entry) - head.scale(part.seen, entry)).max())
     if not difference <= TOLERANCE:
         what = f"the exported model and the learner disagree by {difference:.2g} (at most {TOLERANCE:g} is allowed)."
         advice = "Keep to the transforms that the service knows: Resize, RandomResizedCrop, Normalize and augmentation."
-        raise TrainingError(what, advice, f"models.{predictor.manifest['model']}")
+        raise TrainingError(what, advice, f"models.{model.name}")
     return difference
-
-
-def _write_predictions(
-    path: Path, frame: pd.DataFrame, outcome: str, known: list[str], probabilities: NDArray[np.float64]
-) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    kept = (frame["split"] != "train").to_numpy()
-    table = pa.table(
-        {
-            "case": pa.array(frame["case"][kept], pa.int64()),
-            "split": pa.array(frame["split"][kept], pa.string()),
-            "truth": pa.array(frame[outcome][kept], pa.string()),
-            **{f"p_{name}": probabilities[kept, index] for index, name in enumerate(known)},
-        }
-    )
-    parquet.write_table(table, path)

@@ -79,3 +79,49 @@ def auroc(labels: NDArray[Any], probabilities: NDArray[Any]) -> float | None:
     if probabilities.shape[1] == 2:
         return float(roc_auc_score(labels == 1, probabilities[:, 1]))
     return float(np.mean([roc_auc_score(labels == index, probabilities[:, index]) for index in present]))
+
+
+def regression(truth: NDArray[Any], quantiles: NDArray[Any]) -> Metrics:
+    """Errors of the mean, R², the continuous ranked probability score, and how often 90 % intervals cover.
+
+    Args:
+        truth: (n,).
+        quantiles: (n, q) at the levels (j + 1/2) / q.
+    """
+    count = len(truth)
+    if not count:
+        return {"cases": 0}
+    gap = quantiles.mean(axis=1) - truth
+    spread = float(((truth - truth.mean()) ** 2).mean())
+    levels = (np.arange(quantiles.shape[1]) + 0.5) / quantiles.shape[1]
+    low, high = np.quantile(quantiles, [0.05, 0.95], axis=1)
+    below = truth[:, None] - quantiles
+    # Twice the mean pinball loss over all levels. Source: Gneiting and Raftery, 2007.
+    score = 2 * np.maximum(levels * below, (levels - 1) * below).mean()
+    return {
+        "cases": count,
+        "mean_absolute_error": float(np.abs(gap).mean()),
+        "root_mean_squared_error": float(np.sqrt((gap**2).mean())),
+        "bias": float(gap.mean()),
+        "r2": 1 - float((gap**2).mean()) / spread if spread > 0 else None,
+        "crps": float(score),
+        "coverage_90": float(((truth >= low) & (truth <= high)).mean()),
+    }
+
+
+def concordance(truth: NDArray[Any], seen: NDArray[Any], said: NDArray[Any]) -> float | None:
+    """Share of comparable pairs whose order is told rightly, ties counting half. Source: Harrell and others, 1982.
+
+    Args:
+        truth: (n,) numbers; a lower bound where `seen` is false.
+        seen: (n,) whether the number was observed, not censored.
+        said: (n,) predicted means.
+
+    Returns:
+        None when no pair can be compared.
+    """
+    comparable = (truth[:, None] < truth[None]) & seen[:, None].astype(bool)
+    if not comparable.any():
+        return None
+    right = (said[:, None] < said[None]) + 0.5 * (said[:, None] == said[None])
+    return float(right[comparable].mean())

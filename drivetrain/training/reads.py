@@ -14,9 +14,8 @@ _SOURCE = (
 
 
 def sources(plan: Spec, model: Model) -> list[str]:
-    """The model's source and the sources joined to it."""
-    name = plan.derived.model_data(model.name)
-    return list(dict.fromkeys([name, *(join.data for join in plan.source(name).join if join.data)]))
+    """The model's source and those that its joins bring in."""
+    return list(plan.derived.joins(plan.derived.model_data(model.name)))
 
 
 def plan(plan: Spec, model: Model) -> dict[str, str]:

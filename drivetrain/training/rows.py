@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.artifact.tables import category
 from drivetrain.errors import DataError, MissingPartError, TrainingError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    from drivetrain.spec import Spec
-    from drivetrain.spec.models import Model
+    from drivetrain.artifact import Predictor
+    from drivetrain.spec import Model, Spec
 
-MEDIA = ("image", "audio")
+MEDIA = ("image", "audio", "series")
 _KINDS = {
     "number": "number",
     "integer": "number",
@@ -31,15 +32,17 @@ _KINDS = {
 }
 
 
-def rows(plan: Spec, model: Model) -> pd.DataFrame:
+def rows(plan: Spec, model: Model, predictors: Mapping[str, Predictor] | None = None) -> pd.DataFrame:
     """Every row of a model, held-out ones included, with inputs and outcomes in the form that learners expect.
 
     Categories are text (None where missing), numbers float (NaN where missing), media absolute paths; a lever that is
-    an input holds the setting that was used. Rows whose outcome was not observed are left out.
+    an input holds the setting that was used. Labels are lists; a number with bins also has the weight of each bin. Rows
+    whose outcome was not observed are left out.
 
     Args:
         plan: The plan.
         model: One of its models.
+        predictors: Trained models by name, for inputs that are outcomes which these rows do not hold.
 
     Returns:
         The columns of the model's source and of its joins, the model's inputs and outcomes, `case` (row of the source)
@@ -51,36 +54,41 @@ def rows(plan: Spec, model: Model) -> pd.DataFrame:
     from drivetrain import source
 
     name = plan.derived.model_data(model.name)
+    outcome = predicted(model)
     frame: pd.DataFrame = source.cases(plan, name).to_pandas()
+    if outcome not in frame:
+        advice = "Add a join that brings it, or set the model's `data`."
+        raise DataError(f"the outcome `{outcome}` is not in its rows.", advice, f"data.{name}")
     frame = _observed(plan, model, frame)
-    for entry in plan.derived.model_inputs(model.name):
-        frame[entry] = _input(plan, model, frame, entry)
-    for outcome in outcomes(model):
-        if outcome not in frame:
-            raise DataError(
-                f"the outcome `{outcome}` is not in its rows.", "Add a join, or set the model's `data`.", name
-            )
-        if plan.outcome(outcome).type != "number":
-            frame[outcome] = [category(value) for value in frame[outcome]]
-        frame = frame[frame[outcome].notna()]
+    truth = _outcome(plan, outcome, frame)
+    inputs = {entry: _input(plan, model, frame, entry, predictors or {}) for entry in model_columns(plan, model)}
+    frame = frame.assign(**{outcome: truth}, **inputs)
+    frame = frame[frame[outcome].notna() & frame["split"].notna()]
     if frame.empty:
-        what = f"no row is left for the model `{model.name}`"
-        raise DataError(
-            f"{what}: the outcome was never observed.", "Check `observed_when`, `rows` and the labels.", name
-        )
-    return frame.reset_index(drop=True)
+        what = f"no row is left for the model `{model.name}`: its outcome was never observed."
+        raise DataError(what, "Check `observed_when`, `rows` and the labels.", f"data.{name}")
+    return _with_bins(plan, outcome, frame.reset_index(drop=True))
 
 
-def outcomes(model: Model) -> list[str]:
-    """The outcomes of a model.
+def predicted(model: Model) -> str:
+    """The outcome of a model.
 
     Raises:
         MissingPartError: The plan does not say yet what it predicts.
+        TrainingError: It predicts several.
     """
+    where = f"models.{model.name}.predicts"
     if not model.predicts:
         advice = "Write `predicts` in the plan, then run this again."
-        raise MissingPartError("it is not known yet what the model predicts.", advice, f"models.{model.name}")
-    return list(model.predicts)
+        raise MissingPartError("it is not known yet what the model predicts.", advice, where)
+    if len(model.predicts) > 1:
+        raise TrainingError("a learner predicts one outcome.", "Write one model for each of them.", where)
+    return model.predicts[0]
+
+
+def model_columns(plan: Spec, model: Model) -> list[str]:
+    """The inputs of a model, and the lever whose settings have a network each."""
+    return [*plan.derived.model_inputs(model.name), *([model.arms] if model.arms else [])]
 
 
 def classes(plan: Spec, outcome: str, cases: pd.DataFrame | None = None) -> list[str]:
@@ -88,7 +96,7 @@ def classes(plan: Spec, outcome: str, cases: pd.DataFrame | None = None) -> list
 
     Args:
         plan: The plan.
-        outcome: A category or binary outcome.
+        outcome: A category, labels, a mask or a binary outcome.
         cases: The rows whose labels count when the plan lists no `values`.
     """
     spec = plan.outcome(outcome)
@@ -96,20 +104,51 @@ def classes(plan: Spec, outcome: str, cases: pd.DataFrame | None = None) -> list
         return ["false", "true"]
     if spec.values:
         return list(spec.values)
-    if cases is None:
-        raise TrainingError("the plan lists no `values`.", "List them.", f"{outcome}")
-    return sorted({str(value) for value in cases[outcome] if value is not None})
+    if cases is None or spec.type == "mask":
+        raise TrainingError("the plan lists no `values`.", "List them.", f"outcomes.{outcome}")
+    values = cases[outcome].explode() if spec.type == "labels" else cases[outcome]
+    return sorted({str(value) for value in values.dropna()})
 
 
-def check(plan: Spec, model: Model, frame: pd.DataFrame) -> None:
+def edges(plan: Spec, outcome: str) -> list[float]:
+    """The edges of a number's bins; its limits widen the outermost."""
+    spec = plan.outcome(outcome)
+    found = sorted(map(float, spec.bins or []))
+    if spec.minimum is not None and found and spec.minimum < found[0]:
+        found.insert(0, float(spec.minimum))
+    if spec.maximum is not None and found and spec.maximum > found[-1]:
+        found.append(float(spec.maximum))
+    return found
+
+
+def targets(plan: Spec, model: Model) -> list[str]:
+    """The columns that a network learns: the outcome, or the weights of its bins."""
+    outcome = predicted(model)
+    return bin_columns(plan, outcome) or [outcome]
+
+
+def bin_columns(plan: Spec, outcome: str) -> list[str]:
+    """Names of the columns with the weights of a number's bins; none where it has no bins."""
+    if plan.outcome(outcome).type != "number" or not plan.outcome(outcome).bins:
+        return []
+    return [f"{outcome} bin {index}" for index in range(len(edges(plan, outcome)) - 1)]
+
+
+def check(plan: Spec, model: Model, frame: pd.DataFrame, part: str = "") -> None:
     """Refuse rows that a model cannot be trained on.
+
+    Args:
+        plan: The plan.
+        model: One of its models.
+        frame: Its rows.
+        part: Which of its rows these are, in words; all of them when empty.
 
     Raises:
         DataError: Nothing is left to train or to validate on, an input is empty, a label is not in the plan, or a class
             has no row to train on.
     """
     train, validation = (frame[frame["split"] == split] for split in ("train", "validation"))
-    place = f"data.{plan.derived.model_data(model.name)}"
+    place = f"data.{plan.derived.model_data(model.name)}" + (f" ({part})" if part else "")
     if train.empty or validation.empty:
         short = "train on" if train.empty else "validate on"
         raise DataError(f"there is no row to {short}.", "Collect more data, or change `split`.", place)
@@ -117,40 +156,47 @@ def check(plan: Spec, model: Model, frame: pd.DataFrame) -> None:
         if train[name].isna().all():
             advice = "Fill the column, or leave it out of `inputs`."
             raise DataError(f"the input `{name}` is empty in every row to train on.", advice, place)
-    for outcome in outcomes(model):
-        if plan.outcome(outcome).type not in ("category", "binary"):
-            continue
-        where = f"{place}.outcomes.{outcome}"
-        known = classes(plan, outcome, frame)
-        if strange := sorted(set(frame[outcome]) - set(known)):
-            named = ", ".join(f"`{value}`" for value in strange[:5])
-            count = int(frame[outcome].isin(strange).sum())
-            advice = "Add the label to `values`, or correct the rows."
-            raise DataError(f"{count} rows have a label that the plan does not list: {named}.", advice, where)
-        if empty := [value for value in known if not (train[outcome] == value).any()]:
-            named = ", ".join(f"`{value}`" for value in empty[:5])
-            advice = "Collect some, or take the class out of `values`."
-            raise DataError(f"no row to train on for {named}.", advice, where)
-        if len(known) < 2:
-            raise DataError("there is only one class, so there is nothing to learn.", "Check the labels.", where)
+    outcome = predicted(model)
+    spec, where = plan.outcome(outcome), f"{place}.outcomes.{outcome}"
+    if spec.type == "number":
+        if spec.event and not spec.bins:
+            advice = "Write its `bins`: a classifier over them knows what a censored row says."
+            raise TrainingError("a number with censored rows cannot be learned as a mean.", advice, where)
+        return
+    known = classes(plan, outcome, frame)
+    if len(known) < 2:
+        raise DataError("there is only one class, so there is nothing to learn.", "Check the labels.", where)
+    if spec.type == "mask":
+        return
+    seen = frame[outcome].explode() if spec.type == "labels" else frame[outcome]
+    if strange := sorted(set(seen.dropna()) - set(known)):
+        named = ", ".join(f"`{value}`" for value in strange[:5])
+        advice = "Add the label to `values`, or correct the rows."
+        raise DataError(
+            f"{int(seen.isin(strange).sum())} rows have a label that the plan does not list: {named}.", advice, where
+        )
+    learned = set(train[outcome].explode() if spec.type == "labels" else train[outcome])
+    if empty := [value for value in known if value not in learned]:
+        named = ", ".join(f"`{value}`" for value in empty[:5])
+        raise DataError(f"no row to train on for {named}.", "Collect some, or take the class out of `values`.", where)
 
 
 def input_kind(plan: Spec, model: Model, name: str) -> str:
-    """What an input is: `number`, `category`, `time`, `text`, `image` or `audio`."""
+    """What an input is: `number`, `category`, `time`, `text`, `image`, `audio` or `series`."""
     for lever in plan.levers:
         if lever.name == name:
             return "category" if lever.type == "options" else "number"
-    source = plan.source(plan.derived.model_data(model.name))
-    sources = [source, *(plan.source(join.data) for join in source.join if join.data)]
-    for one in sources:
+    for one in map(plan.source, plan.derived.joins(plan.derived.model_data(model.name))):
         if name in one.columns:
             return _KINDS[one.columns[name].type]
+        if name == one.name and one.kind == "series":
+            return "series"
     for one in plan.data:
         if name in one.outcomes:
             return "number" if one.outcomes[name].type == "number" else "category"
     if plan.objective and name in plan.objective.terms:
         return "number"
-    return name if name in MEDIA else "text" if name == "text" else "category"
+    return name if name in (*MEDIA, "text") else "category"
 
 
 def table_inputs(plan: Spec, model: Model) -> tuple[list[str], list[str]]:
@@ -170,28 +216,51 @@ def table_inputs(plan: Spec, model: Model) -> tuple[list[str], list[str]]:
     return [name for name in kinds if name not in numbers], numbers
 
 
+def inputs_of_kind(plan: Spec, model: Model, *kinds: str) -> list[str]:
+    """The inputs of some kinds, in the plan's order.
+
+    Raises:
+        TrainingError: There is none.
+    """
+    found = [name for name in plan.derived.model_inputs(model.name) if input_kind(plan, model, name) in kinds]
+    if not found:
+        what = f"the task `{model.task}` needs an input that is {' or '.join(kinds)}."
+        raise TrainingError(what, "List it under `inputs`.", f"models.{model.name}")
+    return found
+
+
 def _observed(plan: Spec, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows that the plan trains this model on: `rows`, and `observed_when` of its outcomes."""
-    conditions = [model.rows, *(plan.outcome(outcome).observed_when for outcome in outcomes(model))]
-    for condition in conditions:
-        if condition.strip() in ("True", "1", "true"):
-            continue
-        frame = frame[_evaluate(condition, frame)]
+    """The rows that the plan trains this model on: `rows`, and `observed_when` of its outcome."""
+    for condition in (model.rows, plan.outcome(predicted(model)).observed_when):
+        if condition.strip() not in ("True", "1", "true"):
+            frame = frame[_evaluate(plan, condition, frame) == 1]
     return frame.copy()
 
 
-def _evaluate(text: str, frame: pd.DataFrame) -> NDArray[np.bool_]:
-    """A condition over the columns of a table; a row in which it is missing does not fulfil it."""
+def _evaluate(plan: Spec, text: str, frame: pd.DataFrame) -> NDArray[Any]:
+    """A case formula over the columns of a table, (n,); missing where a column is missing."""
     import numpy as np
 
-    from drivetrain.spec import formula
+    from drivetrain.spec.formula import evaluate
 
-    parsed = formula.parse(text)
-    if absent := sorted(parsed.names - set(frame.columns)):
-        advice = "Only columns of the source and of its joins can choose rows."
-        raise DataError(f"`{text}` speaks of `{absent[0]}`, which is no column here.", advice)
-    columns = {name: plain(frame[name]) for name in parsed.names}
-    return np.broadcast_to(np.asarray(formula.evaluate(parsed, columns)) == 1, (len(frame),))
+    formula = plan.derived.expand(text)
+    constants = plan.objective.constants if plan.objective else {}
+    names: dict[str, Any] = {name: constants[name].value for name in formula.names if name in constants}
+    for name in formula.names - names.keys():
+        column = _logged(plan, name)
+        if column not in frame:
+            advice = "Only constants and columns of the source and of its joins can stand here."
+            raise DataError(f"`{text}` speaks of `{name}`, which is no column of these rows.", advice)
+        names[name] = plain(frame[column])
+    return np.broadcast_to(np.asarray(evaluate(formula, names)), (len(frame),))
+
+
+def _logged(plan: Spec, name: str) -> str:
+    """The column that holds what a name meant in the past: for a lever, the setting that was used."""
+    for lever in plan.levers:
+        if lever.name == name and lever.history and lever.history.column:
+            return str(lever.history.column)
+    return name
 
 
 def plain(column: pd.Series) -> NDArray[Any]:
@@ -211,12 +280,71 @@ def plain(column: pd.Series) -> NDArray[Any]:
     return np.array([category(value) or "" for value in column], dtype=str)
 
 
-def _input(plan: Spec, model: Model, frame: pd.DataFrame, name: str) -> Any:
+def _outcome(plan: Spec, outcome: str, frame: pd.DataFrame) -> Any:
+    import pandas as pd
+
+    spec, values = plan.outcome(outcome), frame[outcome]
+    if spec.type == "number":
+        return values.astype(float)
+    if spec.type == "labels":
+        known = spec.values or []
+        return pd.Series([None if category(v) is None else labels(v, known) for v in values], frame.index, dtype=object)
+    if spec.type == "mask":
+        base = plan.root
+        found = [None if category(value) is None else str((base / value).resolve()) for value in values]
+        if gone := [path for path in found if path and not Path(path).is_file()]:
+            where = f"outcomes.{outcome}"
+            raise DataError(
+                f"{len(gone)} masks are missing, the first is `{Path(gone[0]).name}`.", "Check them.", where
+            )
+        return found
+    return [category(value) for value in values]
+
+
+def labels(value: Any, known: list[str]) -> list[str]:
+    """The labels in a cell: a list, or text with `;`, `,`, `|` or spaces between them.
+
+    Args:
+        value: The cell.
+        known: The plan's labels; one with a space or a comma in it stays whole.
+    """
+    if not isinstance(value, str):
+        return [str(one) for one in value]
+    if value.strip() in known:
+        return [value.strip()]
+    parts = [part.strip() for part in re.split(r"[;|]" if re.search(r"[;|]", value) else r",", value)]
+    found = [word for part in parts for word in ([part] if part in known else part.split())]
+    return list(dict.fromkeys(found))
+
+
+def _with_bins(plan: Spec, outcome: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The weight of each bin: one for the bin of an observed number, for a censored one the share that lies above."""
+    import numpy as np
+
+    names = bin_columns(plan, outcome)
+    if not names:
+        return frame
+    limits = np.array(edges(plan, outcome))
+    number = frame[outcome].to_numpy(dtype=float).clip(limits[0], limits[-1])
+    own = np.clip(np.searchsorted(limits, number, side="right") - 1, 0, len(names) - 1)
+    weights = np.eye(len(names))[own]
+    event = plan.outcome(outcome).event
+    if event:
+        censored = ~frame[event].fillna(False).astype(bool).to_numpy()
+        above = (limits[1:] - number[:, None]) / np.diff(limits)
+        weights[censored] = np.clip(above, 0, 1)[censored]
+        weights[censored & (number >= limits[-1]), -1] = 1.0
+    return frame.assign(**{name: weights[:, index] for index, name in enumerate(names)})
+
+
+def _input(plan: Spec, model: Model, frame: pd.DataFrame, name: str, predictors: Mapping[str, Predictor]) -> Any:
     kind = input_kind(plan, model, name)
-    column = name
-    for lever in plan.levers:
-        if lever.name == name:
-            column = (lever.history.column if lever.history else None) or name
+    column = "series" if kind == "series" else _logged(plan, name)
+    if column not in frame and plan.objective and name in plan.objective.terms:
+        return _evaluate(plan, plan.objective.terms[name], frame).astype(float)
+    maker = plan.derived.makers.get(name, "")
+    if column not in frame and maker in predictors:
+        return _foretold(predictors[maker], frame, name)
     if column not in frame:
         where = f"models.{model.name}.inputs"
         advice = "Add it to the source's `columns` or a join, or leave it out of `inputs`."
@@ -225,12 +353,18 @@ def _input(plan: Spec, model: Model, frame: pd.DataFrame, name: str) -> Any:
     if kind == "category":
         return [category(value) for value in values]
     if kind in MEDIA:
-        return [str((plan.root / value).resolve()) for value in values]
+        return [None if category(value) is None else str((plan.root / value).resolve()) for value in values]
     if kind == "text":
         return [category(value) or "" for value in values]
     return plain(values).astype(float)
 
 
-def columns(frame: pd.DataFrame, names: list[str]) -> Mapping[str, list[Any]]:
+def _foretold(predictor: Predictor, frame: pd.DataFrame, outcome: str) -> Any:
+    """What an earlier model says of rows that do not hold its outcome: the mean, or the likeliest class."""
+    found = predictor.predict({name: frame[name].tolist() for name in predictor.inputs})[outcome]
+    return found.quantiles.mean(axis=1) if found.quantiles is not None else found.likeliest
+
+
+def columns(frame: pd.DataFrame, names: list[str]) -> dict[str, list[Any]]:
     """Columns as plain lists, as a predictor takes them."""
     return {name: frame[name].tolist() for name in names}

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,19 +31,31 @@ if TYPE_CHECKING:
     from drivetrain.spec.models import Model
 
 
+SAID = ("accuracy", "auroc", "mean_absolute_error", "r2", "area_error", "concordance")
+"""Figures that a run says when a model is done."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """One learner to be trained.
 
     Attributes:
+        name: Of its files: the model's, with the number of the setting where each has a learner.
         model: The model of the plan.
         cases: The rows to train and to validate on; nothing held out is in it.
-        everything: All rows, for the judgement afterwards.
+        everything: All rows of the model, for the judgement afterwards.
+        setting: Of the lever, where each of its settings has a learner; else None.
+        number: Of the setting, from 0.
+        last: Whether the model is complete when this learner is.
     """
 
+    name: str
     model: Model
     cases: pd.DataFrame
     everything: pd.DataFrame
+    setting: str | None = None
+    number: int = 0
+    last: bool = True
 
 
 class Run:
@@ -56,6 +69,7 @@ class Run:
         self.staging = plan.root / "artifacts" / f".run-{self.name}"
         self._frames: dict[str, pd.DataFrame] = {}
         self._histories: dict[str, Any] = {}
+        self._parts: dict[str, list[judge.Part]] = {}
         self._results: dict[str, Any] = {}
         self._data = reads.data(plan)
 
@@ -64,8 +78,8 @@ class Run:
         for name in self.plan.derived.model_order():
             model = self.plan.model(name)
             faults.check_task(model)
-            self._frames[name] = rows(self.plan, model)
-            check(self.plan, model, self._frames[name])
+            if not self._foretold(model):
+                self._read(model)
         self.folder.mkdir(parents=True)
         self.staging.mkdir(parents=True)
         return self
@@ -85,11 +99,21 @@ class Run:
 
     def jobs(self) -> Iterator[Job]:
         """What is to be trained, in dependency order."""
-        for name, frame in self._frames.items():
+        for name in self.plan.derived.model_order():
             model = self.plan.model(name)
+            frame = self._frames[name] if name in self._frames else self._read(model)
             known = frame["split"].isin(["train", "validation"])
             say(f"{name}: {int((frame['split'] == 'train').sum())} rows to train on, {int((~known).sum())} held out")
-            yield Job(model, frame[known].reset_index(drop=True), frame)
+            cases = frame[known].reset_index(drop=True)
+            if model.arms is None:
+                yield Job(name, model, cases, frame)
+                continue
+            settings = self.plan.derived.settings(model.arms)
+            for number, setting in enumerate(settings):
+                own = cases[cases[model.arms] == setting].reset_index(drop=True)
+                check(self.plan, model, own, f"{model.arms} = {setting}")
+                last = number == len(settings) - 1
+                yield Job(f"{name}-{number}", model, own, frame, setting, number, last)
 
     def watch(self, job: Job, learn: Any) -> None:
         """Have a learner say its progress on stderr and keep its history."""
@@ -99,8 +123,8 @@ class Run:
 
         learn.path = self.staging
         learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, ProgressCallback)])
-        self._histories[job.model.name] = history.History(job.model.name)
-        learn.add_cb(self._histories[job.model.name])
+        self._histories[job.name] = history.History(job.name)
+        learn.add_cb(self._histories[job.name])
 
     def keep(self, job: Job, learn: Any) -> None:
         """Calibrate, export, check and judge a trained learner.
@@ -110,20 +134,27 @@ class Run:
         """
         from drivetrain.training import history
 
-        name = job.model.name
+        name, model = job.model.name, job.model
         started = time.monotonic()
-        watched = self._histories.pop(name, None)
+        watched = self._histories.pop(job.name, None)
         if watched is not None:
             learn.remove_cb(watched)
-            history.write_table(watched.rows, self.folder / f"history-{name}.csv")
-            history.draw(watched.rows, self.folder / f"history-{name}.png", name)
+            history.write_table(watched.rows, self.folder / f"history-{job.name}.csv")
+            history.draw(watched.rows, self.folder / f"history-{job.name}.png", job.name)
+        files = self.staging / f"files-{name}"
+        files.mkdir(exist_ok=True)
+        parts = self._parts.setdefault(name, [])
+        parts.append(judge.export(self.plan, model, learn, job.cases, files, job.setting, job.number))
+        if not job.last:
+            return
         manifest = {
             "run": self.name,
             "data": self._data,
             "synthetic": any(entry["synthetic"] for entry in self._data.values()),
-            "plan": reads.plan(self.plan, job.model),
+            "plan": reads.plan(self.plan, model),
         }
-        result = judge.judge(self.plan, job, learn, self.staging, self.folder, manifest)
+        result = judge.assemble(self.plan, model, parts, job.everything, files, self.staging / name, manifest)
+        _write_predictions(self.folder / f"predictions-{name}.parquet", job.everything, result.pop("predictions"))
         result["epochs"] = len(watched.rows) if watched else None
         result["seconds"] = {
             "training": round(sum(row["seconds"] for row in watched.rows), 2) if watched else None,
@@ -131,22 +162,40 @@ class Run:
         }
         self._results[name] = result
         held_out = result["metrics"]["held_out"]
-        said = ", ".join(f"{key} {held_out[key]:.4f}" for key in ("accuracy", "auroc") if held_out.get(key) is not None)
+        said = ", ".join(f"{key} {held_out[key]:.4f}" for key in SAID if held_out.get(key) is not None)
         say(f"{name}: held out ({held_out['cases']} rows): {said or 'nothing to judge'}")
 
+    def _read(self, model: Model) -> pd.DataFrame:
+        """A model's rows, with what earlier models of this run say where the rows do not hold an input."""
+        predictors = {
+            name: artifact.load(self.staging / name, root=self.plan.root)
+            for name in self.plan.derived.feeders(model.name)
+            if (self.staging / name).exists()
+        }
+        self._frames[model.name] = rows(self.plan, model, predictors)
+        check(self.plan, model, self._frames[model.name])
+        return self._frames[model.name]
+
+    def _foretold(self, model: Model) -> bool:
+        """Whether an input must be predicted first, because the model's rows do not hold it."""
+        held = set(self.plan.derived.joins(self.plan.derived.model_data(model.name)))
+        makers = self.plan.derived.makers
+        inputs = [
+            name for name in self.plan.derived.model_inputs(model.name) if makers.get(name, model.name) != model.name
+        ]
+        return any(self.plan.derived.holders[name] not in held for name in inputs)
+
     def _finish(self) -> None:
-        if missing := [name for name in self._frames if name not in self._results]:
+        names = self.plan.derived.model_order()
+        if missing := [name for name in names if name not in self._results]:
             raise SpecError(f"`{missing[0]}` was not trained.", "`train.py` must keep every job of the run.")
         body = {"run": self.name, "models": self._results}
         text = json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         evidence.write_whole(self.folder / "metrics.json", text)
-        for name in self._results:
-            staged = self.staging / name
-            artifact.manifest.put(staged, self.plan.root / "artifacts" / name)
-        digests = {name: artifact.digest(self.plan.root / "artifacts" / name) for name in self._results}
-        read = {
-            key: value for name in self._results for key, value in reads.plan(self.plan, self.plan.model(name)).items()
-        }
+        for name in names:
+            artifact.manifest.put(self.staging / name, self.plan.root / "artifacts" / name)
+        digests = {name: artifact.digest(self.plan.root / "artifacts" / name) for name in names}
+        read = {key: value for name in names for key, value in reads.plan(self.plan, self.plan.model(name)).items()}
         evidence.record(self.plan.root, "train", body, reads=read, data=self._data, artifacts=digests)
         say(f"run {self.name}: evidence/runs/{self.name}/")
 
@@ -164,3 +213,14 @@ def start(plan: Spec) -> Run:
 def say(text: str) -> None:
     """A line of progress, on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def _write_predictions(path: Path, frame: pd.DataFrame, columns: dict[str, Any]) -> None:
+    """What a model predicts for the rows that it was not trained on."""
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    whole = pd.DataFrame({"case": frame["case"].astype("int64"), "split": frame["split"].astype(str), **columns})
+    kept = whole[frame["split"] != "train"].reset_index(drop=True)
+    parquet.write_table(pa.Table.from_pandas(kept, preserve_index=False).replace_schema_metadata(), path)
