@@ -83,10 +83,11 @@ def test_the_direction_test_sees_imports_of_every_form():
 
 def loaded_by(code: str) -> set[str]:
     command = f"{code}; import sys; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
-    return set(subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split())
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
-HEAVY = {"torch", "fastai", "torchvision", "duckdb", "pyarrow", "rich", "cookiecutter", "onnxruntime", "pandas", "scipy"}
+HEAVY = {"torch", "fastai", "torchvision", "duckdb", "pyarrow", "rich", "cookiecutter", "onnxruntime", "pandas"}
 
 
 @pytest.mark.parametrize("code", ["import drivetrain", "import drivetrain.cli", "from drivetrain import load_spec"])

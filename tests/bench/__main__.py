@@ -35,7 +35,8 @@ def main(names: list[str]) -> int:
         for row in rows:
             goal, met = goal_of(row)
             print(
-                f"{room:<13} {row['what']!s:<60} {float(str(row['is'])):>10.4g}  {goal:<16} {'met' if met else 'MISSED'}"
+                f"{room:<13} {row['what']!s:<60} {float(str(row['is'])):>10.4g}  {goal:<16} "
+                f"{'met' if met else 'MISSED'}"
             )
     for room in failed:
         print(f"{room:<13} did not run to its end")
