@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "drivetrain"
 
 ORDER = [
-    {"errors", "findings", "evidence", "stages", "text"},
+    {"errors", "findings", "evidence", "intervals", "stages", "text"},
     {"spec"},
     {"source"},
     {"artifact"},
@@ -87,7 +87,18 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-HEAVY = {"torch", "fastai", "torchvision", "duckdb", "pyarrow", "rich", "cookiecutter", "onnxruntime", "pandas"}
+HEAVY = {
+    "torch",
+    "fastai",
+    "torchvision",
+    "duckdb",
+    "pyarrow",
+    "rich",
+    "cookiecutter",
+    "onnxruntime",
+    "pandas",
+    "scipy",
+}
 
 
 @pytest.mark.parametrize("code", ["import drivetrain", "import drivetrain.cli", "from drivetrain import load_spec"])
