@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Group = tuple[str | None, ...]
+MOST_GROUPS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,11 @@ def subsets(columns: Sequence[str], depth: int | None = None) -> Iterator[tuple[
     """The columns one by one, then their intersections, up to `depth` columns at a time."""
     for size in range(1, min(depth or len(columns), len(columns)) + 1):
         yield from combinations(columns, size)
+
+
+def manageable(found: Cells, columns: Sequence[str], depth: int | None = None) -> list[tuple[str, ...]]:
+    """The subsets of columns that have no more than `MOST_GROUPS` groups: with more, none has enough rows to tell."""
+    return [subset for subset in subsets(columns, depth) if len(grouped(found, subset)[0]) <= MOST_GROUPS]
 
 
 def grouped(found: Cells, columns: Sequence[str]) -> tuple[list[Group], NDArray[Any]]:

@@ -81,6 +81,12 @@ def _differences(result: Row) -> Iterator[Finding]:
             "Look at those that DU201 names too.",
             affected=tuple(f"{named(e['group'])}: {e['figure']}: {e['ratio']:.2f}" for e in screened),
         )  # fmt: skip
+    many = sorted({" & ".join(subset) for model in result["models"] for subset in model.get("left_out", ())})
+    if many:
+        yield Finding(
+            "DU204", "warn", "groups", "some columns, or their intersections, have too many groups to audit.",
+            "Record them more coarsely: a region, not a postcode.", affected=tuple(many),
+        )  # fmt: skip
     few = sorted({named(e["group"]) for e in result["differences"] if e["verdict"] == "too few to tell"})
     if few:
         yield Finding(

@@ -81,7 +81,9 @@ def predictions(spec: Spec, model: str) -> list[Predictions]:
     outcomes = spec.model(model).predicts or []
     if len(outcomes) == 1:
         return _outcome(found, model, outcomes[0], run, where)
-    return [entry for outcome in outcomes for entry in _outcome(_only(found, outcome), model, outcome, run, where)]
+    return [
+        entry for outcome in outcomes for entry in _outcome(_only(found, outcome, outcomes), model, outcome, run, where)
+    ]
 
 
 def decisions(spec: Spec) -> tuple[pa.Table, list[str]] | None:
@@ -158,14 +160,15 @@ def _discrete(spec: Spec) -> list[str]:
     return [n for s in spec.data for n, outcome in s.outcomes.items() if outcome.type in ("category", "binary")]
 
 
-def _only(found: pa.Table, outcome: str) -> pa.Table:
+def _only(found: pa.Table, outcome: str, outcomes: Sequence[str]) -> pa.Table:
     """The columns of one of several outcomes: `truth_<outcome>`, `p_<outcome>_<class>`, `predicted_<outcome>`."""
-    renamed = {
-        f"truth_{outcome}": "truth",
-        f"predicted_{outcome}": "predicted",
-        **{n: f"p_{n.removeprefix(f'p_{outcome}_')}" for n in found.column_names if n.startswith(f"p_{outcome}_")},
-    }
-    kept = [n for n in found.column_names if n in renamed or not n.startswith(("truth", "p_", "predicted"))]
+    renamed = {f"{kind}_{outcome}": kind for kind in ("truth", "prediction", "predicted")}
+    for name in found.column_names:
+        # The longest name wins: `p_a_b_x` is of the outcome `a_b`, if there is one, and not of `a`.
+        owner = max((o for o in outcomes if name.startswith(f"p_{o}_")), key=len, default=None)
+        if owner == outcome:
+            renamed[name] = f"p_{name.removeprefix(f'p_{outcome}_')}"
+    kept = [n for n in found.column_names if n in renamed or not n.startswith(("truth", "p_", "predict"))]
     return found.select(kept).rename_columns([renamed.get(n, n) for n in kept])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain import evidence
 from drivetrain.audit.compare import Comparison, compare
-from drivetrain.audit.counts import Cells, cells, subsets
+from drivetrain.audit.counts import Cells, cells, manageable, subsets
 from drivetrain.audit.figures import (
     Mean,
     Table,
@@ -78,12 +78,16 @@ def _model(spec: Spec, entry: Predictions, depth: int | None) -> tuple[dict[str,
     if entry.classes is None:
         found = cells(entry.table, columns, ["error", "absolute error"])
         whole = numbers_by_group(found, (), ["error", "absolute error"])
-        tables = [numbers_by_group(found, subset, ["error", "absolute error"]) for subset in subsets(columns, depth)]
+        tables = [
+            numbers_by_group(found, subset, ["error", "absolute error"]) for subset in manageable(found, columns, depth)
+        ]
     else:
         positive = entry.classes[1] if len(entry.classes) == 2 else None
         found = cells(entry.table, [*columns, "truth", "predicted", "bin"], ["gap"])
         whole = classes_by_group(found, (), entry.classes, positive)
-        tables = [classes_by_group(found, subset, entry.classes, positive) for subset in subsets(columns, depth)]
+        tables = [
+            classes_by_group(found, subset, entry.classes, positive) for subset in manageable(found, columns, depth)
+        ]
         report |= {
             "classes": list(entry.classes),
             "positive": positive,
@@ -91,6 +95,7 @@ def _model(spec: Spec, entry: Predictions, depth: int | None) -> tuple[dict[str,
             "calibration_error": float(expected_calibration_error(found, ())[0]) if entry.table.num_rows else None,
         }
     report |= {
+        "left_out": [list(subset) for subset in subsets(columns, depth) if subset not in {t.columns for t in tables}],
         "overall": _rows(whole)[0] if whole.rows.sum() else None,
         "by_group": [_table(table) for table in tables],
     }
@@ -109,6 +114,7 @@ def _decisions(spec: Spec, depth: int | None) -> tuple[dict[str, Any], list[Tabl
         policy: cells(table, [*groups, *outcomes, *([policy] if settings else [])], [f"value_{policy}"])
         for policy in policies
     }
+    crossed = manageable(counted[policies[-1]], groups, depth)
     measure = spec.objective.measure if spec.objective else None
     report = {
         "unit": measure.unit if measure else None,
@@ -124,13 +130,13 @@ def _decisions(spec: Spec, depth: int | None) -> tuple[dict[str, Any], list[Tabl
         ],
         "by_group": [
             {"policy": policy, **_table(settings_by_group(counted[policy], subset, policy, settings))}
-            for subset in subsets(groups, depth)
+            for subset in crossed
             for policy in policies
         ],
     }
     # Only what this project would do is compared between groups; the other policies are shown beside it.
     own = "optimized" if "optimized" in policies else policies[-1]
-    return report, [settings_by_group(counted[own], subset, own, settings) for subset in subsets(groups, depth)]
+    return report, [settings_by_group(counted[own], subset, own, settings) for subset in crossed]
 
 
 def _confusion(found: Cells, classes: Sequence[str]) -> list[list[int]]:
