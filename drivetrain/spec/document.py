@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ from pydantic import ValidationError
 from drivetrain.errors import SpecError
 from drivetrain.findings import Finding
 from drivetrain.spec.check import NAME, check_document, check_text, find, read_file
-from drivetrain.spec.part import Part
 from drivetrain.spec.plan import Spec
 from drivetrain.spec.reading import Document
 from drivetrain.spec.structure import check_structure
-from drivetrain.spec.writing import tree
+from drivetrain.spec.writing import steps, tree
 
 
 def load_spec(path: str | Path | None = None) -> Spec:
@@ -82,22 +80,16 @@ def findings(spec: Spec) -> list[Finding]:
 
 def at(spec: Spec, path: str) -> Any:
     """Plain JSON data below `path`, defaults included, items of a list by name; None when nothing is there."""
-    here: Any = spec
-    for key in [step for step in re.split(r"\.|\[(\d+)\]", path) if step]:
-        if isinstance(here, Part):
-            if key in here.unknown:
-                here = here.unknown[key]
-                continue
-            names = {field.alias: name for name, field in type(here).model_fields.items() if field.alias}
-            here = getattr(here, names.get(key, key), None) if names.get(key, key) in type(here).model_fields else None
-        elif isinstance(here, Mapping):
-            here = here.get(key)
-        elif isinstance(here, list):
-            named = [item for item in here if getattr(item, "name", None) == key]
-            here = named[0] if named else here[int(key)] if key.isdigit() and int(key) < len(here) else None
+    here = spec.__dict__.get("_tree")
+    if here is None:
+        here = spec.__dict__["_tree"] = tree(spec, defaults=True)
+    for step in steps(path):
+        if isinstance(here, list):
+            named = [item for item in here if isinstance(item, dict) and item.get("name") == step]
+            here = named[0] if named else here[int(step)] if step.isdigit() and int(step) < len(here) else None
         else:
-            return None
-    return tree(here, defaults=True)
+            here = here.get(step) if isinstance(here, dict) else None
+    return deepcopy(here)
 
 
 def digest(spec: Spec, path: str) -> str:

@@ -57,7 +57,8 @@ class Spec(Part):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Spec":
         """A copy, with what was derived left behind."""
         copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("derived", None)
+        for derived in ("derived", "_tree"):
+            copy.__dict__.pop(derived, None)
         return copy
 
     def moved(self, path: Path) -> "Spec":

@@ -141,7 +141,7 @@ def edit(text: str, changes: Mapping[str, Any]) -> str:
     """
     new = copy.deepcopy(read(text).tree)
     for path, value in changes.items():
-        _set(new, _steps(path), value, path)
+        _set(new, steps(path), value, path)
     return rewrite(text, new)
 
 
@@ -179,14 +179,15 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _steps(path: str) -> list[str]:
+def steps(path: str) -> list[str]:
+    """A path in its steps: `levers[0].policies` is `levers`, `0`, `policies`."""
     return [step for step in re.split(r"\.|\[(\d+)\]", path) if step]
 
 
-def _set(tree_: Any, steps: list[str], value: Any, path: str) -> None:
+def _set(tree_: Any, way: list[str], value: Any, path: str) -> None:
     here = tree_
-    for place, step in enumerate(steps):
-        last = place == len(steps) - 1
+    for place, step in enumerate(way):
+        last = place == len(way) - 1
         if isinstance(here, list):
             named = [at for at, item in enumerate(here) if isinstance(item, dict) and item.get("name") == step]
             at = named[0] if named else int(step) if step.isdigit() else -1
