@@ -302,7 +302,7 @@ def test_rows_that_were_copied_are_named(tmp_path):
     path.write_text("\n".join([*lines, *lines[1:21]]) + "\n")
     (found,) = of(availability.check(spec), "DA307")
     assert found.level == "warn", "an entity's copies stay on its side of the split"
-    assert {f"row {n}" for n in [*range(1, 21), *range(1501, 1521)]} == set(found.affected)
+    assert found.affected == ("rows 1-20", "rows 1501-1520")
 
 
 def test_a_column_that_became_known_after_the_decision_is_named_with_its_rows(tmp_path):
@@ -318,8 +318,7 @@ def test_a_column_that_became_known_after_the_decision_is_named_with_its_rows(tm
     (tmp_path / "drivetrain.yaml").write_text(text)
     (found,) = of(availability.check(load_spec(tmp_path)), "DA303")
     assert (found.level, found.where) == ("fail", "data.customers.columns.reason")
-    assert found.affected[:2] == ("row 1", "row 11")
-    assert len(found.affected) == 150
+    assert found.affected == tuple(f"row {row}" for row in range(1, 1500, 10))
 
 
 def test_a_time_after_the_decision_cannot_have_been_known_before(tmp_path):
@@ -331,7 +330,7 @@ def test_a_time_after_the_decision_cannot_have_been_known_before(tmp_path):
     )
     (tmp_path / "drivetrain.yaml").write_text(text)
     (found,) = of(availability.check(load_spec(tmp_path)), "DA304")
-    assert (found.level, len(found.affected)) == ("fail", 1500)
+    assert (found.level, found.affected) == ("fail", ("rows 1-1500",))
 
 
 def test_what_the_plan_does_not_say_is_unknown_and_never_passes(tmp_path):

@@ -213,17 +213,6 @@ def test_as_of_takes_the_latest_row_strictly_before_and_within_the_window(tmp_pa
     assert source.cases(spec)["o"].to_pylist() == wanted
 
 
-def test_a_ring_of_joins_is_named(tmp_path):
-    for name in "lr":
-        pq.write_table(pa.table({"k": ["a"], "x": [1]}), tmp_path / f"{name}.parquet")
-    data = """\
-    - {name: l, kind: table, location: l.parquet, columns: {x: integer}, join: [{data: r, on: k}]}
-    - {name: r, kind: table, location: r.parquet, columns: {x: integer}, join: [{data: l, on: k}]}
-    """
-    with pytest.raises(DataError, match="joins form a ring: l -> r -> l"):
-        source.cases(plan(tmp_path, data, "decision: {cases: l}\n"))
-
-
 def test_a_join_on_a_column_that_is_not_there_is_named(tmp_path):
     pq.write_table(pa.table({"k": ["a"], "x": [1]}), tmp_path / "l.parquet")
     pq.write_table(pa.table({"key": ["a"], "y": [1]}), tmp_path / "r.parquet")

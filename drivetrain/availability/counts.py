@@ -1,11 +1,12 @@
-"""Is there enough? Rows, labels, classes, parts of the split, groups, age."""
+"""Is there enough? Rows, labels, classes, parts of the split, age."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.availability.look import SPLITS, Look, count, some
-from drivetrain.findings import Finding
+from drivetrain.availability.formulas import rows_where
+from drivetrain.availability.look import SPLITS, Coded, Look, count, listed, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,10 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from drivetrain.spec.data import Outcome
-
-SMALL_GROUP = 30
-"""Below this many rows of a group in the test, an interval around its results says next to nothing."""
+    from drivetrain.findings import Finding
+    from drivetrain.spec import Outcome
 
 
 def counts(look: Look) -> Iterator[Finding]:
@@ -26,12 +25,10 @@ def counts(look: Look) -> Iterator[Finding]:
     yield from _age(look)
     for name, outcome in look.source.outcomes.items():
         yield from _label(look, name, outcome)
-    yield from _values(look)
-    yield from _groups(look)
 
 
 def _rows(look: Look) -> Iterator[Finding]:
-    needs, have = look.source.needs, look.own.num_rows
+    needs, have = look.source.needs, look.own.count
     need = needs.rows
     facts = {"measured": have, "need": need}
     stated = any((needs.per_class, needs.per_setting, needs.per_group, needs.events))
@@ -62,8 +59,7 @@ def _rows(look: Look) -> Iterator[Finding]:
 def _parts(look: Look) -> Iterator[Finding]:
     import numpy as np
 
-    parts = look.split()
-    sizes = {part: int(np.sum(parts == part)) for part in SPLITS}
+    sizes = {part: int(np.sum(look.parts == place)) for place, part in enumerate(SPLITS)}
     split = look.source.split
     wanted = ["train"]
     if split.column or split.validation > 0:
@@ -83,40 +79,65 @@ def _parts(look: Look) -> Iterator[Finding]:
         )
     else:
         yield look.finding("DA111", "pass", f"rows by part: {shown}.", at="split", facts=sizes)
-    lost = np.flatnonzero(parts == "")
+    lost = np.flatnonzero(look.own_parts < 0)
     if len(lost):
         yield look.finding(
             "DA112",
             "warn",
-            f"{count(len(lost), 'row')} of {len(parts):,} belong to no case and are not used.",
+            f"{count(len(lost), 'row')} of {look.own.count:,} belong to no case and are not used.",
             "Check the keys of the join; the cases may be incomplete.",
             at="join",
-            affected=look.names(lost),
+            affected=look.own_names(lost),
             facts={"rows": len(lost)},
         )
+    for column, values in split.hold_out.items():
+        there = set(look.coded(column).values) if column in look.rows else set()
+        absent = [str(value) for value in values if str(value) not in there and f"{value!s}".lower() not in there]
+        if absent:
+            yield look.finding(
+                "DA114",
+                "fail",
+                f"no row has {some(absent)} in `{column}`, so that nothing is held out for it.",
+                "Correct the value, or hold out one that occurs.",
+                at="split.hold_out",
+                affected=absent,
+            )
+
+
+def newest(look: Look) -> float | None:
+    """Time of a source's newest row in seconds since 1970: its time column, else when collecting ended."""
+    import numpy as np
+    import pyarrow as pa
+
+    from drivetrain.source.join import in_seconds
+
+    if look.source.time and look.source.time in look.own:
+        column = look.own.column(look.source.time)
+        if pa.types.is_timestamp(column.type):
+            times = in_seconds(column)
+            return float(np.nanmax(times)) if np.isfinite(times).any() else None
+    collected = look.source.collected
+    if collected is not None and collected.to is not None:
+        return datetime(collected.to.year, collected.to.month, collected.to.day, tzinfo=UTC).timestamp()
+    return None
 
 
 def _age(look: Look) -> Iterator[Finding]:
-    from datetime import UTC, datetime
-
-    from drivetrain.source.join import in_seconds
     from drivetrain.spec import seconds
 
-    need, collected = look.source.needs.max_age, look.source.collected
-    newest = None
-    if look.source.time and look.source.time in look.own.column_names:
-        import pyarrow as pa
-
-        if pa.types.is_timestamp(look.own[look.source.time].type):
-            import numpy as np
-
-            times = in_seconds(look.own[look.source.time])
-            newest = float(np.nanmax(times)) if np.isfinite(times).any() else None
-    if newest is None and collected is not None and collected.to is not None:
-        newest = datetime(collected.to.year, collected.to.month, collected.to.day, tzinfo=UTC).timestamp()
+    need, last = look.source.needs.max_age, newest(look)
+    now = datetime.now(UTC).timestamp()
+    if last is not None and last > now + 86400:
+        yield look.finding(
+            "DA115",
+            "warn",
+            f"the newest row is of {datetime.fromtimestamp(last, UTC):%Y-%m-%d}, which is in the future.",
+            "Check the clock or the format of the time.",
+            at="time",
+        )
     if need is None:
         return
-    if newest is None:
+    if last is None:
         yield look.finding(
             "DA113",
             "unknown",
@@ -125,8 +146,7 @@ def _age(look: Look) -> Iterator[Finding]:
             at="needs.max_age",
         )
         return
-    age = datetime.now(UTC).timestamp() - newest
-    day = datetime.fromtimestamp(newest, UTC).date().isoformat()
+    age, day = now - last, f"{datetime.fromtimestamp(last, UTC):%Y-%m-%d}"
     old = age > seconds(need)
     yield look.finding(
         "DA113",
@@ -142,7 +162,7 @@ def _label(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
     import numpy as np
 
     at = f"outcomes.{name}"
-    if name not in look.rows.column_names:
+    if name not in look.rows:
         yield look.finding(
             "DA120",
             "unknown",
@@ -151,13 +171,13 @@ def _label(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
             at=at,
         )
         return
-    labels = look.rows[name]
-    due = _observed(look, outcome)
-    there = np.asarray(labels.is_valid())
-    lacking = np.flatnonzero(~there & due)
+    known = ~np.asarray(look.rows.column(name).is_null())
+    observed = rows_where(look, outcome.observed_when)
+    due = np.ones(len(known), bool) if observed is None else observed
+    lacking = np.flatnonzero(~known & due)
     asked = int(due.sum())
-    facts = {"labelled": int(np.sum(there & due)), "rows": asked}
-    if not there.any():
+    facts = {"labelled": int(np.sum(known & due)), "rows": asked}
+    if not known.any():
         yield look.finding(
             "DA120", "fail", "no row has a label.", "Fill in its column, or name another one.", at=at, facts=facts
         )
@@ -175,30 +195,43 @@ def _label(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
         )
     else:
         yield look.finding("DA120", "pass", f"all {count(asked, 'row')} are labelled.", at=at, facts=facts)
+    yield from _too_new(look, name, outcome, known)
     if outcome.type in ("binary", "category"):
         yield from _classes(look, name, outcome)
     if outcome.type == "number":
         yield from _spread(look, name)
 
 
-def _observed(look: Look, outcome: Outcome) -> NDArray[np.bool_]:
-    """Rows in which a label is due: `observed_when`, as far as it can be evaluated on the columns that are there."""
+def _too_new(look: Look, name: str, outcome: Outcome, known: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Labels on rows that are younger than the label's delay: they cannot have been known yet."""
     import numpy as np
+    import pyarrow as pa
 
-    from drivetrain.availability.formulas import rows_where
+    from drivetrain.source.join import in_seconds
+    from drivetrain.spec import seconds
 
-    found = rows_where(look, outcome.observed_when)
-    return np.ones(look.rows.num_rows, bool) if found is None else found
+    time, delay = look.source.time, seconds(outcome.delay)
+    if not time or time not in look.rows or not delay or not pa.types.is_timestamp(look.rows.column(time).type):
+        return
+    young = in_seconds(look.rows.column(time)) + delay > datetime.now(UTC).timestamp()
+    early = np.flatnonzero(known & young)
+    if len(early):
+        yield look.finding(
+            "DA116",
+            "warn",
+            f"{count(len(early), 'row')} are labelled though the label is known only {outcome.delay} later.",
+            "Leave labels empty until they are final: an early `no` may still become a `yes`.",
+            at=f"outcomes.{name}",
+            affected=look.names(early),
+            facts={"rows": len(early)},
+        )
 
 
 def _classes(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
-    import numpy as np
-
     at = f"outcomes.{name}"
-    labels = np.array([_class(value) for value in look.rows[name].to_pylist()], dtype=object)
+    labels = look.coded(name)
     declared = ["false", "true"] if outcome.type == "binary" else list(outcome.values or [])
-    seen = sorted({label for label in labels if label is not None})
-    sizes = {label: int(np.sum(labels == label)) for label in dict.fromkeys([*declared, *seen])}
+    sizes = dict.fromkeys(declared, 0) | {value: size for value, size in labels.sizes().items() if size}
     need = look.source.needs.per_class
     facts: dict[str, Any] = {"counts": sizes, "need": need}
     missing = [label for label in declared if not sizes[label]]
@@ -212,9 +245,11 @@ def _classes(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
             affected=missing,
             facts=facts,
         )
-    strange = [label for label in seen if label not in declared] if declared else []
+    strange = [label for label in sizes if label not in declared] if declared else []
     if strange:
-        rows = np.flatnonzero(np.isin(labels, strange))
+        import numpy as np
+
+        rows = np.flatnonzero(labels.having(strange))
         yield look.finding(
             "DA122",
             "fail",
@@ -225,12 +260,11 @@ def _classes(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
             facts=facts | {"classes": strange},
         )
     thin = {label: size for label, size in sizes.items() if need and 0 < size < need}
-    listed = ", ".join(f"`{label}` {size:,}" for label, size in sorted(sizes.items(), key=lambda item: item[1])[:10])
     if thin:
         yield look.finding(
             "DA123",
             "fail",
-            f"{need:,} rows of each class are needed; too few of {some(list(thin))} (rows: {listed}).",
+            f"{need:,} rows of each class are needed; too few of {some(list(thin))} (rows: {listed(sizes)}).",
             "Collect more of these classes.",
             at=at,
             affected=[f"{label}: {size:,}" for label, size in thin.items()],
@@ -238,7 +272,7 @@ def _classes(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
         )
     elif not missing:
         enough = f"at least {need:,} rows of each class" if need else "rows of each class"
-        yield look.finding("DA123", "pass", f"{enough}: {listed}.", at=at, facts=facts)
+        yield look.finding("DA123", "pass", f"{enough}: {listed(sizes)}.", at=at, facts=facts)
     yield from _class_by_part(look, name, labels, list(sizes))
     events = look.source.needs.events
     if events and sizes:
@@ -254,27 +288,19 @@ def _classes(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
         )
 
 
-def _class(value: object) -> str | None:
-    if value is None:
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _class_by_part(look: Look, name: str, labels: NDArray[np.object_], classes: list[str]) -> Iterator[Finding]:
+def _class_by_part(look: Look, name: str, labels: Coded, classes: list[str]) -> Iterator[Finding]:
     import numpy as np
 
-    parts = look.split()
-    table = {
-        part: {label: int(np.sum((parts == part) & (labels == label))) for label in classes}
-        for part in SPLITS
-        if np.any(parts == part)
-    }
-    total = {label: sum(row[label] for row in table.values()) for label in classes}
+    table: dict[str, dict[str, int]] = {}
+    for place, part in enumerate(SPLITS):
+        inside = look.parts == place
+        if np.any(inside):
+            table[part] = dict.fromkeys(classes, 0) | labels.sizes(inside)
     gaps = [
         f"{part}: {label}"
         for part, row in table.items()
         for label in classes
-        if not row[label] and total[label] and part != "hold_out"
+        if not row[label] and part != "hold_out" and any(other[label] for other in table.values())
     ]
     if gaps:
         yield look.finding(
@@ -301,10 +327,9 @@ def _class_by_part(look: Look, name: str, labels: NDArray[np.object_], classes: 
 def _spread(look: Look, name: str) -> Iterator[Finding]:
     import numpy as np
 
-    numbers = np.asarray(look.rows[name].to_numpy(), float)
+    numbers = np.asarray(look.rows.column(name).to_numpy(), float)
     numbers = numbers[np.isfinite(numbers)]
-    distinct = len(np.unique(numbers))
-    if distinct <= 1:
+    if not len(numbers) or numbers.min() == numbers.max():
         yield look.finding(
             "DA126",
             "fail",
@@ -312,129 +337,12 @@ def _spread(look: Look, name: str) -> Iterator[Finding]:
             "Nothing can be learned from it; check the column.",
             at=f"outcomes.{name}",
         )
-    else:
-        low, middle, high = np.quantile(numbers, [0, 0.5, 1])
-        yield look.finding(
-            "DA126",
-            "pass",
-            f"from {low:g} to {high:g}, half of them below {middle:g}.",
-            at=f"outcomes.{name}",
-            facts={"minimum": low, "median": middle, "maximum": high, "distinct": distinct},
-        )
-
-
-def _values(look: Look) -> Iterator[Finding]:
-    """Categories and limits that columns declare, against what is there."""
-    import numpy as np
-
-    for name, column in look.source.columns.items():
-        if name not in look.own.column_names:
-            continue
-        at = f"columns.{name}"
-        values = look.own[name]
-        if column.values:
-            words = np.array(values.to_pylist(), dtype=object)
-            seen = sorted({word for word in words if word is not None})
-            strange = [word for word in seen if word not in column.values]
-            absent = [word for word in column.values if word not in seen]
-            if strange:
-                rows = np.flatnonzero(np.isin(words, strange))
-                yield look.finding(
-                    "DA127",
-                    "warn",
-                    f"has {some(strange)} ({count(len(rows), 'row')}), which the plan does not name.",
-                    "Correct the values, or add them to `values`.",
-                    at=at,
-                    affected=look.names(rows),
-                    facts={"values": strange},
-                )
-            if absent:
-                yield look.finding(
-                    "DA127", "warn", f"never has {some(absent)}.", "Collect such rows.", at=at, affected=absent
-                )
-        if column.minimum is not None or column.maximum is not None:
-            numbers = np.asarray(values.cast("float64").to_numpy(), float)
-            low = -np.inf if column.minimum is None else column.minimum
-            high = np.inf if column.maximum is None else column.maximum
-            outside = np.flatnonzero((numbers < low) | (numbers > high))
-            if len(outside):
-                yield look.finding(
-                    "DA128",
-                    "warn",
-                    f"{count(len(outside), 'row')} outside of {low:g} to {high:g}.",
-                    "Correct the values, or the limits.",
-                    at=at,
-                    affected=look.names(outside),
-                    facts={"rows": len(outside)},
-                )
-
-
-def _groups(look: Look) -> Iterator[Finding]:
-    import numpy as np
-
-    if not look.source.groups:
-        yield look.finding(
-            "DA130",
-            "note",
-            "no groups are recorded, so results by group cannot be audited.",
-            "If people or places differ, name the columns under `groups`.",
-            at="groups",
-        )
         return
-    parts = look.split()
-    for group in look.source.groups:
-        if group not in look.rows.column_names:
-            continue
-        values = np.array(["(missing)" if v is None else str(v) for v in look.rows[group].to_pylist()], dtype=object)
-        sizes = {str(value): int(number) for value, number in zip(*np.unique(values, return_counts=True), strict=True)}
-        tested = {value: int(np.sum((values == value) & np.isin(parts, ("test", "hold_out")))) for value in sizes}
-        facts = {"counts": sizes, "tested": tested, "positives": _positives(look, values, list(sizes))}
-        need = look.source.needs.per_group
-        at = f"groups.{group}"
-        thin = [value for value, size in sizes.items() if need and size < need and value != "(missing)"]
-        if thin:
-            yield look.finding(
-                "DA131",
-                "fail",
-                f"{need:,} rows of each group are needed; too few of {some(thin)}.",
-                "Collect more of these.",
-                at=at,
-                affected=[f"{value}: {sizes[value]:,}" for value in thin],
-                facts=facts,
-            )
-        small = [value for value in sizes if tested[value] < SMALL_GROUP]
-        if small:
-            yield look.finding(
-                "DA132",
-                "warn",
-                f"fewer than {SMALL_GROUP} rows to test on, too few to audit: {some(small)}.",
-                "Collect more of these, or join groups for which that is fair.",
-                at=at,
-                affected=[f"{value}: {tested[value]:,}" for value in small],
-                facts=facts,
-            )
-        if "(missing)" in sizes:
-            yield look.finding(
-                "DA133",
-                "warn",
-                f"{count(sizes['(missing)'], 'row')} have no value; they are audited as a group of their own.",
-                "Find out what they are.",
-                at=at,
-                affected=look.names(np.flatnonzero(values == "(missing)")),
-                facts=facts,
-            )
-        if not thin and not small and "(missing)" not in sizes:
-            shown = ", ".join(f"`{value}` {size:,}" for value, size in sorted(sizes.items(), key=lambda i: i[1])[:8])
-            yield look.finding("DA131", "pass", f"rows by group: {shown}.", at=at, facts=facts)
-
-
-def _positives(look: Look, values: NDArray[np.object_], groups: list[str]) -> dict[str, dict[str, int]]:
-    """Rows with a true label, for each binary outcome and group."""
-    import numpy as np
-
-    found = {}
-    for name, outcome in look.source.outcomes.items():
-        if outcome.type == "binary" and name in look.rows.column_names:
-            true = np.array([value is True for value in look.rows[name].to_pylist()])
-            found[name] = {group: int(np.sum(true & (values == group))) for group in groups}
-    return found
+    low, middle, high = numbers.min(), np.median(numbers), numbers.max()
+    yield look.finding(
+        "DA126",
+        "pass",
+        f"from {low:g} to {high:g}, half of them below {middle:g}.",
+        at=f"outcomes.{name}",
+        facts={"minimum": float(low), "median": float(middle), "maximum": float(high)},
+    )

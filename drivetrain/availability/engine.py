@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from typing import TYPE_CHECKING, TypeVar
 
-from drivetrain.availability.look import Look
+from drivetrain.availability.look import Look, count
 from drivetrain.errors import DataError, DrivetrainError
 from drivetrain.findings import Finding
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from drivetrain.availability.own import OwnCheck
     from drivetrain.spec import Source, Spec
 
@@ -60,44 +62,68 @@ def _source(
     spec: Spec, source: Source, looks: dict[str, Look], executor: Executor | None, progress: Progress
 ) -> Iterator[Finding]:
     from drivetrain.availability.counts import counts
+    from drivetrain.availability.groups import groups
     from drivetrain.availability.leaks import leaks
     from drivetrain.availability.said import said
+    from drivetrain.availability.sheet import Sheet
 
     progress(source.name, 0, 1)
     yield from said(spec, source)
     try:
-        look = _look(spec, source)
+        look, faults = _look(spec, source)
     except DrivetrainError as error:
         yield _not_there(source, error)
         return
     looks[source.name] = look
-    files = f"{look.own.num_rows:,} rows"
-    yield look.finding("DA101", "pass", f"it is there and can be read: {files}.", facts={"rows": look.own.num_rows})
-    yield from counts(look)
-    yield from leaks(look)
-    if source.kind.startswith("images") and "path" in look.rows.column_names:
-        from drivetrain.availability.images import look_at_all
-        from drivetrain.availability.pictures import pictures
-
-        paths = [str(spec.root / path) for path in look.rows["path"].to_pylist()]
-        yield from pictures(look, spread(look_at_all, paths, executor, lambda n: progress(source.name, n, len(paths))))
+    yield from faults
+    rows = count(look.own.count, "row")
+    yield look.finding("DA101", "pass", f"it is there and can be read: {rows}.", facts={"rows": look.own.count})
+    for judge in (counts, groups, leaks):
+        yield from _guarded(look, judge)
+    yield from _guarded(look, lambda one: Sheet(one).findings())
+    yield from _guarded(look, lambda one: _media(one, executor, progress))
     progress(source.name, 1, 1)
 
 
-def _look(spec: Spec, source: Source) -> Look:
+def _guarded(look: Look, judge: Callable[[Look], Iterator[Finding]]) -> Iterator[Finding]:
+    """What a judge finds; a column that cannot be read ends this judge, and no other."""
+    try:
+        yield from judge(look)
+    except DataError as error:
+        yield Finding("DA101", "fail", error.where or look.where, error.what, error.advice)
+
+
+def _media(look: Look, executor: Executor | None, progress: Progress) -> Iterator[Finding]:
+    if look.source.kind.startswith("images") and "path" in look.own and not look.own.files:
+        from drivetrain.availability.images import look_at_all
+        from drivetrain.availability.pictures import pictures
+
+        name = look.source.name
+        paths = [str(look.spec.root / path) for path in look.own.column("path").to_pylist()]
+        yield from pictures(look, spread(look_at_all, paths, executor, lambda n: progress(name, n, len(paths))))
+
+
+def _look(spec: Spec, source: Source) -> tuple[Look, list[Finding]]:
+    """A source with its split; a split that cannot be made is a finding, and the rest is still looked at."""
     import numpy as np
 
-    from drivetrain import source as sources
-    from drivetrain.source.split import names, split_of
+    from drivetrain.source.join import joined
+    from drivetrain.source.read import open_rows
+    from drivetrain.source.split import split_of
 
-    own = sources.table(spec, source.name)
-    return Look(
-        spec,
-        source,
-        sources.cases(spec, source.name),
-        own,
-        np.asarray(names(split_of(spec, source.name)).to_pylist(), dtype=str),
-    )
+    own = open_rows(spec, source.name)
+    faults: list[Finding] = []
+    try:
+        rows, row = joined(spec, source.name)
+    except DataError as error:
+        faults.append(Finding("DA101", "fail", error.where, error.what, error.advice))
+        rows, row = own, np.arange(own.count)
+    try:
+        parts = split_of(spec, source.name)
+    except DataError as error:
+        faults.append(Finding("DA111", "fail", error.where, error.what, error.advice))
+        parts = np.full(own.count, -1, np.int64)
+    return Look(spec, source, rows, own, row, parts[row], parts), faults
 
 
 def _not_there(source: Source, error: DrivetrainError) -> Finding:
@@ -146,7 +172,18 @@ def _own(spec: Spec, looks: dict[str, Look], own: Iterable[OwnCheck]) -> Iterato
     for one in own:
         name = one.source or case_name(spec) or ""
         if name in looks:
-            yield from judged(one, looks[name].rows, f"data.{name}")
+            yield from judged(one, _cases(looks[name]), f"data.{name}")
         else:
             where = f"data.{name}" if name else "data"
             yield Finding("DA901", "unknown", where, f"`{one.name}` could not run: its source could not be read.")
+
+
+def _cases(look: Look) -> pa.Table:
+    """The rows of a source as `source.cases` gives them, for the team's own checks."""
+    import numpy as np
+    import pyarrow as pa
+
+    from drivetrain.source.split import names
+
+    table = look.rows.table()
+    return table.append_column("split", names(look.parts)).append_column("case", pa.array(np.arange(look.rows.count)))

@@ -1,79 +1,62 @@
-"""What makes a test look better than the world: rows on both sides, time that overlaps, columns that know too much."""
+"""What makes a test look better than the world: rows on both sides, time that overlaps, facts from the future."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivetrain.availability.formulas import array
-from drivetrain.availability.look import SPLITS, Look, count, some
-from drivetrain.availability.skill import skill
+from drivetrain.availability.look import Look, count, ranges, some
+from drivetrain.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from drivetrain.findings import Finding
     from drivetrain.spec.data import Column
 
-SURE = 0.95
-"""A column that alone explains this share of the label hardly is a fact known before."""
-SUSPECT = 0.9
-
 
 def leaks(look: Look) -> Iterator[Finding]:
-    """Findings about leaks between parts of the split and from the label."""
+    """Findings about leaks between parts of the split and from the future."""
     yield from _entities(look)
     yield from _time(look)
     yield from _late_inputs(look)
     yield from _late_times(look)
-    yield from _late_joins(look)
-    yield from _single_columns(look)
-    if look.source.kind in ("table", "ratings"):
-        yield from _repeated_rows(look)
+    yield from _joins(look)
 
 
-def sides(parts: NDArray[np.str_], unit: NDArray[np.int64]) -> NDArray[np.bool_]:
+def sides(parts: NDArray[np.int64], unit: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Rows whose unit stands in more than one part of the split, `(n,)`.
 
     Args:
-        parts: Part of each row, `(n,)`; rows that belong to no part do not count.
+        parts: Part of each row, `(n,)`; rows that belong to no part (-1) do not count.
         unit: Number of each row's unit, `(n,)`; -1 where it has none.
     """
     import numpy as np
 
-    use = (unit >= 0) & (parts != "")
-    code = np.searchsorted(np.sort(SPLITS), parts)
-    pairs = np.unique(np.stack([unit[use], code[use]]), axis=1)
-    units, times = np.unique(pairs[0], return_counts=True)
-    both: NDArray[np.bool_] = use & np.isin(unit, units[times > 1])
+    use = (unit >= 0) & (parts >= 0)
+    top = int(unit.max(initial=-1)) + 1
+    seen = np.zeros(top, np.uint8)
+    for part in range(4):
+        seen[np.unique(unit[use & (parts == part)])] += 1
+    both = np.zeros(len(unit), bool)
+    both[use] = seen[unit[use]] > 1
     return both
-
-
-def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    encoded = pc.dictionary_encode(column).combine_chunks()
-    encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-    return np.asarray(pc.fill_null(encoded.indices, -1), np.int64)
 
 
 def _entities(look: Look) -> Iterator[Finding]:
     import numpy as np
 
     name = look.source.entity
-    if not name or name not in look.rows.column_names:
+    if not name or name not in look.rows:
         return
-    unit, parts = _codes(look.rows[name]), look.split()
-    both = sides(parts, unit)
+    unit = look.coded(name).codes.astype(np.int64)
+    both = sides(look.parts, unit)
     if not both.any():
         yield look.finding("DA301", "pass", f"no `{name}` is on two sides of the split.", at="entity")
         return
-    by_time = (look.source.split.by or "") == "time"
+    by_time = look.source.split.by == "time"
     rows = np.flatnonzero(both)
     shared = len(np.unique(unit[both]))
     yield look.finding(
@@ -95,43 +78,45 @@ def _time(look: Look) -> Iterator[Finding]:
     from drivetrain.source.join import in_seconds
 
     name = look.source.time
-    if not name or name not in look.rows.column_names:
+    if not name or name not in look.rows:
         return
-    time, parts = in_seconds(look.rows[name]), look.split()
-    train, test = time[parts == "train"], time[parts == "test"]
-    if not np.isfinite(train).any() or not np.isfinite(test).any():
+    time = in_seconds(look.rows.column(name))
+    train, test = look.parts == 0, look.parts == 2
+    if not np.isfinite(time[train]).any() or not np.isfinite(time[test]).any():
         return
-    late = np.flatnonzero((parts == "train") & (time >= np.nanmin(test)))
+    late = np.flatnonzero(train & (time >= np.nanmin(time[test])))
     if not len(late):
         yield look.finding("DA302", "pass", "all training rows are older than the test.", at="split")
         return
+    share = len(late) / int(train.sum())
     yield look.finding(
         "DA302",
         "warn",
-        f"{count(len(late), 'training row')} ({len(late) / len(train):.0%}) are not older than the oldest test row.",
+        f"{count(len(late), 'training row')} ({share:.0%}) are not older than the oldest test row.",
         "In service the model meets the future: split by time, or say why the order does not matter.",
         at="split",
         affected=look.names(late),
-        facts={"rows": len(late), "share": len(late) / len(train)},
+        facts={"rows": len(late), "share": share},
     )
 
 
 def inputs(look: Look) -> dict[str, list[str]]:
-    """Columns of a source that models take in -> the models; those of text and media left out."""
+    """Columns of a source that models take in -> the models."""
     found: dict[str, list[str]] = {}
     for model in look.spec.models:
         try:
             if look.spec.derived.model_data(model.name) != look.source.name:
                 continue
             names = look.spec.derived.model_inputs(model.name)
-        except Exception:  # a draft whose model refers to what is not there yet; validate says so
+        except SpecError:  # a draft whose model refers to what is not there yet
             continue
         for name in names:
             found.setdefault(name, []).append(model.name)
     return found
 
 
-def _column(look: Look, name: str) -> Column | None:
+def declared(look: Look, name: str) -> Column | None:
+    """What the plan says about a column of the source, or of one that is joined."""
     sources = [look.source, *[look.spec.source(join.data) for join in look.source.join if join.data]]
     return next((source.columns[name] for source in sources if name in source.columns), None)
 
@@ -142,7 +127,7 @@ def _late_inputs(look: Look) -> Iterator[Finding]:
     from drivetrain.source.join import in_seconds
 
     for name, models in inputs(look).items():
-        column = _column(look, name)
+        column = declared(look, name)
         if column is None:
             continue
         if column.known == "after":
@@ -155,8 +140,8 @@ def _late_inputs(look: Look) -> Iterator[Finding]:
                 affected=[f"models.{model}" for model in models],
             )
         known, time = column.known_at, look.source.time
-        if known and time and {known, time} <= set(look.rows.column_names):
-            late = np.flatnonzero(in_seconds(look.rows[known]) > in_seconds(look.rows[time]))
+        if known and time and known in look.rows and time in look.rows:
+            late = np.flatnonzero(in_seconds(look.rows.column(known)) > in_seconds(look.rows.column(time)))
             if len(late):
                 yield look.finding(
                     "DA303",
@@ -176,12 +161,16 @@ def _late_times(look: Look) -> Iterator[Finding]:
     from drivetrain.source.join import in_seconds
 
     time = look.source.time
-    if not time or time not in look.rows.column_names:
+    if not time or time not in look.rows:
         return
+    moment = in_seconds(look.rows.column(time))
     for name, column in look.source.columns.items():
-        if column.type != "time" or column.known == "after" or name == time or name not in look.rows.column_names:
+        if column.type != "time" or column.known == "after" or name == time or name not in look.rows:
             continue
-        late = np.flatnonzero(in_seconds(look.rows[name]) > in_seconds(look.rows[time]))
+        try:
+            late = np.flatnonzero(in_seconds(look.rows.column(name)) > moment)
+        except DataError:  # cells that are no times have a finding of their own
+            continue
         if len(late):
             yield look.finding(
                 "DA304",
@@ -194,25 +183,51 @@ def _late_times(look: Look) -> Iterator[Finding]:
             )
 
 
-def _late_joins(look: Look) -> Iterator[Finding]:
-    """Rows of joined sources that are younger than the decision they are to inform."""
+def _joins(look: Look) -> Iterator[Finding]:
+    """Keys without a match, keys that are there twice, and rows that are younger than what they are to inform."""
     import numpy as np
 
-    from drivetrain import source as sources
     from drivetrain.source.columns import join_keys
-    from drivetrain.source.join import all_matches, in_seconds, key_codes
+    from drivetrain.source.join import all_matches, in_seconds, joined, key_codes
 
-    time = look.source.time
-    if not time or time not in look.own.column_names:
-        return
     for place, join in enumerate(look.source.join):
+        at = f"join[{place}]"
         other = look.spec.source(str(join.data))
-        features = [n for n, c in other.columns.items() if c.role == "feature" and c.known == "before"]
-        if join.as_of or not other.time or not features:
+        there, _ = joined(look.spec, other.name)
+        if any(here not in look.own for here in join_keys(join)):
             continue
-        there = sources.table(look.spec, other.name)
-        left, right = all_matches(*key_codes(look.own, there, join_keys(join), look.where))
-        younger = in_seconds(there[other.time])[right] > in_seconds(look.own[time])[left]
+        mine, theirs = key_codes(look.own, there, join_keys(join), f"{look.where}.{at}")
+        values, times = np.unique(theirs[theirs >= 0], return_counts=True)
+        twice = np.flatnonzero(np.isin(theirs, values[times > 1])) if not join.as_of else np.array([], int)
+        if len(twice):
+            yield look.finding(
+                "DA505",
+                "warn",
+                f"{count(int((times > 1).sum()), 'key')} of `{other.name}` ({count(len(twice), 'row')}) are there more "
+                "than once, so that rows here are repeated.",
+                "Keep one row for each key, or take the latest before the decision with `as_of`.",
+                at=at,
+                affected=[f"data.{other.name}: {entry}" for entry in ranges(twice)],
+                facts={"keys": int((times > 1).sum()), "rows": len(twice)},
+            )
+        alone = np.flatnonzero(~np.isin(mine, values))
+        if len(alone) and not other.outcomes:
+            yield look.finding(
+                "DA506",
+                "warn" if join.how == "inner" or len(alone) > 0.01 * len(mine) else "note",
+                f"{count(len(alone), 'row')} of {len(mine):,} find nothing in `{other.name}`"
+                + (" and are dropped." if join.how == "inner" else "; its columns are empty there."),
+                "Check how the keys are written on both sides.",
+                at=at,
+                affected=look.own_names(alone),
+                facts={"rows": len(alone)},
+            )
+        features = [n for n, c in other.columns.items() if c.role == "feature" and c.known == "before"]
+        time = look.source.time
+        if join.as_of or not other.time or not features or not time or time not in look.own or other.time not in there:
+            continue
+        left, right = all_matches(mine, theirs)
+        younger = in_seconds(there.column(other.time))[right] > in_seconds(look.own.column(time))[left]
         rows = np.unique(left[younger])
         if len(rows):
             yield look.finding(
@@ -221,106 +236,7 @@ def _late_joins(look: Look) -> Iterator[Finding]:
                 f"brings rows of `{other.name}` that are younger than the decision to {count(len(rows), 'row')}: "
                 f"{some(features)}.",
                 f"Take only earlier ones: `as_of: {other.time}`.",
-                at=f"join[{place}]",
-                affected=look.names(rows) if "path" in look.own.column_names else [f"row {r + 1}" for r in rows],
+                at=at,
+                affected=look.own_names(rows),
                 facts={"rows": len(rows)},
             )
-
-
-def _single_columns(look: Look) -> Iterator[Finding]:
-    """Columns from which the label can be read off."""
-    candidates = {
-        name: array(look.rows[name])
-        for name, column in look.source.columns.items()
-        if name in look.rows.column_names
-        and column.role == "feature"
-        and column.known == "before"
-        and column.use == "both"
-        and column.type in ("number", "integer", "boolean", "category", "time", "id")
-    }
-    for join in look.source.join:
-        for name, column in look.spec.source(str(join.data)).columns.items():
-            usable = column.role == "feature" and column.known == "before" and column.use == "both"
-            if usable and name in look.rows.column_names and column.type not in ("text", "path", "image", "audio"):
-                candidates.setdefault(name, array(look.rows[name]))
-    for outcome in look.source.outcomes:
-        if outcome not in look.rows.column_names:
-            continue
-        label = look.rows[outcome]
-        best, found = ("", 0.0), []
-        for name, values in candidates.items():
-            score = skill(values, label)
-            if score > best[1]:
-                best = (name, score)
-            if score >= SUSPECT:
-                found.append((name, score))
-        for name, score in sorted(found, key=lambda item: -item[1]):
-            yield look.finding(
-                "DA306",
-                "fail" if score >= SURE else "warn",
-                f"alone explains {score:.1%} of `{outcome}`.",
-                "Find out when it is written down; if that is after the outcome, write `known: after`."
-                if score >= SURE
-                else "Make sure that it is known before the decision.",
-                at=f"columns.{name}",
-                affected=[name],
-                facts={"outcome": outcome, "skill": score},
-            )
-        if candidates and not found:
-            yield look.finding(
-                "DA306",
-                "pass",
-                f"no single column gives `{outcome}` away; the best, `{best[0]}`, explains {best[1]:.0%}."
-                if best[0]
-                else f"no single column gives `{outcome}` away.",
-                at=f"outcomes.{outcome}",
-                facts={"best": best[0], "skill": best[1]},
-            )
-
-
-def _repeated_rows(look: Look) -> Iterator[Finding]:
-    import numpy as np
-
-    skip = {"split", "case", "path", "folder", "stem", "suffix"}
-    names = [name for name in look.own.column_names if name not in skip]
-    mixed = np.zeros(look.own.num_rows, np.uint64)
-    telling = False
-    for name in names:
-        codes = _codes(look.own[name])
-        telling = telling or len(np.unique(codes)) > 0.5 * len(codes)
-        with np.errstate(over="ignore"):
-            mixed = (mixed ^ (codes + 2).astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
-    _, unit, sizes = np.unique(mixed, return_inverse=True, return_counts=True)
-    again = sizes[unit] > 1
-    if not again.any():
-        yield look.finding("DA307", "pass", "no row is repeated.")
-        return
-    if not telling:
-        yield look.finding(
-            "DA307",
-            "note",
-            f"{count(int(again.sum()), 'row')} are like another one; columns this coarse cannot tell copies apart.",
-            "Name an `entity` or `time`, if there is one.",
-        )
-        return
-    across = sides(look.own_split, np.asarray(unit, np.int64))
-    rows = np.flatnonzero(again)
-    if across.any():
-        yield look.finding(
-            "DA307",
-            "fail",
-            f"{count(int(across.sum()), 'row')} stand in several parts of the split, copied whole.",
-            "Take the copies out.",
-            affected=[f"row {row + 1}" for row in np.flatnonzero(across)],
-            facts={"rows": int(across.sum()), "repeated": len(rows)},
-        )
-    else:
-        yield look.finding(
-            "DA307",
-            "warn",
-            f"{count(len(rows), 'row')} are repeated, within one part of the split.",
-            "Take the copies out: they count double.",
-            affected=[f"row {row + 1}" for row in rows],
-            facts={"repeated": len(rows)},
-        )

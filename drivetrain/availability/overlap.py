@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.availability.formulas import array, rows_where
-from drivetrain.availability.look import Look, count, some
+from drivetrain.availability.formulas import rows_where, value_of
+from drivetrain.availability.look import MISSING, Coded, Look, array, count, listed, some
 from drivetrain.findings import Finding
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drivetrain.spec import Spec
-    from drivetrain.spec.levers import History, IntegerLever, Lever, RangeLever, RankingLever
+    from drivetrain.spec.data import Column
+    from drivetrain.spec.levers import History, IntegerLever, Lever, OptionsLever, RangeLever, RankingLever
 
 FEW = 30
 """A setting with fewer rows says next to nothing about what it does."""
@@ -80,7 +81,7 @@ def _lever(spec: Spec, lever: Lever, looks: Mapping[str, Look]) -> Iterator[Find
             "Name the source and the column that logged them (`history: {data: …, column: …}`).",
         )
         return
-    if history.column not in look.rows.column_names:
+    if history.column not in look.rows:
         return
     yield from _record(spec, lever, history, look, needed, moved)
 
@@ -98,7 +99,7 @@ def _record(
 
     where = f"levers.{lever.name}.history"
     chosen = rows_where(look, history.rows)
-    rows = np.ones(look.rows.num_rows, bool) if chosen is None else chosen
+    rows = np.ones(look.rows.count, bool) if chosen is None else chosen
     if chosen is None:
         yield Finding(
             "DA203",
@@ -107,37 +108,54 @@ def _record(
             f"`rows: {history.rows}` names something that `{look.source.name}` does not have.",
             "Name columns of the source that logged the settings.",
         )
-    rows = rows & np.asarray(look.rows[str(history.column)].is_valid())
+    rows = rows & ~np.asarray(look.rows.column(str(history.column)).is_null())
     if not rows.any():
         yield Finding(
             "DA203", "fail" if needed else "warn", where, "no row has a setting on record.", "Check column and `rows`."
         )
         return
     if lever.type == "options":
-        yield from _settings(spec, lever, history, look, rows, needed)
+        yield from _settings(spec, lever, history, look, rows, moved if needed else ())
     elif lever.type == "ranking":
         yield from _places(lever, history, look, rows, needed)
     else:
         yield from _range(lever, history, look, rows, needed)
+    if history.kind == "randomised":
+        from drivetrain.availability.lots import lots
+
+        yield from lots(spec, lever, history, look, rows, needed)
 
 
 def _settings(
-    spec: Spec, lever: Lever, history: History, look: Look, rows: NDArray[np.bool_], needed: bool
+    spec: Spec, lever: OptionsLever, history: History, look: Look, rows: NDArray[np.bool_], moved: Sequence[str]
 ) -> Iterator[Finding]:
     import numpy as np
 
-    where = f"levers.{lever.name}.history"
+    where, needed = f"levers.{lever.name}.history", bool(moved)
     settings = spec.derived.settings(lever)
-    logged = np.array([str(value) for value in array(look.rows[str(history.column)])])
-    sizes = {setting: int(np.sum(rows & (logged == setting))) for setting in settings}
+    logged = look.coded(str(history.column))
+    counted = logged.sizes(rows)
+    sizes = {setting: counted.get(setting, 0) for setting in settings}
     total = int(rows.sum())
+    contexts = by_context(look, lever, logged, rows, settings)
     facts: dict[str, Any] = {
         "counts": sizes,
         "shares": {setting: size / total for setting, size in sizes.items()},
         "rows": total,
-        "by": _by_context(look, logged, rows, settings),
+        "by": contexts,
     }
     never = [setting for setting, size in sizes.items() if not size]
+    if len(never) == len(settings) - 1 > 0:
+        only = next(setting for setting in settings if setting not in never)
+        yield Finding(
+            "DA202",
+            "fail" if needed else "note",
+            where,
+            f"it never moved: `{only}` in all {count(total, 'row')}"
+            + (f", and it is to change {some(moved)}." if needed else "."),
+            "Its effect cannot be learned from these data: try the other settings in an experiment." if needed else "",
+            facts=facts,
+        )
     if never:
         yield Finding(
             "DA204",
@@ -163,11 +181,10 @@ def _settings(
             facts=facts,
         )
     elif not never:
-        shown = ", ".join(f"`{setting}` {size:,}" for setting, size in sizes.items())
-        yield Finding("DA204", "pass", where, f"rows of each setting: {shown}.", facts=facts)
-    strange = sorted(set(logged[rows]) - set(settings))
+        yield Finding("DA204", "pass", where, f"rows of each setting: {listed(sizes)}.", facts=facts)
+    strange = sorted(value for value, size in counted.items() if size and value not in sizes)
     if strange:
-        affected = np.flatnonzero(rows & np.isin(logged, strange))
+        affected = np.flatnonzero(rows & logged.having(strange))
         yield Finding(
             "DA206",
             "warn",
@@ -178,66 +195,100 @@ def _settings(
             facts={"settings": strange},
         )
     if needed:
-        yield from _contexts(lever, look, facts["by"], [s for s in settings if s not in never])
+        yield from _contexts(lever, contexts, [s for s in settings if s not in never])
 
 
-def _by_context(
-    look: Look, logged: NDArray[np.str_], rows: NDArray[np.bool_], settings: Sequence[str]
-) -> dict[str, dict[str, dict[str, int]]]:
-    """Rows of each setting in each context: column -> value (numbers in fifths) -> setting -> rows."""
+def context_columns(look: Look) -> dict[str, Column]:
+    """Columns that describe a case before the decision, joined ones included."""
+    own = look.source.columns
+    brought = {n: c for s in look.spec.data for n, c in s.columns.items() if n in look.rows and n not in own}
+    usable = ("number", "integer", "boolean", "category")
+    return {
+        name: column
+        for name, column in (own | brought).items()
+        if name in look.rows and column.role == "feature" and column.known == "before" and column.type in usable
+    }
+
+
+def by_context(
+    look: Look, lever: Lever, logged: Coded, rows: NDArray[np.bool_], settings: Sequence[str]
+) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    """Where each setting was pulled: column -> value (numbers in fifths) -> setting -> `{"pulled", "allowed"}`.
+
+    `allowed` counts the rows in which the limits of the plan leave that setting open.
+    """
     import numpy as np
 
-    found: dict[str, dict[str, dict[str, int]]] = {}
-    for name, column in look.source.columns.items():
-        if column.role != "feature" or column.known != "before" or name not in look.rows.column_names:
+    open_rows = {setting: rows & allowed(look, lever, setting) for setting in settings}
+    pulled = {setting: rows & logged.having([setting]) for setting in settings}
+    found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
+    for name, column in context_columns(look).items():
+        context = in_fifths(look, name, column)
+        if context is None or not 1 < len(context.values) <= 20:
             continue
-        context = _context(look, name)
-        values = [str(value) for value in np.unique(context[rows])] if context is not None else []
-        if context is not None and 1 < len(values) <= 20:
-            found[name] = {
-                value: {s: int(np.sum(rows & (context == value) & (logged == s))) for s in settings} for value in values
-            }
+        top = len(context.values)
+        per = {
+            setting: [np.bincount(context.codes[chosen] + 1, minlength=top + 1)[1:] for chosen in (took, may)]
+            for setting, took, may in ((s, pulled[s], open_rows[s]) for s in settings)
+        }
+        found[name] = {
+            value: {s: {"pulled": int(per[s][0][k]), "allowed": int(per[s][1][k])} for s in settings}
+            for k, value in enumerate(context.values)
+        }
     return found
 
 
-def _context(look: Look, name: str) -> NDArray[np.str_] | None:
+def allowed(look: Look, lever: Lever, setting: Any) -> NDArray[np.bool_]:
+    """Rows in which the limits of a lever allow a setting, as far as they can be evaluated, `(n,)`."""
     import numpy as np
 
-    values = array(look.rows[name])
-    if values.dtype.kind == "U":
-        return np.where(values == "", "(missing)", values)
-    if values.dtype.kind == "b":
-        return np.where(values, "true", "false")
+    result = np.ones(look.rows.count, bool)
+    for limit in lever.limits:
+        value = value_of(look, limit, {lever.name: np.asarray(setting)})
+        if value is not None:
+            result &= np.broadcast_to(np.asarray(value, bool), (look.rows.count,))
+    return result
+
+
+def in_fifths(look: Look, name: str, column: Column) -> Coded | None:
+    """A column of few values as it is, numbers in fifths."""
+    import numpy as np
+
+    if column.type in ("category", "boolean"):
+        found = look.coded(name)
+        if (found.codes < 0).any():
+            return Coded(np.where(found.codes < 0, len(found.values), found.codes), [*found.values, MISSING])
+        return found
+    values = array(look.rows.column(name))
     finite = values[np.isfinite(values)]
-    if look.source.columns[name].type not in ("number", "integer") or not len(finite):
+    if not len(finite):
         return None
     edges = np.unique(np.quantile(finite, [0.2, 0.4, 0.6, 0.8]))
-    place = np.searchsorted(edges, values, side="right")
+    place = np.where(np.isfinite(values), np.searchsorted(edges, values, side="right"), -1)
     bounds = [-np.inf, *edges, np.inf]
-    names = np.array([f"{low:g} to {high:g}" for low, high in pairwise(bounds)])
-    return np.where(np.isfinite(values), names[np.minimum(place, len(edges))], "(missing)")
+    return Coded(place.astype(np.int32), [f"{low:g} to {high:g}" for low, high in pairwise(bounds)])
 
 
 def _contexts(
-    lever: Lever, look: Look, by: Mapping[str, Mapping[str, Mapping[str, int]]], settings: Sequence[str]
+    lever: Lever, by: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]], settings: Sequence[str]
 ) -> Iterator[Finding]:
-    """Contexts in which a setting that was pulled elsewhere never, or hardly ever, was."""
-    allowed = bool(lever.limits)
+    """Contexts in which a setting that was pulled elsewhere never, or hardly ever, was, though it was allowed."""
     never, few = [], []
     for column, values in by.items():
         for value, sizes in values.items():
-            total = sum(sizes.values())
             for setting in settings:
-                # Below the need, an empty cell may be chance: with 1 % of the pulls one expects none in 100 rows.
-                if total >= 100 and not sizes[setting]:
-                    never.append(f"{column} = {value}: {setting} (0 of {total:,})")
-                elif total >= 100 and sizes[setting] < max(5, 0.01 * total):
-                    few.append(f"{column} = {value}: {setting} ({sizes[setting]:,} of {total:,})")
+                # Among fewer rows an empty cell may be chance.
+                pulled, open_rows = sizes[setting]["pulled"], sizes[setting]["allowed"]
+                line = f"{column} = {value}: {setting} ({pulled:,} of {open_rows:,})"
+                if open_rows >= 50 and not pulled:
+                    never.append(line)
+                elif open_rows >= 100 and pulled < max(5, 0.01 * open_rows):
+                    few.append(line)
     for id, found, word in (("DA207", never, "never"), ("DA208", few, "hardly ever")):
         if found:
             yield Finding(
                 id,
-                "note" if allowed and word == "never" else "warn",
+                "warn",
                 f"levers.{lever.name}.history",
                 f"in {count(len(found), 'context')} a setting was {word} pulled: {some(found, 3)}.",
                 "What it does there is a guess: draw settings there, or forbid them with `limits`.",
@@ -258,7 +309,7 @@ def _range(
     import numpy as np
 
     where = f"levers.{lever.name}.history"
-    logged = array(look.rows[str(history.column)]).astype(float)[rows]
+    logged = array(look.rows.column(str(history.column))).astype(float)[rows]
     logged = logged[np.isfinite(logged)]
     if not len(logged) or logged.min() == logged.max():
         yield Finding(
@@ -307,7 +358,7 @@ def _places(
     import numpy as np
 
     where = f"levers.{lever.name}.history"
-    logged = array(look.rows[str(history.column)]).astype(float)[rows]
+    logged = array(look.rows.column(str(history.column))).astype(float)[rows]
     slots = lever.slots or int(np.nanmax(logged))
     sizes = {str(place): int(np.sum(logged == place)) for place in range(slots + 1)}
     never = [place for place, size in sizes.items() if not size]

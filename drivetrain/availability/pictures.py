@@ -42,19 +42,19 @@ def _readable(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
     if not broken:
         yield look.finding("DA401", "pass", f"{count(len(seen), 'picture')} can be read.")
         return
-    affected = [f"{name}: {seen[row].error}" for name, row in zip(look.names(broken), broken, strict=True)]
+    affected = [f"{name}: {seen[row].error}" for name, row in zip(look.own_names(broken), broken, strict=True)]
     yield look.finding(
         "DA401",
         "fail",
         f"{count(len(broken), 'picture')} of {len(seen):,} cannot be read.",
         "Fetch them again, or take them out.",
         affected=affected,
-        facts={"files": look.names(broken)},
+        facts={"files": look.own_names(broken)},
     )
 
 
 def _endings(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
-    paths = look.rows["path"].to_pylist()
+    paths = look.own.column("path").to_pylist()
     wrong = [row for row, p in enumerate(seen) if not p.error and p.wrong_ending(PurePosixPath(paths[row]).suffix)]
     if wrong:
         affected = [f"{paths[row]}: is {seen[row].format}" for row in wrong]
@@ -85,7 +85,7 @@ def _odd(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
             f"{count(len(rare), 'picture')} have unusual colours ({some(sorted({seen[row].mode for row in rare}))}; "
             f"most are {usual}).",
             "All are converted for training; check that they show the same kind of thing.",
-            affected=look.names(rare),
+            affected=look.own_names(rare),
             facts={"modes": dict(modes)},
         )
     shape = np.array([(seen[row].width, seen[row].height) for row in good], float)
@@ -100,9 +100,9 @@ def _odd(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
             "Look at them: thumbnails and strips often are no pictures of the thing.",
             affected=[
                 f"{name}: {seen[row].width} x {seen[row].height}"
-                for name, row in zip(look.names(rows), rows, strict=True)
+                for name, row in zip(look.own_names(rows), rows, strict=True)
             ],
-            facts={"files": look.names(rows)},
+            facts={"files": look.own_names(rows)},
         )
 
 
@@ -118,9 +118,11 @@ def _blank(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
             "warn",
             f"{count(len(dark), 'picture')} are blank, or too dark or bright to show anything.",
             "Look at them, and take out those that show nothing.",
-            affected=look.names(dark),
+            affected=look.own_names(dark),
             facts={
-                "brightness": {name: round(seen[row].mean, 1) for name, row in zip(look.names(dark), dark, strict=True)}
+                "brightness": {
+                    name: round(seen[row].mean, 1) for name, row in zip(look.own_names(dark), dark, strict=True)
+                }
             },
         )
 
@@ -134,7 +136,7 @@ def _copies(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
     if not len(again):
         yield look.finding("DA307", "pass", "no picture is there twice.")
         return
-    across = sides(look.split(), np.where(sizes[unit] > 1, unit, -1))
+    across = sides(look.own_parts, np.where(sizes[unit] > 1, unit, -1))
     groups = copies(look, unit, again)
     yield look.finding(
         "DA307",
@@ -143,7 +145,7 @@ def _copies(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
         + (f", {int(across.sum()):,} of them in several parts of the split." if across.any() else "."),
         "Take the copies out." + (" The test would reward remembering them." if across.any() else ""),
         affected=groups,
-        facts={"files": look.names(again), "across": look.names(np.flatnonzero(across))},
+        facts={"files": look.own_names(again), "across": look.own_names(np.flatnonzero(across))},
     )
     yield from conflicts(look, unit, again, "DA308", "exact copies")
 
@@ -153,15 +155,15 @@ def copies(look: Look, unit: NDArray[np.int64], rows: NDArray[np.int64]) -> list
     groups: dict[int, list[int]] = {}
     for row in rows:
         groups.setdefault(int(unit[row]), []).append(int(row))
-    return [" = ".join(look.names(group)) for group in groups.values()]
+    return [" = ".join(look.own_names(group)) for group in groups.values()]
 
 
 def conflicts(look: Look, unit: NDArray[np.int64], rows: NDArray[np.int64], id: str, what: str) -> Iterator[Finding]:
     """Copies that are labelled differently."""
     for outcome in look.source.outcomes:
-        if outcome not in look.rows.column_names:
+        if outcome not in look.own:
             continue
-        labels = look.rows[outcome].to_pylist()
+        labels = look.own.column(outcome).to_pylist()
         seen: dict[int, set[str]] = {}
         for row in rows:
             if labels[row] is not None:
@@ -174,8 +176,8 @@ def conflicts(look: Look, unit: NDArray[np.int64], rows: NDArray[np.int64], id: 
                 f"{count(len(wrong), 'picture')} are {what} with different labels.",
                 "At least one label of each is wrong: correct it.",
                 at=f"outcomes.{outcome}",
-                affected=[f"{name}: {labels[row]}" for name, row in zip(look.names(wrong), wrong, strict=True)],
-                facts={"files": look.names(wrong)},
+                affected=[f"{name}: {labels[row]}" for name, row in zip(look.own_names(wrong), wrong, strict=True)],
+                facts={"files": look.own_names(wrong)},
             )
 
 
@@ -186,10 +188,10 @@ def _names(look: Look) -> Iterator[Finding]:
     if not look.source.filename:
         return
     groups = list(re.compile(look.source.filename).groupindex)
-    groups = [group for group in groups if group in look.rows.column_names]
+    groups = [group for group in groups if group in look.own]
     if not groups:
         return
-    misfits = [row for row, value in enumerate(look.rows[groups[0]].to_pylist()) if value is None]
+    misfits = [row for row, value in enumerate(look.own.column(groups[0]).to_pylist()) if value is None]
     if misfits:
         yield look.finding(
             "DA407",
@@ -197,5 +199,5 @@ def _names(look: Look) -> Iterator[Finding]:
             f"{count(len(misfits), 'file')} have a name that `filename` does not fit; their {some(groups)} is missing.",
             "Rename them, or correct the pattern.",
             at="filename",
-            affected=look.names(misfits),
+            affected=look.own_names(misfits),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivetrain.source.fingerprint import SAMPLE, Fingerprint, fingerprint
-from drivetrain.source.join import ROW, joined
+from drivetrain.source.join import joined
 from drivetrain.source.locate import Files, locate, relative
 from drivetrain.source.read import table
 from drivetrain.source.split import SPLITS, names, split_of
@@ -40,7 +40,7 @@ def cases(spec: Spec, name: str | None = None) -> pa.Table:
     import pyarrow as pa
 
     source = spec.case_source if name is None else spec.source(name)
-    rows = joined(spec, source.name)
-    parts = split_of(spec, source.name)[np.asarray(rows[ROW])]
-    rows = rows.drop_columns([ROW])
-    return rows.append_column("split", names(parts)).append_column("case", pa.array(np.arange(rows.num_rows)))
+    rows, row = joined(spec, source.name)
+    parts = split_of(spec, source.name)[row]
+    table = rows.table()
+    return table.append_column("split", names(parts)).append_column("case", pa.array(np.arange(rows.count)))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
-_NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "-")
+NO_NUMBER = ("", "NA", "N/A", "na", "n/a", "nan", "NaN", "null", "NULL", "None", "none", "-")
 
 
 def convert(column: pa.ChunkedArray, to: str, where: str) -> pa.ChunkedArray:
@@ -81,7 +81,7 @@ def _number(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         stripped = pc.utf8_trim_whitespace(column)
-        empty = pc.is_in(pc.utf8_lower(stripped), value_set=pa.array(_NO_NUMBER))
+        empty = pc.is_in(pc.utf8_lower(stripped), value_set=pa.array([word.lower() for word in NO_NUMBER]))
         stripped = pc.if_else(empty, pa.scalar(None, stripped.type), stripped)
         try:
             return stripped.cast(pa.float64())
@@ -151,6 +151,25 @@ def _time(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
         return words.cast(pa.float64())
     except pa.ArrowInvalid as error:
         raise _unfit(words, "a time such as 2025-06-30 or 2025-06-30T14:05:00", where, _is_time) from error
+
+
+def misfits(column: pa.ChunkedArray, to: str) -> list[int]:
+    """Rows whose cell does not fit a type."""
+    fits = {"number": _is_number, "integer": _is_integer, "boolean": _is_truth, "binary": _is_truth, "time": _is_time}
+    test = fits.get(to)
+    if test is None:
+        return []
+    blank = {word.lower() for word in NO_NUMBER}
+    cells = text(column).to_pylist()
+    return [row for row, cell in enumerate(cells) if cell and cell.strip().lower() not in blank and not test(cell)]
+
+
+def _is_integer(value: str) -> bool:
+    return _is_number(value) and float(value) == int(float(value))
+
+
+def _is_truth(value: str) -> bool:
+    return value.strip().lower() in (*_TRUE, *_FALSE)
 
 
 def _is_number(value: str) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from drivetrain.errors import DataError
 from drivetrain.source.columns import join_keys
 from drivetrain.source.convert import text
-from drivetrain.source.read import missing, table
+from drivetrain.source.read import missing, open_rows
+from drivetrain.source.rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,42 +18,41 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
     from drivetrain.spec.data import Join, Source
 
-ROW = "__row"
-"""Row of the source's own table that a joined row came from."""
 
-
-def joined(spec: Spec, name: str, above: tuple[str, ...] = ()) -> pa.Table:
-    """A source with the columns of its joins, and the column `__row`.
+def joined(spec: Spec, name: str, above: tuple[str, ...] = ()) -> tuple[Rows, NDArray[np.int64]]:
+    """A source with the columns of its joins.
 
     A left join keeps rows without a match, with nulls; an inner join drops them. Several matches give several rows, in
     the order of the other source; `as_of` takes the latest one strictly before. Empty keys match nothing. Of two
     columns with the same name, the one of the source itself stays.
 
+    Returns:
+        The joined rows, and for each the row of the source's own table that it came from, `(n,)`.
+
     Raises:
         DataError: A source cannot be read, a key is missing, or joins form a ring.
     """
     import numpy as np
-    import pyarrow as pa
 
     if name in above:
         raise DataError(
             f"joins form a ring: {' -> '.join([*above, name])}.", "Take one of the joins out.", f"data.{name}.join"
         )
     source = spec.source(name)
-    rows = table(spec, name)
-    rows = rows.append_column(ROW, pa.array(np.arange(rows.num_rows)))
+    rows = open_rows(spec, name)
+    row = np.arange(rows.count)
     for place, join in enumerate(source.join):
         where = f"data.{name}.join[{place}]"
         if join.data is None or join.on is None:
             raise DataError("does not say which source and which column.", "Give `data` and `on`.", where)
-        there = joined(spec, join.data, (*above, name)).drop_columns([ROW])
-        rows = _add(rows, there, source, join, spec.source(join.data), where)
-    return rows
+        there, _ = joined(spec, join.data, (*above, name))
+        left, right = _matches(rows, there, source, join, spec.source(join.data), where)
+        rows = _beside(rows, there, left, right)
+        row = row[left]
+    return rows, row
 
 
-def key_codes(
-    here: pa.Table, there: pa.Table, keys: dict[str, str], where: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def key_codes(here: Rows, there: Rows, keys: dict[str, str], where: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Equal numbers for equal keys on both sides; -1 where a key is empty.
 
     Args:
@@ -68,44 +68,60 @@ def key_codes(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    count = here.num_rows
-    codes = np.zeros(count + there.num_rows, np.int64)
+    codes = np.zeros(here.count + there.count, np.int64)
     empty = np.zeros(len(codes), bool)
     for mine, theirs in keys.items():
         for side, column in ((here, mine), (there, theirs)):
-            if column not in side.column_names:
-                raise missing(column, side.column_names, where)
-        both = pa.chunked_array([*text(here[mine]).chunks, *text(there[theirs]).chunks], pa.string())
-        part = pc.dictionary_encode(both).combine_chunks()
-        part = part.chunk(0) if isinstance(part, pa.ChunkedArray) else part
+            if column not in side:
+                raise missing(column, side.names, where)
+        chunks = [*text(here.column(mine)).chunks, *text(there.column(theirs)).chunks]
+        part = encoded(pa.chunked_array(chunks, pa.string()))
         empty |= np.asarray(pc.is_null(part.indices))
         number = np.asarray(pc.fill_null(part.indices, 0), np.int64)
         _, codes = np.unique(codes * (len(part.dictionary) + 1) + number, return_inverse=True)
     codes = np.where(empty, -1, codes)
-    return codes[:count], codes[count:]
+    return codes[: here.count], codes[here.count :]
 
 
-def _add(here: pa.Table, there: pa.Table, source: Source, join: Join, other: Source, where: str) -> pa.Table:
-    import numpy as np
+def encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """A column as numbers and the values that they stand for."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    keys = join_keys(join)
-    mine, theirs = key_codes(here, there, keys, where)
+    part = pc.dictionary_encode(column).combine_chunks()
+    return part.chunk(0) if isinstance(part, pa.ChunkedArray) else part
+
+
+def _matches(
+    here: Rows, there: Rows, source: Source, join: Join, other: Source, where: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows here and there that stand together, `(k,)` each; there -1 for a row that a left join keeps alone."""
+    import numpy as np
+
+    mine, theirs = key_codes(here, there, join_keys(join), where)
     if join.as_of:
         left, right = _latest(here, there, mine, theirs, source, join, other, where)
     else:
         left, right = all_matches(mine, theirs)
     if join.how == "left":
-        alone = np.setdiff1d(np.arange(here.num_rows), left)
+        alone = np.setdiff1d(np.arange(here.count), left)
         order = np.argsort(np.concatenate([left, alone]), kind="stable")
         left = np.concatenate([left, alone])[order]
         right = np.concatenate([right, np.full(len(alone), -1)])[order]
-    take = pa.array(right, mask=right < 0)
-    result = here.take(pa.array(left))
-    for name in there.column_names:
-        if name not in result.column_names:
-            result = result.append_column(name, there[name].take(take))
-    return result
+    return left, right
+
+
+def _beside(here: Rows, there: Rows, left: NDArray[np.int64], right: NDArray[np.int64]) -> Rows:
+    """Rows of both sides beside each other."""
+    import numpy as np
+    import pyarrow as pa
+
+    readers = {name: here.reader(name) for name in here.names}
+    files = here.files
+    if len(left) != here.count or not np.array_equal(left, np.arange(here.count)):
+        readers, files = here.taken(pa.array(left), here.names), ()
+    brought = [name for name in there.names if name not in here]
+    return Rows(len(left), readers | there.taken(pa.array(right, mask=right < 0), brought), files)
 
 
 def all_matches(mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -122,8 +138,8 @@ def all_matches(mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[NDA
 
 
 def _latest(
-    here: pa.Table,
-    there: pa.Table,
+    here: Rows,
+    there: Rows,
     mine: NDArray[np.int64],
     theirs: NDArray[np.int64],
     source: Source,
@@ -157,18 +173,18 @@ def _latest(
 
 
 def _times(
-    here: pa.Table, there: pa.Table, source: Source, join: Join, other: Source, where: str
+    here: Rows, there: Rows, source: Source, join: Join, other: Source, where: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both times in seconds; `as_of` names the column on either side, the other side uses its `time`."""
     name = str(join.as_of)
-    mine = name if name in here.column_names else source.time
-    theirs = name if name in there.column_names else other.time
-    if name not in here.column_names and name not in there.column_names:
-        raise missing(name, [*here.column_names, *there.column_names], f"{where}.as_of")
+    mine = name if name in here else source.time
+    theirs = name if name in there else other.time
+    if name not in here and name not in there:
+        raise missing(name, [*here.names, *there.names], f"{where}.as_of")
     for side, column in ((source, mine), (other, theirs)):
         if column is None:
             raise DataError(f"`{side.name}` has no `time` to compare with.", "Name its time column.", f"{where}.as_of")
-    return in_seconds(here[mine]), in_seconds(there[theirs])
+    return in_seconds(here.column(str(mine))), in_seconds(there.column(str(theirs)))
 
 
 def in_seconds(column: pa.ChunkedArray) -> NDArray[np.float64]:

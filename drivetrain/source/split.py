@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from drivetrain.errors import DataError
 from drivetrain.source.columns import case_name, join_keys
 from drivetrain.source.convert import text
-from drivetrain.source.join import ROW, in_seconds, joined, key_codes
-from drivetrain.source.read import missing, table
+from drivetrain.source.join import encoded, in_seconds, joined, key_codes
+from drivetrain.source.read import missing, open_rows
+from drivetrain.source.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def _followed(spec: Spec, name: str, toward: str) -> NDArray[np.int64]:
     import numpy as np
 
     parts = split_of(spec, toward)
-    mine, theirs = table(spec, name), table(spec, toward)
+    mine, theirs = open_rows(spec, name), open_rows(spec, toward)
     join, keys = _tie(spec.source(name), spec.source(toward))
     my_code, their_code = key_codes(mine, theirs, keys, join)
     top = int(max(my_code.max(initial=-1), their_code.max(initial=-1))) + 1
@@ -97,29 +98,30 @@ def _own(spec: Spec, source: Source) -> NDArray[np.int64]:
     import numpy as np
     import pyarrow as pa
 
-    base = table(spec, source.name)
-    rows = joined(spec, source.name)
-    _, first = np.unique(np.asarray(rows[ROW]), return_index=True)
-    once = rows.take(pa.array(first))
-    parts = np.full(base.num_rows, -1, np.int64)
-    parts[np.asarray(once[ROW])] = _drawn(source, once)
+    rows, row = joined(spec, source.name)
+    own = open_rows(spec, source.name).count
+    if np.array_equal(row, np.arange(own)):
+        return _drawn(source, rows, row)
+    once, first = np.unique(row, return_index=True)
+    parts = np.full(own, -1, np.int64)
+    parts[once] = _drawn(source, Rows(len(once), rows.taken(pa.array(first), rows.names)), once)
     return parts
 
 
-def _drawn(source: Source, rows: pa.Table) -> NDArray[np.int64]:
+def _drawn(source: Source, rows: Rows, row: NDArray[np.int64]) -> NDArray[np.int64]:
     import numpy as np
 
     split, where = source.split, f"data.{source.name}.split"
-    parts = np.zeros(rows.num_rows, np.int64)
+    parts = np.zeros(rows.count, np.int64)
     if split.column:
         parts = _written(rows, split.column, where)
-    held = np.zeros(rows.num_rows, bool)
+    held = np.zeros(rows.count, bool)
     for column, values in split.hold_out.items():
         held |= _is_one_of(_column(rows, column, where), values)
     free = np.flatnonzero(~held)
     if not split.column:
         by = split.by or ("entity" if source.entity else "random")
-        order = _by_time(source, rows, where) if by == "time" else _by_lot(source, rows, by, where)
+        order = _by_time(source, rows, where) if by == "time" else _by_lot(source, rows, row, by, where)
         parts[free] = _cut(order[free], split.test, split.validation)
     parts[held] = SPLITS.index("hold_out")
     return parts
@@ -149,13 +151,13 @@ def _nearest(ends: NDArray[np.int64], wanted: float, after: int, some: bool) -> 
     return min(max(place, after + 1), len(ends) - 2) if some and len(ends) - 2 > after else place
 
 
-def _column(rows: pa.Table, name: str, where: str) -> pa.ChunkedArray:
-    if name not in rows.column_names:
-        raise missing(name, rows.column_names, where)
-    return rows[name]
+def _column(rows: Rows, name: str, where: str) -> pa.ChunkedArray:
+    if name not in rows:
+        raise missing(name, rows.names, where)
+    return rows.column(name)
 
 
-def _written(rows: pa.Table, name: str, where: str) -> NDArray[np.int64]:
+def _written(rows: Rows, name: str, where: str) -> NDArray[np.int64]:
     import numpy as np
 
     written = text(_column(rows, name, where)).to_pylist()
@@ -179,7 +181,7 @@ def _is_one_of(column: pa.ChunkedArray, values: Sequence[str | float | bool]) ->
     return np.asarray(pc.fill_null(pc.is_in(text(column), value_set=pa.array(words, pa.string())), False))
 
 
-def _by_time(source: Source, rows: pa.Table, where: str) -> NDArray[np.int64]:
+def _by_time(source: Source, rows: Rows, where: str) -> NDArray[np.int64]:
     """Rank of each row by time, the latest first; rows of one instant share a rank."""
     import numpy as np
 
@@ -196,29 +198,25 @@ def _by_time(source: Source, rows: pa.Table, where: str) -> NDArray[np.int64]:
     return np.asarray(np.unique(-time, return_inverse=True)[1], np.int64)
 
 
-def _by_lot(source: Source, rows: pa.Table, by: str, where: str) -> NDArray[np.int64]:
+def _by_lot(source: Source, rows: Rows, row: NDArray[np.int64], by: str, where: str) -> NDArray[np.int64]:
     """Rank of each row by lot.
 
     The lot of a file or an entity is drawn from its name, not from its place, so that most rows keep their part when
     data are added. Rows of a table have only their place.
     """
     import numpy as np
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     seed = source.split.seed
     name = {"random": "path", "entity": source.entity}.get(by, by)
     if name is None:
         raise DataError("splits by entity, but names none.", "Name the column under `entity`.", where)
-    if by == "random" and name not in rows.column_names:
-        return np.argsort(np.argsort(_scrambled(np.asarray(rows[ROW]), seed), kind="stable"), kind="stable")
-    encoded = pc.dictionary_encode(text(_column(rows, name, where))).combine_chunks()
-    encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-    lots = np.array([_lot(value, seed) for value in encoded.dictionary.to_pylist()], np.uint64)
-    alone = _scrambled(np.asarray(rows[ROW]), seed)
-    codes = np.asarray(pc.fill_null(encoded.indices, -1), np.int64)
-    if not len(lots):
-        lots = np.zeros(1, np.uint64)
+    alone = _scrambled(row, seed)
+    if by == "random" and (name not in rows or rows.files):
+        return np.asarray(np.unique(alone, return_inverse=True)[1], np.int64)
+    keys = encoded(text(_column(rows, name, where)))
+    lots = np.array([_lot(value, seed) for value in keys.dictionary.to_pylist()] or [0], np.uint64)
+    codes = np.asarray(pc.fill_null(keys.indices, -1), np.int64)
     return np.asarray(np.unique(np.where(codes < 0, alone, lots[codes]), return_inverse=True)[1], np.int64)
 
 

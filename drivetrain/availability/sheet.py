@@ -1,0 +1,354 @@
+"""Columns one after the other: each is read once, looked at from all sides, and let go."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.availability.look import Coded, Look, array, coded, count, some
+from drivetrain.availability.skill import skill
+from drivetrain.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from drivetrain.findings import Finding
+    from drivetrain.spec.data import Column
+
+SURE = 0.95
+"""A column that alone explains this share of the label hardly is a fact known before."""
+SUSPECT = 0.9
+FAR = 5.0
+"""Quartile ranges from the median beyond which a number is looked at as a mistake."""
+SAMPLE = 200_000
+
+
+class Sheet:
+    """Everything about columns: `findings` walks through them, `copies` then knows which rows are alike."""
+
+    def __init__(self, look: Look) -> None:
+        import numpy as np
+
+        self.look = look
+        self.mixed = np.zeros(look.own.count, np.uint64)
+        self.telling = False
+        self.best: dict[str, tuple[str, float]] = {}
+        self.labels = {name: look.rows.column(name) for name in look.source.outcomes if name in look.rows}
+
+    def findings(self) -> Iterator[Finding]:
+        """What each column has to say."""
+        look = self.look
+        built_in = {"path", "folder", "stem", "suffix", "image", "audio", "series"}
+        for name in look.own.names:
+            if look.source.kind not in ("table", "ratings") and name in built_in | {"text"}:
+                continue
+            try:
+                values = look.own.column(name)
+            except DataError as error:
+                yield from self._misfit(name, error)
+                continue
+            self._mix(values)
+            if name not in look.source.outcomes:
+                yield from self._column(name, values)
+        for name, declared in self._brought().items():
+            yield from self._leak(name, declared, look.rows.column(name))
+        yield from self._nothing_leaks()
+        if look.source.kind in ("table", "ratings"):
+            yield from self._copies()
+
+    def _column(self, name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
+        import pyarrow as pa
+
+        declared = self.look.source.columns.get(name)
+        if declared is None:
+            return
+        at = f"columns.{name}"
+        if values.null_count == len(values):
+            yield self.look.finding("DA502", "warn", "is empty in all rows.", "Fill it in, or take it out.", at=at)
+            return
+        if values.null_count > 0.5 * len(values) and declared.known == "before":
+            share = values.null_count / len(values)
+            yield self.look.finding("DA508", "note", f"is empty in {share:.0%} of the rows.", at=at)
+        if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
+            yield from self._numbers(name, declared, array(values))
+        elif pa.types.is_string(values.type) and declared.type == "category":
+            yield from self._categories(name, declared, coded(values))
+        elif pa.types.is_boolean(values.type) and len(set(coded(values).values)) < 2:
+            yield self.look.finding("DA502", "warn", "is the same in all rows.", "It says nothing; take it out.", at=at)
+        yield from self._leak(name, declared, values if self._one_to_one() else self.look.rows.column(name))
+
+    def _one_to_one(self) -> bool:
+        return self.look.rows.count == self.look.own.count
+
+    def _misfit(self, name: str, error: DataError) -> Iterator[Finding]:
+        """A column with cells that do not fit the declared type: every one of them is named."""
+        from drivetrain.source.convert import misfits
+        from drivetrain.source.read import raw_column
+
+        values, kind = raw_column(self.look.spec, self.look.source.name, name)
+        rows = misfits(values, kind)
+        yield self.look.finding(
+            "DA501",
+            "fail",
+            f"{count(len(rows), 'cell')} do not fit the type `{kind}`; the first: {error.what}",
+            error.advice,
+            at=f"columns.{name}" if name in self.look.source.columns else name,
+            affected=self.look.own_names(rows),
+            facts={"rows": len(rows)},
+        )
+
+    def _numbers(self, name: str, declared: Column, numbers: NDArray[Any]) -> Iterator[Finding]:
+        import numpy as np
+
+        at = f"columns.{name}"
+        low, high = declared.minimum, declared.maximum
+        finite = numbers[np.isfinite(numbers)]
+        if not len(finite):
+            return
+        if finite.min() == finite.max():
+            yield self.look.finding(
+                "DA502", "warn", f"is the same in all rows ({finite[0]:g}).", "It says nothing; take it out.", at=at
+            )
+            return
+        outside = np.zeros(len(numbers), bool)
+        if low is not None or high is not None:
+            outside = (numbers < (-np.inf if low is None else low)) | (numbers > (np.inf if high is None else high))
+        if outside.any():
+            rows = np.flatnonzero(outside)
+            yield self.look.finding(
+                "DA128",
+                "warn",
+                f"{count(len(rows), 'row')} lie outside of what the plan allows"
+                f" ({'' if low is None else f'at least {low:g}'}{' and ' if None not in (low, high) else ''}"
+                f"{'' if high is None else f'at most {high:g}'}).",
+                "Correct the values, or the limits.",
+                at=at,
+                affected=self.look.own_names(rows),
+                facts={"rows": len(rows)},
+            )
+        far = np.flatnonzero(_far(numbers) & ~outside)
+        if len(far):
+            shown = [f"{value:g}" for value in np.unique(numbers[far])]
+            codes = len(shown) <= 3 and len(far) >= 5
+            yield self.look.finding(
+                "DA504",
+                "warn" if codes or len(far) <= 0.01 * len(numbers) else "note",
+                f"{count(len(far), 'row')} lie far from all others: {some(shown, 3)}.",
+                "Is that a code for `not known`? Then empty the cells." if codes else "Look at them; correct mistakes.",
+                at=at,
+                affected=self.look.own_names(far),
+                facts={"rows": len(far), "values": shown[:50]},
+            )
+
+    def _categories(self, name: str, declared: Column, values: Coded) -> Iterator[Finding]:
+        import numpy as np
+
+        at = f"columns.{name}"
+        if len(values.values) < 2 and not (values.codes < 0).any():
+            yield self.look.finding(
+                "DA502", "warn", f"is `{values.values[0]}` in all rows.", "It says nothing; take it out.", at=at
+            )
+        alike: dict[str, list[str]] = defaultdict(list)
+        for value in values.values:
+            alike[_spelled(value)].append(value)
+        mixed = [sorted(group) for group in alike.values() if len(group) > 1]
+        if mixed:
+            sizes = values.sizes()
+            rare = [value for group in mixed for value in sorted(group, key=lambda v: -sizes[v])[1:]]
+            rows = np.flatnonzero(values.having(rare))
+            yield self.look.finding(
+                "DA503",
+                "warn",
+                f"writes the same in several ways: {'; '.join(' = '.join(map(repr, group)) for group in mixed[:3])}.",
+                "Agree on one way of writing: a model takes each for a thing of its own.",
+                at=at,
+                affected=[" = ".join(map(repr, group)) for group in mixed] + self.look.own_names(rows),
+                facts={"variants": mixed, "rows": len(rows)},
+            )
+        if declared.values:
+            strange = [value for value in sorted(values.values) if value not in declared.values]
+            absent = [value for value in declared.values if value not in values.values]
+            if strange:
+                rows = np.flatnonzero(values.having(strange))
+                yield self.look.finding(
+                    "DA127",
+                    "warn",
+                    f"has {some(strange)} ({count(len(rows), 'row')}), which the plan does not name.",
+                    "Correct the values, or add them to `values`.",
+                    at=at,
+                    affected=self.look.own_names(rows),
+                    facts={"values": strange},
+                )
+            if absent:
+                yield self.look.finding(
+                    "DA129", "warn", f"never is {some(absent)}.", "Collect such rows.", at=at, affected=absent
+                )
+        elif len(values.values) > 50 and len(values.values) > 0.5 * len(values.codes):
+            yield self.look.finding(
+                "DA510",
+                "note",
+                f"has {count(len(values.values), 'different value')} in {count(len(values.codes), 'row')}.",
+                "Hardly a category: declare it as `id` or `text`.",
+                at=at,
+            )
+
+    def _leak(self, name: str, declared: Column, values: pa.ChunkedArray) -> Iterator[Finding]:
+        """Whether the label can be read off this column."""
+        usable = declared.role == "feature" and declared.known == "before" and declared.use == "both"
+        if not usable or declared.type in ("text", "path", "image", "audio"):
+            return
+        seen = None
+        for outcome, label in self.labels.items():
+            seen = array(_thinned(values)) if seen is None else seen
+            score = skill(seen, _thinned(label))
+            if score > self.best.get(outcome, ("", -1.0))[1]:
+                self.best[outcome] = (name, score)
+            if score >= SUSPECT:
+                yield self.look.finding(
+                    "DA306",
+                    "fail" if score >= SURE else "warn",
+                    f"alone explains {score:.1%} of `{outcome}`.",
+                    "Find out when it is written down; if that is after the outcome, write `known: after`."
+                    if score >= SURE
+                    else "Make sure that it is known before the decision.",
+                    at=f"columns.{name}",
+                    affected=[name],
+                    facts={"outcome": outcome, "skill": score},
+                )
+
+    def _brought(self) -> dict[str, Column]:
+        """Columns that joins bring."""
+        found: dict[str, Column] = {}
+        for source in self.look.spec.data:
+            for name, declared in source.columns.items():
+                if source is not self.look.source and name in self.look.rows and name not in self.look.own:
+                    found.setdefault(name, declared)
+        return found
+
+    def _nothing_leaks(self) -> Iterator[Finding]:
+        for outcome, (name, score) in self.best.items():
+            if score < SUSPECT:
+                yield self.look.finding(
+                    "DA306",
+                    "pass",
+                    f"no single column gives `{outcome}` away; the best, `{name}`, explains {score:.0%}.",
+                    at=f"outcomes.{outcome}",
+                    facts={"best": name, "skill": score},
+                )
+
+    def _mix(self, values: pa.ChunkedArray) -> None:
+        """Fold a column into a number for each row, so that equal numbers mean equal rows."""
+        import numpy as np
+        import pyarrow as pa
+
+        if pa.types.is_floating(values.type):
+            bits = np.ascontiguousarray(array(values)).view(np.uint64)
+            self.telling = self.telling or _mostly_different(bits)
+        elif pa.types.is_integer(values.type) or pa.types.is_timestamp(values.type):
+            bits = np.asarray(values.cast(pa.int64()).fill_null(-(2**62)).to_numpy(), np.int64).view(np.uint64)
+            self.telling = self.telling or _mostly_different(bits)
+        else:
+            found = coded(values)
+            bits = found.codes.astype(np.int64).view(np.uint64)
+            self.telling = self.telling or len(found.values) > 0.5 * len(bits)
+        with np.errstate(over="ignore"):
+            self.mixed = (self.mixed ^ (bits + np.uint64(2))) * np.uint64(0x9E3779B97F4A7C15)
+            self.mixed ^= self.mixed >> np.uint64(29)
+
+    def _copies(self) -> Iterator[Finding]:
+        import numpy as np
+
+        from drivetrain.availability.leaks import sides
+
+        order = np.argsort(self.mixed, kind="stable")
+        same = np.diff(self.mixed[order]) == 0
+        if not same.any():
+            yield self.look.finding("DA307", "pass", "no row is there twice.")
+            return
+        again = np.zeros(len(order), bool)
+        again[order[1:][same]] = True
+        again[order[:-1][same]] = True
+        unit = np.full(len(order), -1, np.int64)
+        unit[order] = np.cumsum(np.concatenate([[True], ~same])) - 1
+        rows = np.flatnonzero(again)
+        if not self.telling:
+            yield self.look.finding(
+                "DA307",
+                "note",
+                f"{count(len(rows), 'row')} are like another one; columns this coarse cannot tell copies apart.",
+                "Name an `entity` or `time`, if there is one.",
+            )
+            return
+        across = np.flatnonzero(sides(self.look.own_parts, np.where(again, unit, -1)))
+        facts = {"rows": len(rows), "across": len(across)}
+        if len(across):
+            yield self.look.finding(
+                "DA307",
+                "fail",
+                f"{count(len(across), 'row')} are there again in another part of the split, copied whole.",
+                "Take the copies out: the test would reward remembering them.",
+                affected=self.look.own_names(rows),
+                facts=facts,
+            )
+        else:
+            yield self.look.finding(
+                "DA307",
+                "warn",
+                f"{count(len(rows), 'row')} are there more than once, within one part of the split.",
+                "Take the copies out: they count double.",
+                affected=self.look.own_names(rows),
+                facts=facts,
+            )
+
+
+def _thinned(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Evenly spread rows of a long column: what one column explains is known to a hundredth with far fewer."""
+    import numpy as np
+    import pyarrow as pa
+
+    if len(values) <= SAMPLE:
+        return values
+    # Steps of one length would follow any rhythm in the file; a low-discrepancy sequence does not.
+    places = (np.arange(SAMPLE) * 0.6180339887498949 % 1 * len(values)).astype(np.int64)
+    return values.take(pa.array(np.sort(places)))
+
+
+def _mostly_different(bits: NDArray[np.uint64]) -> bool:
+    import numpy as np
+
+    few = bits[:: len(bits) // 20_000 + 1]
+    return len(np.unique(few)) > 0.5 * len(few)
+
+
+def _far(numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Numbers far from all others, `(n,)`; a long tail of positive numbers is judged by its logarithm as well."""
+    import numpy as np
+
+    few = numbers[:: len(numbers) // SAMPLE + 1]
+    few = few[np.isfinite(few)]
+    if len(few) < 20:
+        return np.zeros(len(numbers), bool)
+    low, middle, high = np.quantile(few, [0.25, 0.5, 0.75])
+    if low == high:
+        return np.zeros(len(numbers), bool)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        far = np.abs(numbers - middle) > FAR * (high - low)
+        if far.any() and low > 0:
+            ratio = np.log(high / low) or np.inf
+            positive = numbers > 0
+            far &= ~positive | (np.abs(np.log(np.where(positive, numbers, 1) / middle)) > FAR * ratio)
+    found: NDArray[np.bool_] = far & np.isfinite(numbers)
+    return found
+
+
+def _spelled(value: str) -> str:
+    """A category as one would say it: without case, accents, spaces and marks."""
+    plain = unicodedata.normalize("NFKD", value).casefold()
+    kept = re.sub(r"[\s_\-./]+", "", "".join(c for c in plain if not unicodedata.combining(c)))
+    return kept or value

@@ -1,0 +1,261 @@
+"""Files of rows: CSV and Parquet, several of them as one table."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.errors import DataError
+from drivetrain.source.convert import NO_NUMBER, convert, text
+from drivetrain.source.locate import suffix
+from drivetrain.source.rows import Reader, Rows, of_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+IN_MEMORY = 64 * 1024 * 1024
+"""Bytes of a CSV file up to which its columns are kept in memory; those of a larger one wait on disk."""
+_PARQUET = (".parquet", ".pq")
+
+
+def read(paths: Sequence[Path], wheres: Sequence[str], wanted: Mapping[str, str]) -> Rows:
+    """Rows of several files, in their order.
+
+    Args:
+        paths: CSV or Parquet files.
+        wheres: The files as messages name them.
+        wanted: Column -> type that the plan gives it; columns that are not wanted are not read.
+
+    Returns:
+        Raw columns: as Parquet has them, and of CSV numbers, times and truth values in their type where every cell
+        fits, else text.
+
+    Raises:
+        DataError: A file cannot be read, or lacks a column that the first one has.
+    """
+    parts = [
+        (_parquet if suffix(path) in _PARQUET else _csv)(path, where, wanted)
+        for path, where in zip(paths, wheres, strict=True)
+    ]
+    files = [(where, part.count) for where, part in zip(wheres, parts, strict=True)]
+    count = sum(part.count for part in parts)
+    if len(parts) == 1:
+        return Rows(count, {name: parts[0].reader(name) for name in parts[0].names}, files)
+    for part, where in zip(parts, wheres, strict=True):
+        lacking = [name for name in parts[0].names if name not in part]
+        if lacking:
+            raise missing(lacking[0], part.names, where)
+    return Rows(count, {name: _together(parts, name, wanted.get(name, "")) for name in parts[0].names}, files)
+
+
+def missing(name: str, there: Sequence[str], where: str) -> DataError:
+    """The error for a column that the plan names and the files lack."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, there, 1)
+    known = ", ".join(there[:20]) + (" …" if len(there) > 20 else "")
+    return DataError(
+        f"there is no column `{name}`.", f"Did you mean `{near[0]}`?" if near else f"The files have: {known}.", where
+    )
+
+
+def columns_of(path: Path, where: str) -> list[str]:
+    """Names of the columns of a CSV or Parquet file, in its order.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if suffix(path) not in _PARQUET:
+        return header(path, where)[1]
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable("Parquet", error, where) from error
+
+
+def _together(parts: Sequence[Rows], name: str, kind: str) -> Reader:
+    def reader() -> Any:
+        """One column of several files; where files disagree about its type, each is converted by itself."""
+        import pyarrow as pa
+
+        columns = [part.column(name) for part in parts]
+        kinds = {column.type for column in columns if not pa.types.is_null(column.type)}
+        if len(kinds) > 1:
+            files = [f"column `{name}`"] * len(columns)
+            try:
+                columns = [convert(c, kind, w) for c, w in zip(columns, files, strict=True)] if kind else columns
+            except DataError:
+                columns = [text(column) for column in columns]
+            if not kind:
+                columns = [text(column) for column in columns]
+            kinds = {column.type for column in columns}
+        target = kinds.pop() if kinds else columns[0].type
+        return pa.chunked_array([chunk for column in columns for chunk in column.cast(target).chunks], target)
+
+    return reader
+
+
+def _parquet(path: Path, where: str, wanted: Mapping[str, str]) -> Rows:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path, memory_map=False)
+        names = [name for name in file.schema_arrow.names if name in wanted]
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable("Parquet", error, where) from error
+
+    def reader(name: str) -> Reader:
+        def column() -> Any:
+            try:
+                return file.read([name])[name]
+            except (pa.ArrowException, OSError) as error:
+                raise _unreadable("Parquet", error, where) from error
+
+        return column
+
+    return Rows(file.metadata.num_rows, {name: reader(name) for name in names})
+
+
+def _csv(path: Path, where: str, wanted: Mapping[str, str]) -> Rows:
+    delimiter, there = header(path, where)
+    names = [name for name in there if name in wanted]
+    types = {name: wanted[name] for name in names}
+    status = path.stat()
+    key = (str(path), where, delimiter, tuple(there), tuple(types.items()), status.st_mtime_ns, status.st_size)
+    if status.st_size <= IN_MEMORY:
+        return of_table(_parsed(*key))
+    return _spooled(*key)
+
+
+def _parsed(path: str, where: str, delimiter: str, there: Any, types: Any, modified: int, size: int) -> pa.Table:
+    return _batches(Path(path), where, delimiter, there, dict(types), spool=None)
+
+
+@lru_cache(maxsize=2)
+def _spooled(path: str, where: str, delimiter: str, there: Any, types: Any, modified: int, size: int) -> Rows:
+    """Columns of a large CSV file, parsed once into a file that Python deletes when it is no longer needed."""
+    import pyarrow as pa
+
+    spool = tempfile.NamedTemporaryFile(prefix="drivetrain-", suffix=".arrow")  # noqa: SIM115 - lives as long as Rows
+    _batches(Path(path), where, delimiter, there, dict(types), spool=spool.name)
+    with pa.ipc.open_file(spool.name) as file:
+        count = sum(file.get_batch(number).num_rows for number in range(file.num_record_batches))
+
+    def reader(place: int) -> Reader:
+        def column() -> Any:
+            # The spool must outlive its readers.
+            options = pa.ipc.IpcReadOptions(included_fields=[place])
+            with pa.ipc.open_file(spool.name, options=options) as file:
+                return file.read_all().column(0)
+
+        return column
+
+    return Rows(count, {name: reader(place) for place, (name, _) in enumerate(types)})
+
+
+def _batches(
+    path: Path, where: str, delimiter: str, there: Sequence[str], types: dict[str, str], *, spool: str | None
+) -> Any:
+    """Parse a CSV file, to a table or to a spool: in the plan's types, or all as text when a cell does not fit."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    arrow = {
+        "number": pa.float64(),
+        "integer": pa.int64(),
+        "boolean": pa.bool_(),
+        "binary": pa.bool_(),
+        "time": pa.timestamp("us"),
+    }
+    fast = {name: arrow.get(kind, pa.string()) for name, kind in types.items()}
+    for kinds in (fast, dict.fromkeys(types, pa.string())):
+        convert_options = csv.ConvertOptions(
+            include_columns=list(types),
+            column_types=kinds,
+            null_values=list(NO_NUMBER),
+            strings_can_be_null=False,
+            true_values=["true", "True", "TRUE", "t", "1", "yes"],
+            false_values=["false", "False", "FALSE", "f", "0", "no"],
+            timestamp_parsers=[csv.ISO8601],
+        )
+        parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        try:
+            with pa.input_stream(str(path)) as stream:
+                reader = csv.open_csv(
+                    stream,
+                    read_options=csv.ReadOptions(block_size=4 << 20),
+                    parse_options=parse,
+                    convert_options=convert_options,
+                )
+                if spool is None:
+                    return _emptied(reader.read_all())
+                schema = reader.schema
+                with pa.OSFile(spool, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+                    for batch in reader:
+                        writer.write_table(_emptied(pa.table(batch)))
+                return None
+        except pa.ArrowInvalid as error:
+            if kinds is fast and "conversion error" in str(error):
+                continue
+            raise _unreadable("CSV", error, where) from error
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable("CSV", error, where) from error
+    raise AssertionError("text takes any cell")
+
+
+def _emptied(table: pa.Table) -> pa.Table:
+    """Empty text cells as nulls, as numbers already have them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            column = table.column(place)
+            empty = pc.equal(column, "")
+            if pc.any(empty).as_py():
+                table = table.set_column(place, field, pc.if_else(empty, pa.scalar(None, pa.string()), column))
+    return table
+
+
+def header(path: Path, where: str) -> tuple[str, list[str]]:
+    """The delimiter and the column names of a CSV file, from its first line.
+
+    Raises:
+        DataError: The file cannot be read, is empty, or has two columns of one name.
+    """
+    import csv as lines
+
+    import pyarrow as pa
+
+    try:
+        with pa.input_stream(str(path)) as stream:
+            head = stream.read(1 << 16)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable("CSV", error, where) from error
+    if not head.strip():
+        raise DataError("is empty.", "Write the file again.", where)
+    first = head.decode("utf-8-sig", errors="replace").splitlines()[0]
+    unquoted = re.sub(r'"[^"]*"', "", first)
+    delimiter = max(",;\t|", key=unquoted.count)
+    names = next(lines.reader([first], delimiter=delimiter))
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"has the column `{twice[0]}` twice.", "Give each column a name of its own.", where)
+    return delimiter, names
+
+
+def _unreadable(kind: str, error: Exception, where: str) -> DataError:
+    advice = "It must be UTF-8, with one line of column names, and as many cells in each row."
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return DataError(
+        f"cannot be read as {kind} ({said[0][:200]}).", advice if kind == "CSV" else "Write the file again.", where
+    )
