@@ -143,3 +143,60 @@ def test_a_paired_difference_has_a_narrower_interval_than_two_figures_apart():
     first, second = easy + 1, easy + stream.normal(0, 0.1, size=300)
     figures = bootstrap({"d": mean_of(first - second), "a": mean_of(first)}, np.full(300, 1 / 300))
     assert figures["d"].high - figures["d"].low < 0.1 * (figures["a"].high - figures["a"].low)
+
+
+def test_many_cases_are_allocated_as_the_linear_programme_allows():
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array
+
+    stream = np.random.default_rng(8)
+    n, k = 45_000, 3  # more than are looked at all at once
+    strength = np.arange(k) / k
+    values = stream.gamma(2, 1, (n, 1)) * strength + stream.normal(0, 0.3, (n, k))
+    uses = np.stack(
+        [strength * stream.uniform(0.5, 1.5, (n, 1)) - 0.2, (np.arange(k) == 2) * 1.0 - np.full((n, 1), 0.1)]
+    )
+    weights = np.full(n, 1 / n)
+    found = optimize(values, uses, None, weights, ["budget", "visits"])
+    each = csr_array((np.ones(n * k), (np.repeat(np.arange(n), k), np.arange(n * k))))
+    bound = -linprog(
+        -(values / n).ravel(), A_ub=(uses / n).reshape(2, -1), b_ub=[0, 0], A_eq=each, b_eq=np.ones(n), method="highs"
+    ).fun
+    assert (found.slack >= -1e-9).all()
+    assert found.value == pytest.approx(bound, rel=1e-4)
+    assert found.bound >= bound * (1 - 1e-7)
+    assert found.gap <= 1e-4 * abs(found.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 6), st.integers(2, 3), st.integers(1, 2), st.integers(0, 2**32 - 1))
+def test_few_cases_are_allocated_as_well_as_trying_everything_would(n, k, m, seed):
+    stream = np.random.default_rng(seed)
+    values = np.round(stream.normal(size=(n, k)), 1)  # rounded, so that there are ties
+    uses = np.round(stream.normal(size=(m, n, k)), 1)
+    weights = np.full(n, 1 / n)
+    truth = brute_force(values, uses, np.ones((n, k), bool), weights)
+    names = [f"limit {place}" for place in range(m)]
+    if truth is None:
+        with pytest.raises(PolicyError, match="limit 0"):
+            optimize(values, uses, None, weights, names)
+    else:
+        assert optimize(values, uses, None, weights, names).value == pytest.approx(truth, abs=1e-9)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_figure_that_is_no_number_is_refused(bad):
+    values = np.array([[0.0, 1.0], [bad, 2.0]])
+    with pytest.raises(PolicyError, match="1 of 2 cases"):
+        optimize(values, np.zeros((0, 2, 2)), None, np.full(2, 0.5), [])
+
+
+def test_no_cases_are_no_decision():
+    with pytest.raises(PolicyError, match="no case"):
+        optimize(np.zeros((0, 2)), np.zeros((0, 0, 2)), None, np.zeros(0), [])
+
+
+def test_where_all_settings_are_worth_the_same_the_first_that_the_limits_leave_is_taken():
+    feasible = np.array([[False, True, True], [True, True, True]])
+    found = optimize(np.zeros((2, 3)), np.zeros((0, 2, 3)), feasible, np.full(2, 0.5), [])
+    assert found.choice.tolist() == [1, 0]

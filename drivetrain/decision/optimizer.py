@@ -4,9 +4,9 @@
     subject to sum_i w_i g_ic(a_i) <= 0   for each constraint c
 
 The Lagrangian dual prices each constraint: with the right prices, every case on its own takes the setting that
-maximises q - price · g, and that is the policy which the service can carry out (Everett 1963). The prices come from the
-linear relaxation, solved by SciPy's HiGHS; at most one case a constraint is fractional in it, so rounding costs at most
-that much, and the gap is reported.
+maximises q - price · g, and that is the policy which the service can carry out (Everett 1963). At most one case a
+constraint is undecided in the linear relaxation, so deciding it costs at most that much, and the gap is reported. Few
+cases are allocated exactly, by HiGHS's branch and bound.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.decision.dual import Instance, look, prices_of, settled
 from drivetrain.errors import PolicyError
 from drivetrain.policy import best
 
 Floats = NDArray[np.float64]
 
-LARGEST = 200_000
-"""Cells (case × setting) of the linear programme; prices for more cases come from a seeded sample of them."""
+EXACT = 2_000
+"""Cells (case × setting) up to which the choice is exact."""
+MANY = 1_000_000
+"""Cells beyond which no pass over all of them is wasted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,13 @@ class Optimum:
 
     Attributes:
         choice: Index of the setting taken, shape (n,).
-        prices: Shadow price of each constraint in value per unit of its measure, at least 0; shape (m,).
+        prices: Shadow price of each constraint in value per unit of its use, at least 0; shape (m,).
         value: Mean value of the choice.
         bound: No feasible policy has a greater mean value (weak duality).
         slack: How far each constraint is from binding, in its own unit; shape (m,); negative means violated.
+        policy_value: Mean value of the policy that takes, case by case, the best at these prices: what a service can
+            do. For few cases it may be worth less than `choice`, which sees all of them at once.
+        policy_slack: As `slack`, of that policy.
     """
 
     choice: NDArray[np.int64]
@@ -43,17 +49,24 @@ class Optimum:
     value: float
     bound: float
     slack: Floats
+    policy_value: float
+    policy_slack: Floats
 
     @property
     def gap(self) -> float:
         """What could at most be gained by a better solution, in value per case."""
         return max(0.0, self.bound - self.value)
 
+    @property
+    def policy_gap(self) -> float:
+        """What could at most be gained by a better solution than the priced policy, in value per case."""
+        return max(0.0, self.bound - self.policy_value)
+
 
 def optimize(
     values: Floats,
     uses: Floats,
-    feasible: NDArray[np.bool_],
+    feasible: NDArray[np.bool_] | None,
     weights: Floats,
     names: Sequence[str],
     *,
@@ -64,46 +77,87 @@ def optimize(
     Args:
         values: Expected value q, shape (n, k).
         uses: Expected use g of each constraint, shape (m, n, k); a policy is feasible when its weighted mean is <= 0.
-        feasible: What the limits allow, shape (n, k); each case has at least one setting.
+        feasible: What the limits allow, shape (n, k), each case having at least one setting; None: everything.
         weights: Of the cases, summing to 1; shape (n,).
         names: Of the constraints, for messages; length m.
-        seed: Of the sample that the prices come from when there are very many cases.
+        seed: Of the sample that the first prices come from when there are very many cases.
 
     Raises:
-        PolicyError: No choice fulfils the constraints; it names them.
+        PolicyError: No choice fulfils the constraints (it names them), or there is no case, or a figure is no number.
     """
-    prices = np.zeros(len(uses))
+    _refuse_unusable(values, uses, feasible, weights)
+    instance = Instance(values, uses, None if feasible is None or feasible.all() else feasible, weights)
+    tolerance = _tolerance(uses)
+    if not len(uses) or values.size <= MANY:
+        # Where nothing binds, the best of each case is the answer.
+        choice = best(values, uses, feasible, np.zeros(len(uses)))
+        worth, use = _sums(instance, choice)
+        if (use <= tolerance).all():
+            return Optimum(choice, np.zeros(len(uses)), worth, worth, -use, worth, -use)
+    prices, bound, bounded, close = prices_of(instance, seed)
+    exact = _exact(instance) if values.size <= EXACT else None
+    if not bounded or (exact is None and values.size <= EXACT):
+        _refuse_impossible(instance, names)
+        raise PolicyError(
+            f"no choice of settings fulfils these constraints together: {', '.join(names)}.",
+            "Relax one of them, or declare it `hard: false`.",
+            where="optimizer",
+        )
+    if (look(close, prices).use > tolerance).any():
+        prices = settled(close, prices)
     choice = best(values, uses, feasible, prices)
-    if len(uses) and (_mean_use(uses, choice, weights) > _tolerance(uses)).any():
-        _refuse_impossible(uses, feasible, weights, names)
-        prices = _prices(*_sampled(values, uses, feasible, weights, seed), names)
-        choice = best(values, uses, feasible, prices)
-        prices, choice = _repaired(values, uses, feasible, weights, prices, choice)
-    rows = np.arange(len(values))
-    value = float(weights @ values[rows, choice])
-    scores = np.where(feasible, values - np.tensordot(prices, uses, axes=1), -np.inf)
-    bound = float(weights @ scores.max(axis=1))
-    return Optimum(choice, prices, value, bound, -_mean_use(uses, choice, weights))
+    worth, use = _sums(instance, choice)
+    if exact is not None:
+        own, spent = _sums(instance, exact)
+        return Optimum(exact, prices, own, max(bound, own), -spent, worth, -use)
+    if (use > tolerance).any():
+        _refuse_impossible(instance, names)
+        raise PolicyError(
+            f"no policy fulfils {', '.join(names)} by a price of its own for each.",
+            "Relax one of them, or declare it `hard: false`.",
+            where="optimizer",
+        )
+    return Optimum(choice, prices, worth, max(bound, worth), -use, worth, -use)
 
 
-def _mean_use(uses: Floats, choice: NDArray[np.int64], weights: Floats) -> Floats:
-    rows = np.arange(uses.shape[1])
-    return np.asarray(uses[:, rows, choice] @ weights)
+def _sums(instance: Instance, choice: NDArray[np.int64]) -> tuple[float, Floats]:
+    """Mean value of a choice, and mean use of each constraint."""
+    rows = np.arange(len(choice))
+    value = float(instance.weights @ instance.values[rows, choice])
+    return value, np.array([float(instance.weights @ used[rows, choice]) for used in instance.uses])
 
 
 def _tolerance(uses: Floats) -> Floats:
     """A constraint holds when it is missed by no more than rounding."""
-    return np.asarray(1e-9 * (1 + np.abs(uses).max(axis=(1, 2))))
+    return np.array([1e-9 * (1 + max(float(used.max()), -float(used.min()))) for used in uses])
 
 
-def _refuse_impossible(uses: Floats, feasible: NDArray[np.bool_], weights: Floats, names: Sequence[str]) -> None:
+def _refuse_unusable(values: Floats, uses: Floats, feasible: NDArray[np.bool_] | None, weights: Floats) -> None:
+    if not values.size:
+        raise PolicyError("there is no case to decide.", "Look at the split and at missing labels: make check.")
+    # The sum is finite exactly when every figure is (or overflows, which is no better); it needs no second array.
+    if not all(np.isfinite(array.sum()) for array in [values, *uses]):
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1) | ~np.isfinite(uses).all(axis=(0, 2)))
+        raise PolicyError(
+            f"value or use is no finite number for {len(bad)} of {len(values)} cases.",
+            "Look at the model's inputs for these cases; no action is chosen from such a number.",
+            where="optimizer",
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+        raise PolicyError("weights must be finite, at least 0, and not all 0.", where="optimizer")
+    if feasible is not None and not feasible.any(axis=1).all():
+        count = int((~feasible.any(axis=1)).sum())
+        raise PolicyError(f"the limits allow no setting for {count} cases.", "Leave them to the fallback.")
+
+
+def _refuse_impossible(instance: Instance, names: Sequence[str]) -> None:
     """Name each constraint that cannot hold even when nothing else matters."""
-    least = np.where(feasible, uses, np.inf).min(axis=2) @ weights
-    broken = [
-        f"{name} (missed by at least {short:.4g})"
-        for name, short, allowed in zip(names, least, _tolerance(uses), strict=True)
-        if short > allowed
-    ]
+    broken = []
+    for name, used, tolerance in zip(names, instance.uses, _tolerance(instance.uses), strict=True):
+        least = used if instance.feasible is None else np.where(instance.feasible, used, np.inf)
+        short = float(instance.weights @ np.minimum.reduce([least[:, place] for place in range(least.shape[1])]))
+        if short > tolerance:
+            broken.append(f"{name} (missed by at least {short:.4g})")
     if broken:
         raise PolicyError(
             f"no choice of settings can fulfil {', '.join(broken)}.",
@@ -112,63 +166,24 @@ def _refuse_impossible(uses: Floats, feasible: NDArray[np.bool_], weights: Float
         )
 
 
-def _sampled(
-    values: Floats, uses: Floats, feasible: NDArray[np.bool_], weights: Floats, seed: int
-) -> tuple[Floats, Floats, NDArray[np.bool_], Floats]:
-    most = max(1, LARGEST // values.shape[1])
-    if len(values) <= most:
-        return values, uses, feasible, weights
-    rows = np.sort(np.random.default_rng(seed).choice(len(values), most, replace=False))
-    return values[rows], uses[:, rows], feasible[rows], weights[rows] / weights[rows].sum()
-
-
-def _prices(values: Floats, uses: Floats, feasible: NDArray[np.bool_], weights: Floats, names: Sequence[str]) -> Floats:
-    """Dual prices of the linear relaxation."""
-    from scipy.optimize import linprog
+def _exact(instance: Instance) -> NDArray[np.int64] | None:
+    """The best feasible choice by branch and bound; None when there is none."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
-    cases, settings = np.nonzero(feasible)
-    cells = np.arange(len(cases))
-    w = weights[cases]
-    one_each = csr_array((np.ones(len(cases)), (cases, cells)), shape=(len(values), len(cells)))
-    result = linprog(
-        -(w * values[cases, settings]),
-        A_ub=uses[:, cases, settings] * w,
-        b_ub=np.zeros(len(uses)),
-        A_eq=one_each,
-        b_eq=np.ones(len(values)),
-        bounds=(0, None),
-        method="highs",
+    n, k = instance.values.shape
+    allowed = np.ones((n, k), bool) if instance.feasible is None else instance.feasible
+    one_each = csr_array((np.ones(n * k), (np.repeat(np.arange(n), k), np.arange(n * k))), shape=(n, n * k))
+    weighted = (instance.uses * instance.weights[:, None]).reshape(len(instance.uses), n * k)
+    scale = np.abs(weighted).max(axis=1, keepdims=True)
+    found = milp(
+        -(instance.weights[:, None] * instance.values).ravel(),
+        integrality=np.ones(n * k),
+        bounds=Bounds(0, allowed.ravel().astype(float)),
+        constraints=[
+            LinearConstraint(one_each, 1, 1),
+            LinearConstraint(weighted / np.where(scale > 0, scale, 1), -np.inf, 0),
+        ],
+        options={"time_limit": 20, "mip_rel_gap": 0},
     )
-    if result.status != 0:
-        raise PolicyError(
-            f"no choice of settings fulfils these constraints together: {', '.join(names)}.",
-            "Relax one of them, or declare it `hard: false`.",
-            where="optimizer",
-        )
-    return np.asarray(np.maximum(0.0, -result.ineqlin.marginals))
-
-
-def _repaired(
-    values: Floats,
-    uses: Floats,
-    feasible: NDArray[np.bool_],
-    weights: Floats,
-    prices: Floats,
-    choice: NDArray[np.int64],
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Raise the prices of violated constraints by the least steps until the choice is feasible."""
-    step = 1e-6
-    for _ in range(60):
-        over = _mean_use(uses, choice, weights) > _tolerance(uses)
-        if not over.any():
-            return prices, choice
-        scale = np.maximum(prices, 1e-6 * (np.abs(values).max() + 1e-12) / np.abs(uses).max(axis=(1, 2)))
-        prices = np.where(over, prices + step * scale, prices)
-        choice = best(values, uses, feasible, prices)
-        step *= 2
-    raise PolicyError(
-        "the prices of the constraints did not settle.",
-        "Relax a constraint, or declare one `hard: false`.",
-        where="optimizer",
-    )
+    return None if found.x is None else np.asarray(found.x.reshape(n, k).argmax(axis=1))

@@ -1,0 +1,247 @@
+"""Prices of constraints over all cases: the Lagrangian dual, by cutting planes, at any number of cases.
+
+    L(p) = sum_i w_i max_a [q_i(a) - sum_c p_c g_ic(a)],   p >= 0
+
+L is convex and piecewise linear, no feasible policy is worth more than any L(p) (weak duality), and its minimum is the
+optimum of the linear relaxation. Each evaluation gives a plane below it; the lowest point of all planes is the next
+price (Kelley 1960). Of many cases a seeded sample gives first prices; one pass over all cases then tells which of them
+could change their mind near those prices, and only these are looked at again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SAMPLE = 10_000
+"""Cases from which the first prices come when there are more than four times as many."""
+CHUNK = 4_096
+"""Rows of one step of a pass: the arrays of a step stay in the processor's cache."""
+STEPS = 120
+"""Most cutting planes."""
+WIDEST = 9
+"""How often the region in which prices are looked for may grow tenfold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One allocation.
+
+    Attributes:
+        values: q, shape (n, k).
+        uses: g, shape (m, n, k).
+        feasible: Shape (n, k); None when everything is allowed.
+        weights: Summing to 1 over all cases (not over a part of them), shape (n,).
+        value, use: What cases that are not listed add: their value, and their use of each constraint, shape (m,).
+    """
+
+    values: Floats
+    uses: Floats
+    feasible: NDArray[np.bool_] | None
+    weights: Floats
+    value: float = 0.0
+    use: Floats | None = None
+
+    def rows(self, rows: NDArray[np.int64], value: float = 0.0, use: Floats | None = None) -> Instance:
+        """Some of the cases."""
+        allowed = None if self.feasible is None else self.feasible[rows]
+        return Instance(self.values[rows], self.uses[:, rows], allowed, self.weights[rows], value, use)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one look at all cases gives: choice and margin to the next best setting, shape (n,); L; use, shape (m,)."""
+
+    choice: NDArray[np.int64]
+    margin: Floats
+    bound: float
+    value: float
+    use: Floats
+
+
+def look(instance: Instance, prices: Floats, *, margins: bool = False) -> Pass:
+    """Let every case take its best setting at some prices."""
+    n = len(instance.values)
+    choice = np.empty(n, dtype=np.int64)
+    margin = np.empty(n if margins else 0)
+    value, use = instance.value, np.zeros(len(prices)) if instance.use is None else instance.use.copy()
+    for start in range(0, n, CHUNK):
+        part = slice(start, start + CHUNK)
+        own = instance.values[part]
+        scores = own.copy()
+        for price, used in zip(prices, instance.uses, strict=True):
+            if price:
+                scores -= price * used[part]
+        if instance.feasible is not None:
+            scores[~instance.feasible[part]] = -np.inf
+        best = scores.argmax(axis=1)
+        rows = np.arange(len(best))
+        choice[part] = best
+        weights = instance.weights[part]
+        value += float(weights @ own[rows, best])
+        for place, used in enumerate(instance.uses):
+            use[place] += weights @ used[part][rows, best]
+        if margins:
+            top = scores[rows, best]
+            scores[rows, best] = -np.inf
+            # Settings side by side in memory: the maximum over few of them is then ten times faster.
+            margin[part] = top - np.ascontiguousarray(scores.T).max(axis=0)
+    return Pass(choice, margin, value - float(prices @ use), value, use)
+
+
+def minimum(
+    instance: Instance, low: Floats, high: Floats, start: Floats, tolerance: float = 1e-10
+) -> tuple[Floats, float]:
+    """The prices between `low` and `high` at which L is least, and L there."""
+    from scipy.optimize import linprog
+
+    m = len(low)
+    planes: list[tuple[Floats, float]] = []
+    at, best_at, best = start, start, np.inf
+    for _ in range(STEPS):
+        seen = look(instance, at)
+        if seen.bound < best:
+            best, best_at = seen.bound, at
+        # L(p) >= value - p · use for every p: the plane through this point.
+        planes.append((seen.use, seen.value))
+        lowest = linprog(
+            np.append(np.zeros(m), 1.0),
+            A_ub=np.array([np.append(-use, -1.0) for use, _ in planes]),
+            b_ub=np.array([-value for _, value in planes]),
+            bounds=[*zip(low, high, strict=True), (None, None)],
+            method="highs",
+        )
+        if lowest.status != 0 or best - lowest.x[m] <= tolerance * (1 + abs(best)):
+            break
+        at = np.clip(lowest.x[:m], low, high)
+    return best_at, best
+
+
+def prices_of(instance: Instance, seed: int) -> tuple[Floats, float, bool, Instance]:
+    """Prices at which L is least.
+
+    Returns:
+        The prices; L there; False when L falls without end, for then no choice is feasible; and the cases whose choice
+            depends on prices near these, the others as what they add.
+    """
+    n = len(instance.values)
+    if n <= 4 * SAMPLE:
+        return *_searched(instance), instance
+    rows = np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
+    sample = instance.rows(rows)
+    sample = Instance(sample.values, sample.uses, sample.feasible, sample.weights / sample.weights.sum())
+    centre, _, bounded = _searched(sample, 1e-4)
+    if not bounded:
+        return *_searched(instance), instance
+    # The sample tells how use answers to prices, all cases where it stands: one step of Newton's method.
+    step = _newton(sample, centre, look(instance, centre).use)
+    centre = np.maximum(centre + step, 0)
+    width = 0.15 * np.abs(step) + 1e-3 * np.maximum(centre, 1e-3 * _scale(sample))
+    for _ in range(4):
+        active = narrowed(instance, centre, width)
+        if len(active.values) > n // 3:
+            break
+        low, high = np.maximum(centre - width, 0), centre + width
+        prices, bound = minimum(active, low, high, centre, 1e-8)
+        if not (((prices <= low) & (low > 0)) | (prices >= high)).any():
+            return prices, bound, True, active
+        centre, width = prices, 2 * width
+    return *_searched(instance), instance
+
+
+def _newton(sample: Instance, prices: Floats, use: Floats) -> Floats:
+    """The change of prices that would bring the use of the priced constraints to 0, shape (m,)."""
+    priced = np.flatnonzero(prices > 0)
+    step = np.zeros(len(prices))
+    if not len(priced):
+        return step
+    answers = np.empty((len(priced), len(priced)))
+    for column, place in enumerate(priced):
+        move = np.zeros(len(prices))
+        move[place] = 0.05 * prices[place]
+        change = look(sample, prices + move).use - look(sample, prices - move).use
+        answers[:, column] = change[priced] / (2 * move[place])
+    solved = np.linalg.lstsq(answers, -use[priced], rcond=1e-6)[0]
+    step[priced] = np.clip(solved, -0.2 * prices[priced], 0.2 * prices[priced])
+    return step
+
+
+def narrowed(instance: Instance, prices: Floats, width: Floats) -> Instance:
+    """The cases that could change their mind at prices within `width` of these; the others as what they add."""
+    spread = np.array([float(used.max() - used.min()) for used in instance.uses])
+    seen = look(instance, prices, margins=True)
+    near = np.flatnonzero(seen.margin <= float(width @ spread) * (1 + 1e-9))
+    own, taken = instance.weights[near], seen.choice[near]
+    value = seen.value - float(own @ instance.values[near, taken])
+    return instance.rows(near, value, seen.use - instance.uses[:, near, taken] @ own)
+
+
+def _scale(instance: Instance) -> Floats:
+    """A price of each constraint beyond which its use decides everything, shape (m,)."""
+    spread = np.array([float(used.max() - used.min()) for used in instance.uses])
+    values = instance.values if instance.feasible is None else instance.values[instance.feasible]
+    return (float(np.ptp(values)) + 1e-12) / np.where(spread > 0, spread, 1)
+
+
+def _searched(instance: Instance, tolerance: float = 1e-10) -> tuple[Floats, float, bool]:
+    """`minimum` over all prices from 0, in a region that grows until it holds the minimum."""
+    m = len(instance.uses)
+    values = instance.values if instance.feasible is None else instance.values[instance.feasible]
+    high = 2 * _scale(instance)
+    # No feasible policy is worth less than the worst of everything: L below that proves that there is none.
+    worst = float(instance.weights.sum() * values.min()) - 1e-9 * (1 + abs(float(values.min())))
+    at, bound = np.zeros(m), np.inf
+    for _ in range(WIDEST):
+        at, bound = minimum(instance, np.zeros(m), high, at, tolerance)
+        if bound < worst:
+            return at, bound, False
+        if (at < high * (1 - 1e-9)).all():
+            break
+        high = high * 10
+    return at, bound, True
+
+
+def settled(instance: Instance, prices: Floats) -> Floats:
+    """The nearest prices found at which the choice fulfils the constraints; the given ones where none is found.
+
+    The least L has cases that hesitate between two settings; a price a hair higher decides them.
+    """
+    m = len(prices)
+    tolerance = np.array([1e-9 * (1 + float(np.abs(used).max(initial=0.0))) for used in instance.uses])
+    least = 1e-6 * _scale(instance) if len(instance.values) else np.full(m, 1e-9)
+    if len(instance.values) > SAMPLE // 10:
+        close = narrowed(instance, prices, 1e-3 * np.maximum(prices, least))
+        if len(close.values) < len(instance.values) // 2:
+            found = settled(close, prices)
+            if (look(instance, found).use <= tolerance).all():
+                return found
+
+    def holds(at: Floats) -> bool:
+        return bool((look(instance, at).use <= tolerance).all())
+
+    at, step = prices, 1e-8
+    for _ in range(64):
+        over = look(instance, at).use > tolerance
+        if not over.any():
+            break
+        at = np.where(over, at + step * np.maximum(at, least), at)
+        step *= 1.6
+    else:
+        return prices
+    # Each price back as far as the constraints still hold: where one was raised, another may fall.
+    for _ in range(3):
+        for place in np.argsort(-at * (tolerance - look(instance, at).use)):
+            high = at[place]
+            low = max(0.0, min(prices[place], high) - 1e-3 * max(high, least[place]))
+            for _ in range(16 if high > low else 0):
+                middle = at.copy()
+                middle[place] = (low + high) / 2
+                if holds(middle):
+                    high = at[place] = middle[place]
+                else:
+                    low = middle[place]
+    return np.asarray(at)

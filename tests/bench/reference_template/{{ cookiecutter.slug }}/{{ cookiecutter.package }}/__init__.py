@@ -1,0 +1,1 @@
+"""The steps of this project; the plan is drivetrain.yaml, beside this folder."""

@@ -1,0 +1,61 @@
+"""Ask the service, as any other program would: `python -m PACKAGE.client CASE...`.
+
+A case is an image or audio file, or the number of a row of the case table.
+"""
+
+import argparse
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from drivetrain import DrivetrainError, load_spec, run
+from drivetrain.serving import case_of_file, case_of_number
+
+
+def ask(url: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Send cases to an endpoint and give its results, one per case."""
+    body = json.dumps({"cases": cases}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            results: list[dict[str, Any]] = json.load(answer)["results"]
+            return results
+    except urllib.error.HTTPError as error:
+        reason = error.read().decode(errors="replace")
+        raise DrivetrainError(f"the service refused ({error.code}): {reason}", where=url) from error
+    except (OSError, ValueError) as error:
+        raise DrivetrainError(f"nobody answers ({error}).", "Start the service: make serve.", url) from error
+
+
+def show(case: str, answer: dict[str, Any], unit: str) -> None:
+    """Print one answer for people."""
+    print(f"{case}: {answer['setting']}")
+    if answer["setting"] == "defer":
+        print(f"  recommended     {answer['recommendation']}")
+    if answer["value"] is not None:
+        print(f"  expected value  {answer['value']:.4g} {unit}")
+    for outcome, found in answer["predictions"].items():
+        likely = sorted(zip(found["probabilities"], found["classes"], strict=True), reverse=True)[:3]
+        print(f"  {outcome:<15} {', '.join(f'{name} {share:.1%}' for share, name in likely)}")
+    for reason in answer["reasons"]:
+        print(f"  because         {reason}")
+    print(f"  stage {answer['stage']}, decision {answer['decision']}, runs {', '.join(answer['runs'].values())}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Ask the service what to do with cases.")
+    parser.add_argument("cases", nargs="*", default=["0"], help="a file, or the number of a row (default: row 0)")
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is (default: %(default)s)")
+    options = parser.parse_args()
+
+    plan = load_spec()
+    cases = [case_of_number(plan, int(c)) if c.isdigit() else case_of_file(plan, Path(c)) for c in options.cases]
+    unit = plan.objective.measure.unit if plan.objective and plan.objective.measure else ""
+    for case, answer in zip(options.cases, ask(f"{options.url}/decide", cases), strict=True):
+        show(case, answer, unit or "")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,100 @@
+"""The decision as a web service. The endpoints are yours: rename them, add to them, take one away.
+
+What stands behind them (checking requests, asking the models, the guard, the policy, the stages, the log) stays in
+`drivetrain`. Start it with `make serve`; docs/rollout.md says who may act on its answers at which stage.
+"""
+
+from typing import Any
+
+from drivetrain import run
+from drivetrain.serving import Cases, Decisions, Predictions, Receipts, Service, Standing
+from fastapi import Response
+
+service = Service()
+app = service.app
+
+
+@app.post("/predict")
+async def predict(cases: Cases) -> Predictions:
+    """What the models expect: classes and probabilities of each case."""
+    return await service.predict(cases)
+
+
+@app.post("/decide")
+async def decide(cases: Cases) -> Decisions:
+    """What to do with each case: a setting and its expected value, or `defer` with a recommendation."""
+    return await service.decide(cases)
+
+
+@app.post("/feedback")
+async def feedback(cases: Cases) -> Receipts:
+    """What happened after a decision: its name and the outcome, once it is known."""
+    return await service.feedback(cases)
+
+
+# Stage limited: every action waits for a person, who approves it on the page or takes another setting.
+
+
+@app.get("/approvals")
+async def approvals() -> Response:
+    """The page on which people approve."""
+    return service.page("approvals.html")
+
+
+@app.get("/approvals.js")
+async def approvals_script() -> Response:
+    """The script of that page."""
+    return service.page("approvals.js")
+
+
+@app.get("/approvals/waiting")
+async def waiting() -> dict[str, Any]:
+    """Decisions that wait for a person, the oldest first."""
+    return service.waiting()
+
+
+@app.get("/approvals/{decision}/{column}")
+async def file(decision: str, column: str) -> Response:
+    """A picture or a recording that came with a waiting decision."""
+    return service.file(decision, column)
+
+
+@app.post("/approvals")
+async def approve(cases: Cases) -> Receipts:
+    """What a person chose: the decision, the setting, and by whom."""
+    return await service.approve(cases)
+
+
+@app.get("/decisions/{decision}")
+async def standing(decision: str) -> Standing:
+    """Whether a decision still waits, and what came of it."""
+    return service.standing(decision)
+
+
+# For those who run it.
+
+
+@app.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Whether the process is alive."""
+    return service.health()
+
+
+@app.get("/readyz")
+async def readyz() -> dict[str, Any]:
+    """Whether the models are loaded, and from which runs they come."""
+    return service.readiness()
+
+
+@app.get("/metrics")
+async def metrics() -> Response:
+    """Figures for Prometheus."""
+    return service.figures()
+
+
+def main() -> None:
+    service.main()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,53 @@
+"""Train every model of the plan and write what the service needs.
+
+The learners are in `learners/`, one file per model. How they are fitted stands here and is yours to change;
+calibration, export, the check that the service predicts the same, and the evidence are the library's.
+"""
+
+from importlib import import_module
+
+import pandas as pd
+from drivetrain import load_spec, run
+from drivetrain.spec import Model, Spec
+from drivetrain.training import start
+from fastai.callback.all import EarlyStoppingCallback, SaveModelCallback
+from fastai.learner import Learner
+from fastai.torch_core import set_seed
+
+
+def main() -> None:
+    plan = load_spec()
+    with start(plan) as this_run:
+        for job in this_run.jobs():
+            learn = make_learner(plan, job.model, job.cases)
+            this_run.watch(job, learn)
+            fit(learn, job.model)
+            this_run.keep(job, learn)
+
+
+def make_learner(plan: Spec, model: Model, cases: pd.DataFrame) -> Learner:
+    """The learner that `learners/<model>.py` describes, not trained yet."""
+    file = import_module(f".learners.{model.name}", __package__)
+    set_seed(model.training.seed, reproducible=True)
+    return file.get_learner(file.get_dls(plan, model, cases), model)
+
+
+def fit(learn: Learner, model: Model) -> None:
+    """Train a learner as the plan says."""
+    training = model.training
+    rate = training.learning_rate
+    if rate == "auto":
+        rate = learn.lr_find(show_plot=False).valley
+    callbacks = []
+    if training.early_stopping:
+        callbacks = [SaveModelCallback(), EarlyStoppingCallback(patience=training.early_stopping)]
+    if training.schedule == "fine_tune" and training.pretrained:
+        learn.fine_tune(training.epochs, rate, freeze_epochs=training.freeze_epochs, cbs=callbacks)
+    elif training.schedule == "flat_cos":
+        learn.fit_flat_cos(training.epochs, rate, cbs=callbacks)
+    else:  # without pretrained weights there is nothing to freeze and fine-tune
+        learn.fit_one_cycle(training.epochs, rate, cbs=callbacks)
+
+
+if __name__ == "__main__":
+    run(main)
