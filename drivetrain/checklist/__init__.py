@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from drivetrain.checklist.answers import Answer, Proof, initial_yaml, load
+from drivetrain.checklist.answers import Answer, Proof, initial, initial_yaml, load
 from drivetrain.checklist.bank import Question, bank, question
 from drivetrain.checklist.chosen import Item, first, questions
 from drivetrain.checklist.judge import judge, open_items
@@ -22,6 +22,7 @@ __all__ = [
     "as_markdown",
     "bank",
     "first",
+    "initial",
     "initial_yaml",
     "judge",
     "load",

@@ -215,6 +215,12 @@ def digests(path: Path) -> list[str]:
     return found
 
 
+def initial(spec: Spec) -> dict[str, Answer]:
+    """The answers in the first `checklist.yaml` of a plan, without reading it."""
+    owner = line((spec.project.owners or [""])[0])
+    return {item.id: Answer(owner=owner) for item in questions(spec)}
+
+
 def initial_yaml(spec: Spec) -> str:
     """The first `checklist.yaml` of a plan: every question it sets off, unanswered, with the reason why it is asked."""
     head = [

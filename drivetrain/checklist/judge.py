@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -33,9 +34,11 @@ def open_items(
     return judge(load_spec(root), stage=stage, today=today)
 
 
-def judge(spec: Spec, *, stage: Stage | None = None, today: date | None = None) -> list[Finding]:
+def judge(
+    spec: Spec, *, stage: Stage | None = None, today: date | None = None, answers: Mapping[str, Answer] | None = None
+) -> list[Finding]:
     """What is open on the checklist beside `spec`; see `open_items`."""
-    answers = load(spec.root)
+    answers = load(spec.root) if answers is None else answers
     gate = stage or spec.stage
     found: list[Finding] = []
     asked = questions(spec)

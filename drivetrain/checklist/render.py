@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from drivetrain.checklist.answers import Answer, load
@@ -15,16 +16,17 @@ from drivetrain.text import code, markdown
 _MARK = {"yes": "☑ yes", "no": "☒ no", "not applicable": "not applicable", "unknown": "☐ open"}
 
 
-def as_markdown(spec: Spec, *, today: date | None = None) -> str:
+def as_markdown(spec: Spec, *, today: date | None = None, answers: Mapping[str, Answer] | None = None) -> str:
     """`docs/bias_checklist.md`: every question of the plan with its answer, why it is asked and what is wrong with it.
 
     Args:
         spec: The plan; `checklist.yaml` and `evidence/` beside it are read.
         today: The day on which answers expire; None: today.
+        answers: Instead of those in `checklist.yaml`.
     """
-    answers = load(spec.root)
+    answers = load(spec.root) if answers is None else answers
     faults: dict[str, list[Finding]] = {}
-    for finding in judge(spec, today=today):
+    for finding in judge(spec, today=today, answers=answers):
         if finding.level != "pass":
             faults.setdefault(str(finding.facts.get("item", "")), []).append(finding)
     items = questions(spec)

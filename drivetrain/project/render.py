@@ -63,7 +63,7 @@ def render(
     for name, path in learners.items():
         shutil.copyfile(path, project / package / "learners" / f"{name}.py")
     (project / PLAN).write_bytes(plan_bytes(spec))
-    _ask(spec.moved(beside or project / PLAN), project)
+    _ask(spec, project, beside)
     if origin.kind == "vendor":
         (project / vendor.FOLDER).mkdir(exist_ok=True)
         vendor.wheel(project / vendor.FOLDER)
@@ -80,13 +80,14 @@ def plan_bytes(spec: Spec) -> bytes:
     return dump(spec).encode()
 
 
-def _ask(spec: Spec, project: Path) -> None:
+def _ask(spec: Spec, project: Path, beside: Path | None) -> None:
     """The questions of the bias checklist that this plan sets off: to be answered, and to be read."""
-    from drivetrain.checklist import as_markdown, initial_yaml
+    from drivetrain.checklist import as_markdown, initial, initial_yaml
 
-    (project / ANSWERS).write_text(initial_yaml(spec), encoding="utf-8", newline="\n")
+    told = as_markdown(spec.moved(beside)) if beside else as_markdown(spec.moved(project / PLAN), answers=initial(spec))
     (project / "docs").mkdir(exist_ok=True)
-    (project / CHECKLIST).write_text(as_markdown(spec), encoding="utf-8", newline="\n")
+    (project / CHECKLIST).write_text(told, encoding="utf-8", newline="\n")
+    (project / ANSWERS).write_text(initial_yaml(spec), encoding="utf-8", newline="\n")
 
 
 def _generate(template: Path, variables: dict[str, object], stage: Path) -> None:

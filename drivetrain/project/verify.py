@@ -69,9 +69,9 @@ def _python(text: str, name: str) -> None:
 
 
 def _yaml(text: str, name: str) -> None:
-    from ruamel.yaml import YAML
+    import yaml
 
-    YAML(typ="safe", pure=True).load(text)
+    yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _json(text: str, name: str) -> None:
