@@ -43,6 +43,11 @@ def gallery() -> list[Example]:
     return found
 
 
+def bad() -> dict[str, Path]:
+    """Plans that must not be followed, by name: each says at its top what is wrong, and the rules say it in full."""
+    return {path.stem: path for path in sorted((_FOLDER / "bad").glob("*.yaml"))}
+
+
 def path(name: str) -> Path:
     """The plan of an example.
 

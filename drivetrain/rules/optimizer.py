@@ -1,0 +1,126 @@
+"""DT5xx: how predictions become a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drivetrain.errors import FormulaError, SpecError
+from drivetrain.rules.computable import immovable, unmeasurable
+from drivetrain.rules.rule import Fault, Rule, is_open, told
+from drivetrain.spec import Spec
+from drivetrain.spec.formula import parse, ratio
+
+
+class ConstraintsAreMeasurable(Rule):
+    """Every budget and capacity has a measure that can be computed."""
+
+    id, needs = "DT501", ("optimizer.constraints",)
+    advice = "Write the measure from columns, levers and predicted outcomes, e.g. `sum(offer == 'call')`."
+    question = "How is it counted, and for how many cases at once?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """A constraint without a measure, or from what nobody predicts or records."""
+        assert spec.optimizer is not None
+        yield from unmeasurable(spec, ("optimizer", "constraints"), spec.optimizer.constraints)
+
+
+class LimitsCanBeKept(Rule):
+    """A guardrail or constraint is about something that a lever moves.
+
+    A figure that no choice moves cannot be kept by choosing; it can only be watched.
+    """
+
+    id, level, needs = "DT502", "warn", ("levers", "data", "objective")
+    advice = "Write it with a lever or with an outcome that a lever moves, or watch it under `deployment.monitoring`."
+    question = "Which choice would keep this limit when it is close?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """A limit on a figure that no lever moves."""
+        assert spec.objective is not None
+        try:
+            yield from immovable(spec, ("objective", "guardrails"), spec.objective.guardrails)
+            if spec.optimizer:
+                yield from immovable(spec, ("optimizer", "constraints"), spec.optimizer.constraints)
+        except FormulaError:
+            return
+
+
+class SumsHaveABatch(Rule):
+    """A limit on a sum says for how many cases it holds."""
+
+    id, needs = "DT503", ("objective",)
+    advice = "Write `decision: {batch: {every: 1 day, cases: 900}}`."
+    question = "In which span, and for how many cases, does the capacity count?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """`sum(…)` in a limit, and no batch."""
+        assert spec.objective is not None
+        if spec.decision and (spec.decision.batch or is_open(spec.decision, "batch")):
+            return
+        limits = [("objective", "guardrails", limit) for limit in spec.objective.guardrails]
+        limits += [
+            ("optimizer", "constraints", limit) for limit in (spec.optimizer.constraints if spec.optimizer else ())
+        ]
+        for part, field, limit in limits:
+            try:
+                formula = parse(limit.measure or "0")
+            except FormulaError:
+                continue
+            # In a quotient of two sums the number of cases cancels.
+            form = ratio(formula)
+            if "sum" in formula.calls and (form is None or form.kind == "sum"):
+                yield Fault(
+                    (part, field, limit.name, "measure"),
+                    f"`{limit.measure}` depends on how many cases are decided together.",
+                )
+
+
+class ExtrapolationIsMeant(Rule):
+    """Settings outside what the data show are chosen only by people who know it."""
+
+    id, level, needs = "DT504", "warn", ("optimizer", "levers")
+    advice = "Leave `extrapolate` out, or say in the review who watches the first such decisions."
+    question = "What do we know about settings that nobody ever tried?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """`extrapolate: true`."""
+        assert spec.optimizer is not None
+        if spec.optimizer.extrapolate:
+            yield Fault(("optimizer", "extrapolate"), "lets settings be chosen that the data never show.")
+
+
+class ScenariosMatter(Rule):
+    """A scenario changes something that the value, a limit or a model uses."""
+
+    id, level, needs = "DT505", "warn", ("simulator.scenarios", "objective.value", "models")
+    advice = "Change a column, constant or outcome that counts, or take the scenario out."
+    question = "By which way does this reach the objective?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """A scenario on names that nothing uses."""
+        assert spec.simulator is not None
+        derived = spec.derived
+        used: set[str] = set()
+        formulas = derived.value_formulas() | derived.constraint_formulas() | derived.limit_formulas()
+        for text in formulas.values():
+            entry = derived.uses(text)
+            used |= {*entry.constants, *entry.columns, *entry.outcomes}
+        for model in spec.models:
+            try:
+                used |= set(derived.model_inputs(model.name))
+            except SpecError:
+                return
+        for lever in spec.levers:
+            said = (getattr(lever.policies, key) for key in ("today", "simple_rule", "do_nothing", "fallback"))
+            for policy in said:
+                used |= {getattr(policy, "column", None) or ""}
+                used |= parse(policy.formula).names if getattr(policy, "formula", None) else frozenset()
+        for scenario in spec.simulator.scenarios:
+            if scenario.set and not set(scenario.set) & used:
+                what = f"“{scenario.name}” changes {told(list(scenario.set))}, which nothing uses."
+                yield Fault(("simulator", "scenarios", scenario.name), what)
+
+
+RULES: tuple[type[Rule], ...] = (
+    ConstraintsAreMeasurable, LimitsCanBeKept, SumsHaveABatch, ExtrapolationIsMeant, ScenariosMatter,
+)  # fmt: skip
