@@ -16,6 +16,7 @@ STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 def migrate(tree: dict[str, Any]) -> dict[str, Any]:
     """A plan in the present version; plans of versions that are not known are returned as they are."""
-    while (version := tree.get("drivetrain")) in STEPS and not isinstance(version, bool):
-        tree = STEPS[version](tree) | {"drivetrain": version + 1}
+    version = tree.get("drivetrain")
+    while type(version) is int and version in STEPS:
+        version, tree = version + 1, STEPS[version](tree) | {"drivetrain": version + 1}
     return tree

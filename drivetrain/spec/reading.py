@@ -359,13 +359,13 @@ def scalar(text: str) -> Any:
         if _FALSE.match(text):
             return False
     elif head in "+-.0123456789":
-        if _INT.match(text) and len(text) < 400:
+        if _INT.match(text) and len(text) < 4000:
             return int(text)
         if _FLOAT.match(text):
             return float(text)
-        if _OCTAL.match(text) and len(text) < 400:
+        if _OCTAL.match(text) and len(text) < 4000:
             return int(text[2:], 8)
-        if _HEX.match(text) and len(text) < 400:
+        if _HEX.match(text) and len(text) < 4000:
             return int(text[2:], 16)
         if _ODD_FLOAT.match(text):
             return float(text.replace(".", "").lower())
@@ -437,6 +437,8 @@ def _explain(error: Any, text: str) -> _Stop:
     lines = text.splitlines() or [""]
     problem = str(error.problem or error.context or "")
     here = lines[line] if line < len(lines) else ""
+    if "tab character" in problem:
+        return _Stop("a tab stands in the indentation.", "Indent with blanks.", line + 1, column + 1)
     if "cannot start any token" in problem:
         around = [number for number in (line, line + 1) if number < len(lines) and re.match(r"[ ]*\t", lines[number])]
         char = here[column : column + 1]
