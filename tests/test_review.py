@@ -161,7 +161,9 @@ class TestThePicture:
         spec = fabricated.project(tmp_path, text)
         assert [node.title for node in draw(spec).orphans] == ["horn", "idle"]
         held = review.build(spec)
-        assert [f.where for f in held.findings] == ["lever.horn", "model.idle"]
+        failed = {(f.id, f.facts["path"]) for f in held.findings if f.level == "fail" and f.facts["stage"] == "plan"}
+        assert {path for _, path in failed} == {"levers.horn", "models.idle"}
+        assert any(m.kind == "finding" and "horn" in m.where for m in held.gates[0].missing)
         assert 'class="lever orphan"' in review.render(held, "html")
         assert "class lever_horn,model_idle orphan" in mermaid(held.picture)
 
@@ -192,7 +194,8 @@ class TestThePage:
         page = review.render(review.build(full), "html")
         ids = re.findall(r'<section id="(\w+)"', page)
         assert ids == [
-            "picture", "questions", "gates", "objective", "levers", "data", "models", "policies", "audit", "checklist",
+            "picture", "questions", "gates", "findings", "objective", "levers", "data", "models", "policies", "audit",
+            "checklist",
             "rollout", "evidence", "unknowns",
         ]  # fmt: skip
 

@@ -8,16 +8,18 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from drivetrain import checklist, evidence
+from drivetrain import checklist, evidence, rules
 from drivetrain.errors import EvidenceError
 from drivetrain.evidence import Evidence
-from drivetrain.findings import LEVELS, Finding
+from drivetrain.findings import Finding
 from drivetrain.review.gates import GateView, gates
 from drivetrain.review.picture import Picture, draw
 from drivetrain.spec import OpenQuestion, Spec
 from drivetrain.stages import Stage
 
 STEPS = ("check", "train", "decide", "audit")
+QUESTIONS = 8
+"""Questions of the rules that are kept; a review asks three, an agenda some more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,25 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A question for the next meeting.
+
+    Attributes:
+        text: The question.
+        why: Why it is worth asking now.
+        where: The place of the plan, or the item of the checklist, that the answer goes to.
+        owner: Who finds out; empty when nobody is named.
+        due: By when, ISO date; empty when nobody said.
+    """
+
+    text: str
+    why: str
+    where: str
+    owner: str = ""
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """A planning review, as plain data.
 
@@ -50,6 +71,7 @@ class Review:
         picture: The drivetrain.
         gates: The gates, in order.
         findings: Findings of the judging rooms, gravest first.
+        verdict: Whether the plan needs a model (`needed`, `not needed`, `open`), and why.
         questions: The next questions to ask, best first.
         unknowns: What is asked and not answered yet.
         records: Evidence of the steps that were run.
@@ -68,7 +90,8 @@ class Review:
     picture: Picture
     gates: tuple[GateView, ...]
     findings: tuple[Finding, ...]
-    questions: tuple[str, ...]
+    verdict: tuple[str, str]
+    questions: tuple[Ask, ...]
     unknowns: tuple[OpenQuestion, ...]
     records: tuple[Record, ...]
     check: Mapping[str, Any] = field(default_factory=dict)
@@ -104,8 +127,9 @@ def build(spec: Spec, *, today: date | None = None) -> Review:
         judged = checklist.judge(spec, stage="wide", today=day)
     except EvidenceError as error:
         faults.append(error.message)
-    findings = sorted(_findings(spec), key=lambda f: -LEVELS.index(f.level))
-    views = gates(spec, records, findings, judged, day)
+    # As the keeper of the last gate would judge; each finding says from which stage on it matters.
+    findings = rules.judge(spec, "wide")
+    verdict = rules.verdict(spec)
     return Review(
         name=spec.project.name,
         summary=spec.project.summary or "",
@@ -115,9 +139,10 @@ def build(spec: Spec, *, today: date | None = None) -> Review:
         held=datetime.now(UTC).isoformat(timespec="seconds"),
         plan={part: spec.at(part) for part in _PARTS if spec.at(part)},
         picture=draw(spec),
-        gates=tuple(views),
+        gates=tuple(gates(spec, records, findings, judged, day)),
         findings=tuple(findings),
-        questions=tuple(_questions(spec, views)),
+        verdict=(verdict.model, verdict.why),
+        questions=tuple(_questions(spec)),
         unknowns=tuple(spec.unknowns),
         records=tuple(
             Record(step, r.created, r.synthetic, tuple(evidence.stale(r, spec.digest)), tuple(r.data))
@@ -149,22 +174,15 @@ def _records(root: Path) -> tuple[dict[str, Evidence], list[str]]:
     return found, faults
 
 
-def _findings(spec: Spec) -> list[Finding]:
-    """What can be said about the plan without any data: boxes of the picture from which nothing comes."""
-    return [
-        Finding(
-            "DG101", "fail", node.id.replace("_", ".", 1), f"{node.title} {node.orphan}.", "Use it, or take it out."
-        )
-        for node in draw(spec).orphans
+def _questions(spec: Spec) -> list[Ask]:
+    """The next questions: what the rules would ask of the plan, then the bias questions that it sets off most."""
+    asked = [
+        Ask(q.text, q.why, q.path, q.owner, q.due.isoformat() if q.due else "")
+        for q in rules.questions(spec, QUESTIONS)
     ]
-
-
-def _questions(spec: Spec, views: Sequence[GateView]) -> list[str]:
-    """The next questions: unknowns that a gate waits for, in the order of the approach, then what the gates ask."""
-    asked = [f"{missing.what} ({missing.owner})" if missing.owner else missing.what
-             for view in views for missing in view.missing if missing.kind == "unknown"]  # fmt: skip
-    first = checklist.first(spec)
-    return list(dict.fromkeys([*asked, *(item.question.question for item in first)]))
+    for item in checklist.first(spec):
+        asked.append(Ask(item.question.question, item.question.why, f"checklist: {item.id}"))
+    return asked
 
 
 def _items(spec: Spec, judged: Sequence[Finding]) -> list[Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from drivetrain.findings import Finding
 from drivetrain.spec import Spec
 from drivetrain.stages import STAGES, Gate, Stage, gate, reached
 
-Kind = Literal["part", "unknown", "evidence", "finding", "policy", "checklist", "deployment"]
+Kind = Literal["part", "unknown", "evidence", "finding", "policy", "checklist"]
 MADE_BY = {"check": "make check", "train": "make train", "decide": "make decide", "audit": "make audit"}
 
 
@@ -107,12 +107,14 @@ def _missing(
 ) -> Iterator[Missing]:
     yield from _parts(spec, asked, today)
     yield from _evidence(spec, asked, records)
+    # What the plan asks itself is named once, with its owner and date.
+    open_ = {question.path for question in spec.unknowns}
     for finding in findings:
-        if finding.level in ("fail", "unknown") and finding.facts.get("stage", "plan") == asked.stage:
-            yield Missing("finding", finding.where, finding.what, finding.advice, str(finding.facts.get("owner", "")))
+        here = finding.level in ("fail", "unknown") and finding.facts.get("stage", "plan") == asked.stage
+        if here and finding.facts.get("path") not in open_:
+            yield Missing("finding", finding.where, finding.what, finding.advice, ", ".join(spec.project.owners))
     if asked.stage == "model":
         yield from _policy(records.get("decide"))
-    yield from _deployment(spec, asked.stage)
     for item in items:
         if item.level in ("fail", "unknown") and item.facts.get("stage") == asked.stage:
             where, owner = f"checklist: {item.facts.get('item')}", str(item.facts.get("owner", ""))
@@ -190,17 +192,3 @@ def _figure(row: Mapping[str, Any]) -> str:
     value, low, high = (row.get(key) for key in ("value", "low", "high"))
     said = [f"{number:.4g}" if isinstance(number, int | float) else "?" for number in (value, low, high)]
     return f"{said[0]} ({said[1]} to {said[2]})"
-
-
-def _deployment(spec: Spec, stage: Stage) -> Iterator[Missing]:
-    deployment, owner = spec.deployment, ", ".join(spec.project.owners)
-    if deployment is None:
-        return
-    if stage == "parallel" and not deployment.serve:
-        yield Missing("deployment", "deployment.serve", "says nothing that answers requests.", "Name one.", owner)
-    if stage == "limited" and not deployment.scope:
-        what = "does not say how small the first use is."
-        yield Missing("deployment", "deployment.scope", what, "Name a place, a share or a time.", owner)
-    if stage == "wide" and not deployment.failure_modes:
-        what = "names no way in which this fails, nor the report that shows it."
-        yield Missing("deployment", "deployment.failure_modes", what, "Write down at least the three likeliest.", owner)

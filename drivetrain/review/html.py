@@ -28,7 +28,7 @@ CONTENTS = (
 )  # fmt: skip
 KINDS = (
     ("finding", "Findings"), ("part", "Parts of the plan"), ("unknown", "Open questions"), ("evidence", "Evidence"),
-    ("policy", "Policy"), ("deployment", "Deployment"), ("checklist", "Bias checklist"),
+    ("policy", "Policy"), ("checklist", "Bias checklist"),
 )  # fmt: skip
 
 
@@ -40,12 +40,14 @@ def html(review: Review) -> str:
     gains = {
         row.get("against"): row for row in decide.get("differences", ()) if row.get("name", "optimized") == "optimized"
     }
+    shown = [finding for finding in review.findings if finding.level != "pass"]
+    now = [finding for finding in shown if reached(review.stage, finding.facts.get("stage", "plan"))]
     asked = [item for item in review.items if reached(review.stage, item["stage"])]
     page: str = _environment().get_template("review.html").render(
         review=review,
         # The style sheet is ours and holds no text of the plan.
         style=Markup((PAGES / "style.css").read_text(encoding="utf-8")),
-        contents=[entry for entry in CONTENTS if entry[0] != "findings" or review.findings],
+        contents=[entry for entry in CONTENTS if entry[0] != "findings" or shown],
         kinds=KINDS,
         drawing=lay_out(review.picture),
         box_width=WIDTH,
@@ -55,6 +57,8 @@ def html(review: Review) -> str:
         policy_plot=_policies(decide),
         audit_tables=audit_tables(audit),
         asked=len(asked),
+        now=now,
+        later=[f for f in shown if f not in now],
         closed=sum(not item["faults"] for item in asked),
         checklist=[(stage, list(items)) for stage, items in groupby(review.items, key=lambda item: item["stage"])],
         not_run=[step for step in STEPS if step not in {record.step for record in review.records}],

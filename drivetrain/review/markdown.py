@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from drivetrain.findings import Finding
-from drivetrain.review.build import STEPS, Review
+from drivetrain.review.build import STEPS, Ask, Review
 from drivetrain.review.gates import GateView, Missing
 from drivetrain.review.html import audit_tables
 from drivetrain.review.picture import mermaid
@@ -54,17 +54,22 @@ def _questions(review: Review) -> list[str]:
     if not review.questions:
         return []
     lines = ["## The next questions", ""]
-    lines += [f"{i}. {plain(question)}" for i, question in enumerate(review.questions[:3], 1)]
-    if more := review.questions[3:]:
+    lines += [f"{i}. {_question(question)}" for i, question in enumerate(review.questions[:3], 1)]
+    if more := [_question(question) for question in review.questions[3:]]:
         lines += [
             "",
             f"<details><summary>{len(more)} more</summary>",
             "",
-            *(f"- {plain(q)}" for q in more),
+            *(f"- {q}" for q in more),
             "",
             "</details>",
         ]
     return lines
+
+
+def _question(question: Ask) -> str:
+    who = f" ({plain(question.owner)}{f', by {question.due}' if question.due else ''})" if question.owner else ""
+    return f"{plain(question.text)}{who}"
 
 
 def _gates(review: Review) -> list[str]:
@@ -106,7 +111,7 @@ def finding_line(finding: Finding | Mapping[str, Any]) -> str:
 
 
 def _findings(review: Review) -> list[str]:
-    shown = [f for f in review.findings if f.level != "pass"]
+    shown = [f for f in review.findings if f.level != "pass" and reached(review.stage, f.facts.get("stage", "plan"))]
     return ["## Findings", "", *(f"- {finding_line(f)}" for f in shown)] if shown else []
 
 
