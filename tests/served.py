@@ -145,7 +145,7 @@ def lender(folder: Path, plan: str = LOAN_PLAN) -> Path:
             "continuous": {"income": {"mean": 0.0, "std": 1000.0, "fill": 0.0}},
         },
         "temperature": 1.0,
-        "out_of_domain": None,
+        "out_of_domain": {"score": "energy", "threshold": 1e9, "false_alarms": 0.01},
         "synthetic": False,
     }
     return _project(folder, plan, {"payer": (network.SerializeToString(), manifest)})

@@ -238,7 +238,7 @@ def test_the_lot_never_takes_what_the_limits_forbid_and_keeps_levers_it_may_not_
         )
         spec = load_spec(project)
         engine = Engine.open(spec)
-        [case] = engine.consider([loan()])
+        [case] = engine.assess([loan()])
         lot = random.Random(1)
         draws = [rollout.draw(spec, engine.problem, case, lot) for _ in range(400)]
         settings = {draw.setting for draw in draws}
@@ -251,14 +251,13 @@ def test_the_lot_never_takes_what_the_limits_forbid_and_keeps_levers_it_may_not_
 def test_a_range_is_drawn_with_a_density() -> None:
     class Choice:
         setting, levers = "20", {"price": 20.0}
-        values = {"10": 1.0, "15": None, "20": 2.0, "25": 0.5}  # noqa: RUF012
 
     class Problem:
         levers, labels = ("price",), ("10", "15", "20", "25")
         settings = {"price": np.array([10.0, 15.0, 20.0, 25.0])}  # noqa: RUF012
 
     spec = load_spec_of_a_price()
-    case: Any = type("Case", (), {"choice": Choice})
+    case: Any = type("Case", (), {"choice": Choice, "allowed": np.array([True, False, True, True])})
     problem: Any = Problem
     draws = [rollout.draw(spec, problem, case, random.Random(seed)) for seed in range(300)]
     # Share 0.5 among three allowed settings, each five units wide.
@@ -271,12 +270,9 @@ def load_spec_of_a_price() -> Any:
     from drivetrain.spec import load_text
 
     plan = served.staged(served.LOAN_PLAN, "wide", exploration="{share: 0.5}")
-    lever = plan.index("  - {name: grant")
-    return load_text(
-        plan[:lever]
-        + "  - {name: price, type: range, minimum: 10, maximum: 25, step: 5}\n"
-        + plan[plan.index("data:") :]
-    )
+    head = plan[: plan.index("  value:")]
+    price = "levers:\n  - {name: price, type: range, minimum: 10, maximum: 25, step: 5}\n"
+    return load_text(head + "  value: price * repaid\n" + price + plan[plan.index("data:") :])
 
 
 def test_an_alarm_stops_the_actions_of_a_wide_service_until_people_resume(at: Any) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from drivetrain.serving.field import Field, case_of_file, case_of_number, case_of_row, fields
     from drivetrain.serving.limits import Limits, Refused
     from drivetrain.serving.service import Cases, Service
+    from drivetrain.serving.sheet import drift
     from drivetrain.serving.steering import steer
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "case_of_file": "field",
     "case_of_number": "field",
     "case_of_row": "field",
+    "drift": "sheet",
     "fields": "field",
     "of_form": "cases",
     "steer": "steering",
@@ -60,6 +62,7 @@ __all__ = [
     "case_of_file",
     "case_of_number",
     "case_of_row",
+    "drift",
     "fields",
     "of_form",
     "steer",

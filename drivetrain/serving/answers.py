@@ -13,11 +13,20 @@ class Distribution(TypedDict):
     most_likely: str
 
 
+class Quantity(TypedDict):
+    """What a model says of an outcome that is a number: its mean, its median, and where nine cases in ten lie."""
+
+    mean: float
+    low: float
+    median: float
+    high: float
+
+
 class Prediction(TypedDict):
     """What the models say of one case.
 
     Attributes:
-        predictions: Outcome -> classes and probabilities.
+        predictions: Outcome -> classes and probabilities, or mean and range of a number.
         in_domain: Whether the case is like those the models learned from.
         out_of_domain_scores: Model -> how strange the case is to it; higher is stranger.
         reasons: Why the case is not in domain, or why no setting was chosen.
@@ -26,7 +35,7 @@ class Prediction(TypedDict):
         synthetic: Whether a model was trained on sample data, which says nothing about the world.
     """
 
-    predictions: dict[str, Distribution]
+    predictions: dict[str, Distribution | Quantity]
     in_domain: bool
     out_of_domain_scores: dict[str, float]
     reasons: list[str]

@@ -87,17 +87,17 @@ class Desk:
     def decide(self, cases: list[dict[str, Any]]) -> list[Decision]:
         """A setting, or `defer`, for each case; all are in the log when this returns."""
         self.refresh()
-        considered = self.engine.consider(cases)
+        assessed = self.engine.assess(cases)
         spec = self.engine.spec
-        given = rollout.answer(spec, self.engine.problem, self.state, considered, self._lot, self._scope)
+        given = rollout.answer(spec, self.engine.problem, self.state, assessed, self._lot, self._scope)
         written: list[dict[str, Any]] = []
-        for (answer, drawn), case in zip(given, considered, strict=True):
+        for (answer, drawn), case in zip(given, assessed, strict=True):
             if answer["status"] == "waiting" and len(self.approvals) + len(written) >= MOST_WAITING:
                 answer["status"] = "defer"
                 answer["reasons"] = ["too many decisions wait for approval already", *answer["reasons"]]
             written.append(records.decision(answer, drawn, case, self._policy))
         if reached(spec.stage, "parallel"):
-            self._keep_files(written, considered)
+            self._keep_files(written, assessed)
         self._write(written)
         for record in written:
             self._metrics.decisions.labels(record["setting"], record["status"]).inc()
@@ -144,9 +144,9 @@ class Desk:
         if self.engine.spec.stage == "wide" and not self.state.paused:
             self.state = rollout.change(self.project, paused="alarm: " + "; ".join(map(str, found)))
 
-    def _keep_files(self, written: list[dict[str, Any]], considered: list[Any]) -> None:
+    def _keep_files(self, written: list[dict[str, Any]], assessed: list[Any]) -> None:
         try:
-            for record, case in zip(written, considered, strict=True):
+            for record, case in zip(written, assessed, strict=True):
                 records.keep(self.log.folder, record, case)
         except OSError as error:
             raise _unrecorded(error.strerror or str(error)) from error

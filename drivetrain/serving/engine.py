@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drivetrain import artifact, evidence, policy
-from drivetrain.artifact.tables import category
 from drivetrain.errors import ArtifactError, EvidenceError, FormulaError, PolicyError
 from drivetrain.serving import media
-from drivetrain.serving.answers import Decision, Distribution, Prediction
+from drivetrain.serving.answers import Decision, Distribution, Prediction, Quantity
 from drivetrain.serving.cases import Batch, decode
 from drivetrain.serving.feedback import outcome_of
 from drivetrain.serving.field import Field, fields
+from drivetrain.serving.guard import Judged, judge
 from drivetrain.serving.limits import Limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drivetrain.artifact import Predictor
-    from drivetrain.policy import Belief, Choice, Problem, Written
+    from drivetrain.policy import Belief, Beliefs, Choice, Problem, Written
     from drivetrain.spec import Spec
 
 DEFER = "defer"
@@ -35,24 +35,7 @@ MOST_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What the models say of a batch.
-
-    Attributes:
-        beliefs: Outcome -> its distribution for every case, under every setting where a lever moves it.
-        scores: Model -> out-of-domain score of every case, shape (n,), higher is stranger; guarded models only.
-        outside: Per case, why it is not a case like those the models learned from; empty when it is one.
-        open: Per case, why no setting can be valued although it is one; empty when it can.
-    """
-
-    beliefs: Mapping[str, Belief]
-    scores: Mapping[str, NDArray[np.float64]]
-    outside: list[list[str]]
-    open: list[list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Considered:
+class Assessed:
     """What is known of one case before anybody asks what may be done with it.
 
     Attributes:
@@ -62,6 +45,7 @@ class Considered:
         recommendation: What the policy chooses, else what the plan says for cases that the models know nothing about;
             None when it says nothing.
         today: What is done today with such a case; None when that cannot be computed.
+        allowed: What the limits allow, one truth value per label of the problem.
         columns: What was sent, without the media.
         files: Media column -> bytes.
         looks: Image column -> brightness, contrast and size.
@@ -72,6 +56,7 @@ class Considered:
     settled: bool
     recommendation: str | None
     today: str | None
+    allowed: NDArray[np.bool_]
     columns: Mapping[str, Any]
     files: Mapping[str, bytes]
     looks: Mapping[str, Mapping[str, float]]
@@ -137,48 +122,16 @@ class Engine:
         """Whether a model was trained on sample data."""
         return any(bool(predictor.manifest.get("synthetic")) for predictor in self.predictors.values())
 
-    def judge(self, batch: Batch) -> Judged:
-        """Ask the models, in dependency order, and the guard."""
-        beliefs: dict[str, Belief] = {}
-        scores: dict[str, NDArray[np.float64]] = {}
-        outside = [list(reasons) for reasons in batch.outside]
-        columns: dict[str, Sequence[Any]] = dict(batch.columns)
-        for name, predictor in self.predictors.items():
-            for case, reason in _unseen(predictor.manifest, batch):
-                outside[case] = outside[case] or [reason]
-            if any(lever in predictor.inputs for lever in self.problem.levers):
-                beliefs |= policy.beliefs(self.problem, [predictor], columns)
-                continue
-            # One run of the network gives both the probabilities and the score.
-            logits = predictor.logits(columns)
-            for outcome, found in predictor.distributions(logits).items():
-                beliefs[outcome] = policy.belief(self.problem, outcome, found)
-                columns[outcome] = found.likeliest
-            if rule := predictor.manifest.get("out_of_domain"):
-                scores[name] = predictor.score_logits(logits)
-                for case in np.flatnonzero(~(scores[name] <= rule["threshold"])).tolist():
-                    outside[case].append(f"unlike the cases that {name} was trained on")
-        needed = [name for name, field in self.fields.items() if field.valued]
-        open_ = [
-            [
-                f"{name} is not known, and what a setting is worth depends on it"
-                for name in needed
-                if columns[name][case] is None
-            ]
-            for case in range(len(batch))
-        ]
-        return Judged(beliefs, scores, outside, open_)
-
     def predict(self, cases: Sequence[Mapping[str, Any]]) -> list[Prediction]:
-        """Classes and probabilities of each case, in order.
+        """What the models say of each case, in order; a model that reads a lever sees its first setting.
 
         Raises:
             Refused: A case does not fit the plan.
         """
-        judged = self.judge(decode(self.fields, cases, self.limits))
-        return [self._prediction(judged, case) for case in range(len(cases))]
+        judged = judge(self.problem, self.predictors, decode(self.fields, cases, self.limits))
+        return [self._prediction(judged, case, judged.beliefs, judged.outside[case]) for case in range(len(cases))]
 
-    def consider(self, cases: Sequence[Mapping[str, Any]]) -> list[Considered]:
+    def assess(self, cases: Sequence[Mapping[str, Any]]) -> list[Assessed]:
         """What the models and the written policy say of each case, in order.
 
         A confident guess about a case unlike all that was learned from is the disaster to avoid: such a case is not
@@ -188,11 +141,39 @@ class Engine:
             Refused: A case does not fit the plan.
         """
         batch = decode(self.fields, cases, self.limits)
-        judged = self.judge(batch)
-        inside = [case for case in range(len(cases)) if not judged.outside[case] and not judged.open[case]]
-        choices = self._choose(batch, judged, inside)
-        today = self._today(batch, judged, inside)
-        return [self._considered(batch, judged, case, choices.get(case), today.get(case)) for case in range(len(cases))]
+        judged = judge(self.problem, self.predictors, batch)
+        reasons = [[*judged.outside[case], *self._unknown(batch, case)] for case in range(len(batch))]
+        inside = [case for case in range(len(batch)) if not reasons[case]]
+        # The policy is asked about all cases or one by one. One that it cannot be asked about stands in as another.
+        sound = {
+            name: [value if not reasons[case] else values[inside[0]] for case, value in enumerate(values)]
+            for name, values in batch.columns.items()
+            if inside
+        }
+        choices: list[Choice | None] = [None] * len(batch)
+        if inside:
+            choices, faults = self._choose(sound, judged.beliefs, inside)
+            for case, fault in faults.items():
+                reasons[case].append(fault)
+        beliefs = self._chosen_beliefs(sound, judged.beliefs, choices)
+        allowed = policy.allowed(self.problem, self._arrays(sound)) if inside else np.ones((1, 1), dtype=bool)
+        allowed = np.broadcast_to(allowed, (len(batch), len(self.problem.labels)))
+        today = self._today(sound, judged.beliefs) if inside else None
+        return [
+            Assessed(
+                prediction=self._prediction(judged, case, beliefs, reasons[case]),
+                choice=choice,
+                # A setting that the limits forbid is only there because none is allowed.
+                settled=choice is not None and choice.values.get(choice.setting) is not None,
+                recommendation=choice.setting if choice is not None else self._fallback(batch, case),
+                today=self._label(today, case) if today is not None and choice is not None else None,
+                allowed=allowed[case],
+                columns={name: v[case] for name, v in batch.columns.items() if not self.fields[name].is_media},
+                files=batch.files[case],
+                looks=self._looks(batch, case),
+            )
+            for case, choice in enumerate(choices)
+        ]
 
     def decide(self, cases: Sequence[Mapping[str, Any]]) -> list[Decision]:
         """The setting of each case by the written policy, or `defer` with the recommendation beside it.
@@ -202,7 +183,7 @@ class Engine:
         Raises:
             Refused: A case does not fit the plan.
         """
-        return [verdict(considered) for considered in self.consider(cases)]
+        return [verdict(assessed) for assessed in self.assess(cases)]
 
     def feedback(self, cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Outcomes that came back, checked: `{"decision": …, outcome: value, …}` each.
@@ -212,104 +193,112 @@ class Engine:
         """
         return [outcome_of(self.spec, case, number) for number, case in enumerate(cases)]
 
-    def _choose(self, batch: Batch, judged: Judged, cases: list[int]) -> dict[int, Choice]:
-        """What the policy chooses for some of the cases; one that it cannot value is left out, with the reason."""
-        if not cases:
-            return {}
-        columns = {name: [values[case] for case in cases] for name, values in batch.columns.items()}
-        beliefs = {name: _take(found, cases) for name, found in judged.beliefs.items()}
+    def _choose(
+        self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs, inside: list[int]
+    ) -> tuple[list[Choice | None], dict[int, str]]:
+        """What the policy chooses for each case, and why it cannot for some."""
+        models = list(self.predictors.values())
+        if any(lever in model.inputs for model in models for lever in self.problem.levers):
+            beliefs = policy.beliefs(self.problem, models, columns)
         try:
-            return dict(zip(cases, policy.decide(self.problem, self.policy, columns, beliefs), strict=True))
+            found = policy.decide(self.problem, self.policy, columns, beliefs, models)
+            return [choice if case in set(inside) else None for case, choice in enumerate(found)], {}
         except (PolicyError, FormulaError) as error:
-            if len(cases) == 1:
-                judged.open[cases[0]].append(error.what)
-                return {}
+            if len(inside) == 1:
+                return [None] * _count(beliefs), {inside[0]: error.what}
         # One case without a value must not take the answer from the others.
-        return {case: choice for one in cases for case, choice in self._choose(batch, judged, [one]).items()}
+        choices: list[Choice | None] = [None] * _count(beliefs)
+        faults: dict[int, str] = {}
+        for case in inside:
+            one = {name: [values[case]] for name, values in columns.items()}
+            [choices[case]], fault = self._choose(one, policy.beliefs(self.problem, models, one), [0])
+            if fault:
+                faults[case] = fault[0]
+        return choices, faults
+
+    def _chosen_beliefs(
+        self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs, choices: Sequence[Choice | None]
+    ) -> Beliefs:
+        """What is believed of the outcomes under the settings that were chosen."""
+        models = list(self.predictors.values())
+        if not any(lever in model.inputs for model in models for lever in self.problem.levers) or not any(choices):
+            return beliefs
+        first = {name: settings[0].item() for name, settings in self.problem.settings.items()}
+        levers = {
+            name: np.array([[first[name] if choice is None else choice.levers[name]] for choice in choices])
+            for name in self.problem.levers
+        }
+        return policy.beliefs(self.problem, models, columns, levers)
+
+    def _unknown(self, batch: Batch, case: int) -> list[str]:
+        """Why no setting can be valued although the case is one like others."""
+        return [
+            f"{name} is not known, and what a setting is worth depends on it"
+            for name, field in self.fields.items()
+            if field.valued and batch.columns[name][case] is None
+        ]
+
+    def _arrays(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
+        """The columns that formulas read."""
+        return {name: np.asarray(values) for name, values in columns.items() if name in self.problem.columns}
 
     def _fallback(self, batch: Batch, case: int) -> str | None:
         """What the plan says for cases that the models know nothing about; None when it says nothing computable."""
-        columns = {
-            name: np.asarray([values[case]])
-            for name, values in batch.columns.items()
-            if name in self.problem.columns and values[case] is not None
-        }
+        columns = {name: [values[case]] for name, values in batch.columns.items() if values[case] is not None}
         try:
-            levers = policy.reference(self.problem, "fallback", columns or {"": np.zeros(1)}, {})
+            levers = policy.reference(self.problem, "fallback", self._arrays(columns) or {"": np.zeros(1)}, {})
         except (PolicyError, FormulaError):
             return None
         return self._label(levers, 0)
 
-    def _today(self, batch: Batch, judged: Judged, cases: list[int]) -> dict[int, str]:
-        """What is done today with some of the cases, where a new case tells: a logged column does not."""
-        if not cases or "today" not in self.problem.policies:
-            return {}
-        columns = {
-            name: np.asarray([values[case] for case in cases])
-            for name, values in batch.columns.items()
-            if name in self.problem.columns
-        }
-        beliefs = {name: _take(found, cases) for name, found in judged.beliefs.items()}
+    def _today(self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs) -> Mapping[str, Any] | None:
+        """What is done today with each case, where a new case tells: a logged column does not."""
+        if "today" not in self.problem.policies:
+            return None
         try:
-            levers = policy.reference(self.problem, "today", columns, beliefs)
+            return policy.reference(self.problem, "today", self._arrays(columns), beliefs)
         except (PolicyError, FormulaError):
-            return {}
-        return {case: self._label(levers, row) for row, case in enumerate(cases)}
+            return None
 
     def _label(self, levers: Mapping[str, Any], row: int) -> str:
-        return self.problem.label({name: setting[row].item() for name, setting in levers.items()})
+        return self.problem.label({name: np.asarray(setting)[row].item() for name, setting in levers.items()})
 
-    def _prediction(self, judged: Judged, case: int, setting: int = 0) -> Prediction:
+    def _looks(self, batch: Batch, case: int) -> dict[str, dict[str, float]]:
         return {
-            "predictions": {
-                outcome: _distribution(found, case, setting)
-                for outcome, found in judged.beliefs.items()
-                if found.probabilities is not None and found.classes is not None
-            },
+            name: media.look(values[case])
+            for name, values in batch.columns.items()
+            if self.fields[name].type == "image" and values[case] is not None
+        }
+
+    def _prediction(self, judged: Judged, case: int, beliefs: Beliefs, reasons: list[str]) -> Prediction:
+        return {
+            "predictions": {outcome: _told(found, case) for outcome, found in beliefs.items()},
             "in_domain": not judged.outside[case],
             "out_of_domain_scores": {name: float(found[case]) for name, found in judged.scores.items()},
-            "reasons": [*judged.outside[case], *judged.open[case]],
+            "reasons": list(reasons),
             "stage": self.spec.stage,
             "runs": self.runs,
             "synthetic": self.synthetic,
         }
 
-    def _considered(
-        self, batch: Batch, judged: Judged, case: int, choice: Choice | None, today: str | None
-    ) -> Considered:
-        # A setting that the limits forbid is only there because none is allowed.
-        settled = choice is not None and choice.values.get(choice.setting) is not None
-        place = self.problem.labels.index(choice.setting) if choice is not None and settled else 0
-        columns = {name: values[case] for name, values in batch.columns.items() if not self.fields[name].is_media}
-        looks = {
-            name: media.look(values[case])
-            for name, values in batch.columns.items()
-            if self.fields[name].type == "image" and values[case] is not None
-        }
-        return Considered(
-            prediction=self._prediction(judged, case, place),
-            choice=choice,
-            settled=settled,
-            recommendation=choice.setting if choice is not None else self._fallback(batch, case),
-            today=today,
-            columns=columns,
-            files=batch.files[case],
-            looks=looks,
-        )
+
+def _count(beliefs: Beliefs) -> int:
+    """Number of cases that are spoken of."""
+    return max((belief.cases for belief in beliefs.values()), default=0)
 
 
-def verdict(considered: Considered) -> Decision:
+def verdict(assessed: Assessed) -> Decision:
     """What the written policy says of a case, whatever the stage of the plan."""
-    choice = considered.choice
+    choice = assessed.choice
     return {
         "decision": secrets.token_hex(12),
-        "setting": choice.setting if choice is not None and considered.settled else DEFER,
-        "recommendation": considered.recommendation,
+        "setting": choice.setting if choice is not None and assessed.settled else DEFER,
+        "recommendation": assessed.recommendation,
         "status": "trial",
-        "value": choice.value if choice is not None and considered.settled else None,
+        "value": choice.value if choice is not None and assessed.settled else None,
         "values": _listed(choice),
-        **considered.prediction,
-        "reasons": [*considered.prediction["reasons"], *(choice.reasons if choice is not None else ())],
+        **assessed.prediction,
+        "reasons": [*assessed.prediction["reasons"], *(choice.reasons if choice is not None else ())],
     }
 
 
@@ -335,35 +324,17 @@ def _match(step: str, recorded: evidence.Evidence | None, digests: Mapping[str, 
             )
 
 
-def _unseen(manifest: Mapping[str, Any], batch: Batch) -> list[tuple[int, str]]:
-    """Cases with a category that the model never met."""
-    preparation = manifest["preprocessing"]
-    indicators = preparation.get("missing", {})
-    found = []
-    for name, values in preparation.get("categories", {}).items():
-        if name in indicators or name not in batch.columns:
-            continue
-        seen = set(values[1:])
-        for case, value in enumerate(batch.columns[name]):
-            if value is not None and category(value) not in seen:
-                found.append((case, f"{name} has a value that was not there in training"))
-    return found
-
-
-def _take(belief: Belief, cases: list[int]) -> Belief:
-    if belief.probabilities is not None:
-        return replace(belief, probabilities=belief.probabilities[cases])
-    assert belief.quantiles is not None
-    return replace(belief, quantiles=belief.quantiles[cases])
-
-
-def _distribution(belief: Belief, case: int, setting: int) -> Distribution:
+def _told(belief: Belief, case: int) -> Distribution | Quantity:
+    """What is believed of one outcome of one case, as it is answered."""
+    if belief.quantiles is not None:
+        values = belief.quantiles[case, 0]
+        low, middle, high = np.quantile(values, (0.05, 0.5, 0.95)).tolist()
+        return {"mean": float(values.mean()), "low": low, "median": middle, "high": high}
     assert belief.probabilities is not None
-    assert belief.classes is not None
-    settings = belief.probabilities.shape[1]
-    probabilities = belief.probabilities[case, min(setting, settings - 1)]
+    probabilities = belief.probabilities[case, 0]
+    classes = list(belief.classes or ())
     return {
-        "classes": list(belief.classes),
+        "classes": classes,
         "probabilities": probabilities.tolist(),
-        "most_likely": belief.classes[int(probabilities.argmax())],
+        "most_likely": classes[int(probabilities.argmax())],
     }

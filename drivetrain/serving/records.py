@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from drivetrain.serving.answers import Decision
-from drivetrain.serving.engine import Considered
+from drivetrain.serving.engine import Assessed
 from drivetrain.serving.rollout import Draw
 
 MEDIA = "media"
 """Folder of the log that holds the files of cases, each under its SHA-256."""
 
 
-def decision(given: Decision, drawn: Draw | None, case: Considered, policy: str) -> dict[str, Any]:
+def decision(given: Decision, drawn: Draw | None, case: Assessed, policy: str) -> dict[str, Any]:
     """The record of a decision.
 
     Args:
@@ -40,7 +40,7 @@ def decision(given: Decision, drawn: Draw | None, case: Considered, policy: str)
         "columns": {name: _json(value) for name, value in case.columns.items()},
         "media": {name: hashlib.sha256(content).hexdigest() for name, content in case.files.items()},
         "looks": case.looks,
-        "probabilities": {name: found["probabilities"] for name, found in given["predictions"].items()},
+        "predictions": given["predictions"],
         "scores": given["out_of_domain_scores"],
         "stage": given["stage"],
         "runs": given["runs"],
@@ -53,7 +53,7 @@ def stamp(kind: str) -> dict[str, str]:
     return {"kind": kind, "time": datetime.now(UTC).isoformat(timespec="microseconds")}
 
 
-def keep(folder: Path, record: Mapping[str, Any], case: Considered) -> None:
+def keep(folder: Path, record: Mapping[str, Any], case: Assessed) -> None:
     """Keep the files of a case beside the log, each once, whole or not at all.
 
     Raises:

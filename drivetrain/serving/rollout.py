@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.errors import FormulaError, ServiceError
 from drivetrain.evidence import write_whole
 from drivetrain.serving.answers import Decision
-from drivetrain.serving.engine import DEFER, Considered, verdict
+from drivetrain.serving.engine import DEFER, Assessed, verdict
 from drivetrain.stages import reached
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Draw:
     propensity: float
 
 
-def draw(spec: Spec, problem: Problem, considered: Considered, lot: random.Random) -> Draw:
+def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -> Draw:
     """Give the plan's share of the cases to the lot, among the settings that the limits allow.
 
     With share e and k settings to draw from, the policy's choice has probability 1 - e + e / k, every other one e / k.
@@ -148,24 +148,26 @@ def draw(spec: Spec, problem: Problem, considered: Considered, lot: random.Rando
     Args:
         spec: The plan; `deployment.exploration` says which share, and of which levers.
         problem: The plan as the policy sees it.
-        considered: A settled case.
+        assessed: A settled case.
         lot: Where chance comes from.
     """
-    choice = considered.choice
+    choice = assessed.choice
     assert choice is not None
     exploration = spec.deployment.exploration if spec.deployment else None
     share = (exploration.share or 0.0) if exploration else 0.0
     drawn = set(problem.levers if exploration is None or exploration.levers is None else exploration.levers)
-    kept = [lever for lever in problem.levers if lever not in drawn]
+    if not share > 0:
+        return Draw(choice.setting, False, 1.0)
+    kept = {name: value for name, value in choice.levers.items() if name not in drawn}
     allowed = [
         label
         for place, label in enumerate(problem.labels)
-        if choice.values[label] is not None
-        and all(problem.settings[name][place] == choice.levers[name] for name in kept)
-    ]
-    explored = share > 0 and lot.random() < share
+        if assessed.allowed[place] and all(problem.settings[name][place] == kept[name] for name in kept)
+    ] or [choice.setting]
+    explored = lot.random() < share
     setting = lot.choice(allowed) if explored else choice.setting
-    probability = share / len(allowed) + (1 - share if setting == choice.setting else 0)
+    probability = share / len(allowed) if setting in allowed else 0.0
+    probability += 1 - share if setting == choice.setting else 0.0
     return Draw(setting, explored, probability / _width(spec, problem, drawn))
 
 
@@ -183,7 +185,7 @@ def answer(
     spec: Spec,
     problem: Problem,
     state: State,
-    cases: Sequence[Considered],
+    cases: Sequence[Assessed],
     lot: random.Random,
     scope: Scope | None = None,
 ) -> list[tuple[Decision, Draw | None]]:
@@ -201,7 +203,7 @@ def answer(
 
 
 def _answer(
-    spec: Spec, problem: Problem, state: State, case: Considered, lot: random.Random, scope: Scope | None
+    spec: Spec, problem: Problem, state: State, case: Assessed, lot: random.Random, scope: Scope | None
 ) -> tuple[Decision, Draw | None]:
     given = verdict(case)
     if not case.settled:
@@ -213,7 +215,7 @@ def _answer(
     drawn = draw(spec, problem, case, lot) if not reason else Draw(given["setting"], False, 1.0)
     choice = case.choice
     assert choice is not None
-    given["recommendation"], given["value"] = drawn.setting, choice.values[drawn.setting]
+    given["recommendation"], given["value"] = drawn.setting, choice.values.get(drawn.setting)
     if drawn.explored:
         given["reasons"] = ["drawn by lot, so that the next models can learn from it"]
     if reason:
@@ -226,7 +228,7 @@ def _answer(
     return given, drawn
 
 
-def _held_back(spec: Spec, state: State, case: Considered, lot: random.Random, scope: Scope | None) -> str:
+def _held_back(spec: Spec, state: State, case: Assessed, lot: random.Random, scope: Scope | None) -> str:
     """Why nothing is done with a case beyond writing it down; empty when something is."""
     if spec.stage == "parallel":
         return "stage parallel: the recommendation is written down, and today's way goes on"
@@ -239,7 +241,7 @@ def _held_back(spec: Spec, state: State, case: Considered, lot: random.Random, s
     return ""
 
 
-def _in_share(spec: Spec, share: float, case: Considered, lot: random.Random) -> bool:
+def _in_share(spec: Spec, share: float, case: Assessed, lot: random.Random) -> bool:
     """A case's entity is either in or out, and stays in when the share grows; cases without one are drawn."""
     entity = case.columns.get(spec.case_source.entity or "")
     if entity is None:

@@ -222,7 +222,11 @@ Cases = Annotated[list[dict[str, Any]], Depends(read_cases)]
 
 def _pages() -> frozenset[str]:
     """Paths of the library's pages: they hold no data, and a browser asks for the token on them."""
-    return frozenset(f"/{path.stem if path.suffix == '.html' else path.name}" for path in PAGES.iterdir())
+    return frozenset(
+        f"/{path.stem if path.suffix == '.html' else path.name}"
+        for path in PAGES.iterdir()
+        if path.suffix in (".html", ".js")
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

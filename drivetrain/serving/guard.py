@@ -1,0 +1,93 @@
+"""The models and the guard before them: what they say of each case, and whether it is a case like those they know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivetrain import policy
+from drivetrain.artifact.tables import category
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drivetrain.artifact import Distribution, Predictor
+    from drivetrain.policy import Beliefs, Problem
+    from drivetrain.serving.cases import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the models say of a batch.
+
+    Attributes:
+        beliefs: What is believed of every outcome, each lever standing at its first setting.
+        scores: Model -> out-of-domain score of every case, shape (n,), higher is stranger.
+        outside: Per case, why it is not a case like those the models learned from; empty when it is one.
+    """
+
+    beliefs: Beliefs
+    scores: Mapping[str, NDArray[np.float64]]
+    outside: list[list[str]]
+
+
+def judge(problem: Problem, predictors: Mapping[str, Predictor], batch: Batch) -> Judged:
+    """Ask the models and the guard.
+
+    Args:
+        problem: The decision.
+        predictors: Model -> its predictor, in dependency order.
+        batch: The cases.
+    """
+    listening = {name: _Listening(predictor, len(batch)) for name, predictor in predictors.items()}
+    first = {name: settings[:1] for name, settings in problem.settings.items()}
+    beliefs = policy.beliefs(problem, list(listening.values()), batch.columns, first)
+    outside = [list(reasons) for reasons in batch.outside]
+    for name, predictor in predictors.items():
+        for case, reason in _unseen(predictor.manifest, batch):
+            outside[case] = outside[case] or [reason]
+        threshold = predictor.manifest["out_of_domain"]["threshold"]
+        # A score that is no number is no reason to trust a case.
+        for case in np.flatnonzero(~(listening[name].scores <= threshold)).tolist():
+            outside[case].append(f"unlike the cases that {name} was trained on")
+    return Judged(beliefs, {name: one.scores for name, one in listening.items()}, outside)
+
+
+class _Listening:
+    """A predictor that keeps the scores of what it is asked: one run of the network gives both.
+
+    A model that reads a lever or another model's outcome is asked several times about a case, whose score is then the
+    least: the case is strange only if it is strange whatever is done with it.
+    """
+
+    def __init__(self, predictor: Predictor, cases: int) -> None:
+        self._predictor = predictor
+        self.scores = np.full(cases, np.inf)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self._predictor.inputs
+
+    def predict(self, cases: Mapping[str, Sequence[Any]]) -> dict[str, Distribution]:
+        outputs = self._predictor.logits(cases)
+        scores = self._predictor.score_logits(outputs).reshape(len(self.scores), -1)
+        self.scores = np.minimum(self.scores, scores.min(axis=1))
+        return self._predictor.distributions(outputs)
+
+
+def _unseen(manifest: Mapping[str, Any], batch: Batch) -> list[tuple[int, str]]:
+    """Cases with a category that the model never met."""
+    preparation = manifest["preprocessing"]
+    indicators = preparation.get("missing", {})
+    found = []
+    for name, values in preparation.get("categories", {}).items():
+        if name in indicators or name not in batch.columns:
+            continue
+        seen = set(values[1:])
+        for case, value in enumerate(batch.columns[name]):
+            if value is not None and category(value) not in seen:
+                found.append((case, f"{name} has a value that was not there in training"))
+    return found
