@@ -11,7 +11,7 @@ from fastai.tabular.all import *
 
 
 def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
-    [outcome] = model.predicts
+    [outcome] = model.predicts or []
     categories, numbers = table_inputs(plan, model)
     table = TabularPandas(
         cases,
