@@ -91,19 +91,57 @@ def validate(plan: Path | None, form: str) -> None:
             raise
         print_findings(error.findings, form)
         sys.exit(error.exit_code)
+    sound = not any(finding.level == "fail" for finding in findings)
+    coherent: list[Finding] = []
+    if sound:
+        # Typed parts are built only for a plan whose structure holds: a faulty one is answered at once.
+        from drivetrain import rules
+        from drivetrain.spec import load_spec
+
+        spec = load_spec(plan)
+        coherent = rules.judge(spec)
     if form == "json":
-        print_findings(findings, form)
+        print_findings([*findings, *coherent], form)
     else:
         for finding in findings:
             click.echo(str(finding) if finding.level == "fail" else f"{finding} ({finding.level})")
-    if any(finding.level == "fail" for finding in findings):
+    if not sound:
         sys.exit(SpecError.exit_code)
-    if form == "json":
+    if form == "text":
+        parts = [name for name in ("objective", "levers", "data", "models") if document.clean.get(name)]
+        said = f"a plan with {', '.join(parts) or 'a name'}; nothing is wrong with its structure."
+        click.echo(f"{document.filename}: {said}")
+        for path, (question, owner, due) in document.open_questions():
+            click.echo(f"  open: {path}: {question} ({owner}, due {due})")
+        print_findings(coherent, form)
+        print_questions(spec)
+    exit_unless_passed(coherent)
+
+
+@main.command()
+@click.argument("topic", nargs=-1)
+@as_format("text", "json")
+def explain(topic: tuple[str, ...], form: str) -> None:
+    """Explain a field, rule, finding, question of the checklist, task, stage or word."""
+    from drivetrain import explain as room
+
+    if not topic:
+        known = room.topics()
+        if form == "json":
+            print_json(known)
+            return
+        for kind, names in known.items():
+            shown = [name for name in names if "." not in name] if kind == "field" else names
+            click.echo(click.wrap_text(f"{kind}: {', '.join(shown)}", 100, "", "  "))
         return
-    parts = [name for name in ("objective", "levers", "data", "models") if document.clean.get(name)]
-    click.echo(f"{document.filename}: a plan with {', '.join(parts) or 'a name'}; nothing is wrong with its structure.")
-    for path, (question, owner, due) in document.open_questions():
-        click.echo(f"  open: {path}: {question} ({owner}, due {due})")
+    found = room.explain(" ".join(topic), nearest_plan())
+    if form == "json":
+        print_json([entry.as_json() for entry in found])
+        return
+    for place, entry in enumerate(found):
+        click.echo(("\n" if place else "") + click.wrap_text(f"{entry.name} ({entry.kind}): {entry.text}", 100))
+        for about, text in entry.more:
+            click.echo(click.wrap_text(f"{about}: {text}", 100, "  ", "    "))
 
 
 @main.command()
@@ -275,6 +313,27 @@ def print_findings(findings: Sequence[Finding], form: str) -> None:
             click.echo(f"          {name}")
         if len(finding.affected) > len(shown):
             click.echo(f"          and {len(finding.affected) - len(shown)} more (--format json names all)")
+
+
+def print_questions(spec: Spec) -> None:
+    """The next questions to ask about a plan, most useful first."""
+    from drivetrain import rules
+
+    asked = rules.questions(spec)
+    if asked:
+        click.echo("The next questions:")
+    for question in asked:
+        click.echo(f"  {question}  [{question.path}]")
+
+
+def nearest_plan() -> Spec | None:
+    """The plan of this folder or above, if there is one that can be read."""
+    from drivetrain.spec import load_spec
+
+    try:
+        return load_spec()
+    except DrivetrainError:
+        return None
 
 
 def exit_unless_passed(findings: Sequence[Finding]) -> None:

@@ -315,3 +315,30 @@ def test_a_plan_cut_off_anywhere_is_judged_without_a_fault(name):
             assert len(questions(draft)) <= 3
             judge(draft, "wide")
             verdict(draft)
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+def validate(*arguments: str):
+    from click.testing import CliRunner
+
+    from drivetrain.cli import main
+
+    return CliRunner().invoke(main, ["validate", *arguments])
+
+
+def test_validate_says_what_is_incoherent_and_asks_the_next_questions():
+    done = validate(str(examples.bad()["dashboard"]))
+    assert done.exit_code == 1
+    assert "DT401" in done.output
+    assert "The next questions:" in done.output
+    assert validate(str(examples.path("mail-sorting"))).exit_code == 0
+
+
+def test_validate_gives_coherence_as_json_too():
+    import json
+
+    found = json.loads(validate(str(examples.bad()["dashboard"]), "--format", "json").output)["findings"]
+    assert {entry["id"] for entry in found} >= {"DT201", "DT202", "DT203", "DT401"}
+    assert all(entry["facts"]["stage"] for entry in found if entry["id"].startswith("DT"))
