@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from drivetrain.serving.cases import of_form
     from drivetrain.serving.engine import Engine
     from drivetrain.serving.field import Field, case_of_file, case_of_number, case_of_row, fields
+    from drivetrain.serving.harvesting import harvest
     from drivetrain.serving.limits import Limits, Refused
     from drivetrain.serving.service import Cases, Service
     from drivetrain.serving.sheet import drift
@@ -45,6 +46,7 @@ _HOMES = {
     "case_of_row": "field",
     "drift": "sheet",
     "fields": "field",
+    "harvest": "harvesting",
     "of_form": "cases",
     "steer": "steering",
 }
@@ -64,6 +66,7 @@ __all__ = [
     "case_of_row",
     "drift",
     "fields",
+    "harvest",
     "of_form",
     "steer",
 ]

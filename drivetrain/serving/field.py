@@ -62,7 +62,7 @@ def fields(spec: Spec) -> dict[str, Field]:
     valued, needed, read = _names_read(spec)
     found: dict[str, Field] = {}
     outcomes = {name for source in spec.data for name in source.outcomes}
-    for source in _tied(spec, spec.case_source):
+    for source in tied(spec, spec.case_source):
         for field in _columns(source):
             if field.name not in outcomes and field.name not in found:
                 found[field.name] = replace(
@@ -71,7 +71,7 @@ def fields(spec: Spec) -> dict[str, Field]:
     return found
 
 
-def _tied(spec: Spec, start: Source) -> list[Source]:
+def tied(spec: Spec, start: Source) -> list[Source]:
     """The case source and everything it joins."""
     found, queue = [start], [start]
     while queue:

@@ -33,6 +33,7 @@ def decision(given: Decision, drawn: Draw | None, case: Assessed, policy: str) -
             key: given[key]
             for key in ("decision", "status", "setting", "recommendation", "value", "in_domain", "reasons")
         },
+        "levers": dict(drawn.levers) if drawn is not None else {},
         "explored": drawn.explored if drawn is not None else False,
         "propensity": drawn.propensity if drawn is not None else None,
         "chosen": case.choice.setting if case.choice is not None and case.settled else None,

@@ -131,11 +131,13 @@ class Draw:
 
     Attributes:
         setting: Its label.
+        levers: Lever -> its value.
         explored: Whether the case was given to the lot.
         propensity: Probability with which this setting comes out for such a case (a range: density per unit).
     """
 
     setting: str
+    levers: Mapping[str, Any]
     explored: bool
     propensity: float
 
@@ -157,7 +159,7 @@ def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -
     share = (exploration.share or 0.0) if exploration else 0.0
     drawn = set(problem.levers if exploration is None or exploration.levers is None else exploration.levers)
     if not share > 0:
-        return Draw(choice.setting, False, 1.0)
+        return Draw(choice.setting, choice.levers, False, 1.0)
     kept = {name: value for name, value in choice.levers.items() if name not in drawn}
     allowed = [
         label
@@ -168,7 +170,11 @@ def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -
     setting = lot.choice(allowed) if explored else choice.setting
     probability = share / len(allowed) if setting in allowed else 0.0
     probability += 1 - share if setting == choice.setting else 0.0
-    return Draw(setting, explored, probability / _width(spec, problem, drawn))
+    levers = dict(choice.levers)
+    if setting != choice.setting:
+        place = problem.labels.index(setting)
+        levers = {name: settings[place].item() for name, settings in problem.settings.items()}
+    return Draw(setting, levers, explored, probability / _width(spec, problem, drawn))
 
 
 def _width(spec: Spec, problem: Problem, drawn: set[str]) -> float:
@@ -209,12 +215,13 @@ def _answer(
     if not case.settled:
         given["status"] = "defer"
         return given, None
-    if not reached(spec.stage, "parallel"):
-        return given, Draw(given["setting"], False, 1.0)
-    reason = _held_back(spec, state, case, lot, scope)
-    drawn = draw(spec, problem, case, lot) if not reason else Draw(given["setting"], False, 1.0)
     choice = case.choice
     assert choice is not None
+    certain = Draw(choice.setting, choice.levers, False, 1.0)
+    if not reached(spec.stage, "parallel"):
+        return given, certain
+    reason = _held_back(spec, state, case, lot, scope)
+    drawn = draw(spec, problem, case, lot) if not reason else certain
     given["recommendation"], given["value"] = drawn.setting, choice.values.get(drawn.setting)
     if drawn.explored:
         given["reasons"] = ["drawn by lot, so that the next models can learn from it"]
