@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "drivetrain"
 
 ORDER = [
-    {"errors", "findings", "evidence", "intervals", "stages", "text"},
+    {"errors", "findings", "evidence", "intervals", "stages", "text", "bytecode"},
     {"spec"},
     {"source"},
     {"artifact"},

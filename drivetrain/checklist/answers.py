@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from textwrap import wrap
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from drivetrain.checklist.bank import Question
 from drivetrain.checklist.chosen import Item, questions
-from drivetrain.errors import EvidenceError
+from drivetrain.errors import EvidenceError, SpecError
+from drivetrain.findings import Finding
 from drivetrain.spec import Spec
 from drivetrain.text import line, quoted
+
+if TYPE_CHECKING:
+    from drivetrain.spec.reading import Document
 
 FILE = "checklist.yaml"
 LARGEST = 4_000_000
@@ -84,32 +88,31 @@ def parse(text: str) -> dict[str, Answer]:
     Raises:
         EvidenceError: The text is no checklist.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from drivetrain.spec.reading import read
 
     try:
-        body = YAML(typ="rt").load(text)
-    except (YAMLError, RecursionError, ValueError, AttributeError, NotImplementedError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{FILE}:{mark.line + 1}" if mark else FILE
-        problem = getattr(error, "problem", None) or type(error).__name__
-        raise EvidenceError(f"is not YAML ({problem}).", "Mend that line.", where=where) from error
-    items = body.get("items") if isinstance(body, Mapping) else None
-    if not isinstance(items, Mapping):
+        found = read(text, FILE)
+    except SpecError as error:
+        raise EvidenceError(error.what, error.advice, where=error.where) from error
+    items = found.tree.get("items") if isinstance(found.tree, dict) else None
+    if not isinstance(items, dict):
         raise EvidenceError(
             "has no `items:` with one entry per question.", "`drivetrain checklist --add` writes them.", where=FILE
         )
-    return {str(name): _answer(entry, _line(items, name)) for name, entry in items.items()}
+    return {name: _answer(entry, found, name) for name, entry in items.items()}
 
 
-def _answer(entry: Any, line: int) -> Answer:
+def _answer(entry: Any, found: Document, name: str) -> Answer:
+    place = found.keys.get(("items", name))
+    line = place.line if place else 0
+    # Doubled keys, tags and the like: what was skipped on reading is a fault of the entry it stands in.
+    inside = ("items", name)
+    faults = [f"{f.what} {f.advice}".strip() for f in found.findings if _path(f)[:2] == inside and f.level == "fail"]
     if entry is None:
-        return Answer(line=line)
-    if not isinstance(entry, Mapping):
-        return Answer(
-            line=line, faults=("an answer is a mapping with status, owner, note, evidence, date and expires.",)
-        )
-    faults: list[str] = []
+        return Answer(line=line, faults=tuple(faults))
+    if not isinstance(entry, dict):
+        faults.append("an answer is a mapping with status, owner, note, evidence, date and expires.")
+        return Answer(line=line, faults=tuple(faults))
     known = ("status", "owner", "note", "evidence", "date", "expires")
     faults += [f"`{key}` is no field of an answer; there are {', '.join(known)}." for key in entry if key not in known]
     return Answer(
@@ -122,6 +125,10 @@ def _answer(entry: Any, line: int) -> Answer:
         line=line,
         faults=tuple(faults),
     )
+
+
+def _path(finding: Finding) -> tuple[str, ...]:
+    return tuple(str(finding.facts.get("path", "")).split("."))
 
 
 def _status(value: Any, faults: list[str]) -> Status:
@@ -180,13 +187,6 @@ def _date(value: Any, name: str, faults: list[str]) -> datetime.date | None:
 def _short(value: Any) -> str:
     text = " ".join(str(value).split())
     return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _line(mapping: Any, key: object) -> int:
-    try:
-        return int(mapping.lc.key(key)[0]) + 1
-    except (AttributeError, KeyError, TypeError):
-        return 0
 
 
 def _text(path: Path) -> str:

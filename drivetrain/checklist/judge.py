@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drivetrain.checklist.answers import FILE, Answer, digests, load
 from drivetrain.checklist.chosen import Item, questions
-from drivetrain.checklist.measured import contradictions
+from drivetrain.checklist.measured import Known, contradictions
 from drivetrain.findings import Finding, Level
 from drivetrain.spec import Spec, load_spec
 from drivetrain.stages import Stage, reached
@@ -41,10 +41,10 @@ def judge(
     answers = load(spec.root) if answers is None else answers
     gate = stage or spec.stage
     found: list[Finding] = []
-    asked = questions(spec)
+    asked, known = questions(spec), Known(spec)
     for item in asked:
         due = reached(gate, item.question.stage)
-        found += _item(item, answers.get(item.id), due, spec, today or date.today())
+        found += _item(item, answers.get(item.id), due, known, today or date.today())
     names = {item.id for item in asked}
     for name, answer in answers.items():
         if name not in names:
@@ -53,7 +53,7 @@ def judge(
     return found
 
 
-def _item(item: Item, answer: Answer | None, due: bool, spec: Spec, today: date) -> list[Finding]:
+def _item(item: Item, answer: Answer | None, due: bool, known: Known, today: date) -> list[Finding]:
     asked = item.question
     where = _where(item.id, answer)
     facts = {"item": item.id, "stage": asked.stage, "owner": answer.owner if answer else "", "due": due}
@@ -90,14 +90,15 @@ def _item(item: Item, answer: Answer | None, due: bool, spec: Spec, today: date)
             finding("DC108", "fail", f"is dated {answer.date.isoformat()}, which is yet to come.", "Mend the date.")
         )
     found += [
-        finding("DC105", level, what, advice, (proof,)) for proof, level, what, advice in _evidence(answer, spec.root)
+        finding("DC105", level, what, advice, (proof,))
+        for proof, level, what, advice in _evidence(answer, known.spec.root)
     ]
     if answer.status == "yes":
         found += [
             finding(
                 "DC103", "fail", f"is answered `yes`, but {what}.", "Mend the cause, or change the answer.", (what,)
             )
-            for what in contradictions(spec, asked.contradicted)
+            for what in contradictions(known, asked.contradicted)
         ]
     if answer.status == "no":
         found.append(

@@ -10,47 +10,77 @@ from functools import partial
 from typing import Any
 
 from drivetrain import evidence
+from drivetrain.evidence import Evidence
 from drivetrain.spec import Spec
 
 STEPS = ("check", "train", "decide", "audit")
 
-Measurement = Callable[[Spec], list[str]]
+
+class Known:
+    """A plan with its evidence, each record of which is read once, when it is first asked for."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._records: dict[str, Evidence | None] = {}
+
+    def record(self, step: str) -> Evidence | None:
+        """The record of a step; None when it was not run.
+
+        Raises:
+            EvidenceError: It is there and cannot be read.
+        """
+        if step not in self._records:
+            self._records[step] = evidence.read(self.spec.root, step)
+        return self._records[step]
+
+    def result(self, step: str) -> Mapping[str, Any]:
+        """What a step measured; empty when it was not run."""
+        record = self.record(step)
+        return record.result if record else {}
 
 
-def contradictions(spec: Spec, names: Iterable[str]) -> list[str]:
+Measurement = Callable[[Known], list[str]]
+
+
+def contradictions(known: Known, names: Iterable[str]) -> list[str]:
     """Sentences that speak against a "yes", from the measurements with these names.
 
     Raises:
         EvidenceError: An evidence record cannot be read.
     """
-    return [sentence for name in names for sentence in MEASUREMENTS[name](spec)]
+    return [sentence for name in names for sentence in MEASUREMENTS[name](known)]
 
 
-def success_not_described(spec: Spec) -> list[str]:
+def success_not_described(known: Known) -> list[str]:
     """The plan does not say what happens if it works really, really well."""
+    spec = known.spec
     said = spec.objective.if_it_works_really_well if spec.objective else None
     return [] if said else ["objective.if_it_works_really_well is empty"]
 
 
-def proxy_without_link(spec: Spec) -> list[str]:
+def proxy_without_link(known: Known) -> list[str]:
     """A proxy whose link to what is meant is unknown."""
+    spec = known.spec
     named = spec.objective.proxies if spec.objective else None
     return [f"objective.proxies.{p.name}.link is unknown" for p in named or [] if p.unknown.get("link") or not p.link]
 
 
-def affected_not_named(spec: Spec) -> list[str]:
+def affected_not_named(known: Known) -> list[str]:
     """The plan names nobody whom it affects."""
+    spec = known.spec
     return [] if spec.objective and spec.objective.affected else ["objective.affected names nobody"]
 
 
-def recourse_missing(spec: Spec) -> list[str]:
+def recourse_missing(known: Known) -> list[str]:
     """Affected people without recourse."""
+    spec = known.spec
     named = spec.objective.affected if spec.objective else None
     return [f"objective.affected has no recourse for {a.who}" for a in named or [] if not a.recourse]
 
 
-def rights_missing(spec: Spec, field: str) -> list[str]:
+def rights_missing(known: Known, field: str) -> list[str]:
     """A source with people in it that lacks a field of `rights`."""
+    spec = known.spec
     return [
         f"data.{s.name}.rights.{field} is {'unknown' if s.rights.unknown.get(field) else 'absent'}"
         for s in spec.data
@@ -58,18 +88,21 @@ def rights_missing(spec: Spec, field: str) -> list[str]:
     ]
 
 
-def licence_missing(spec: Spec) -> list[str]:
+def licence_missing(known: Known) -> list[str]:
     """A source without a licence."""
+    spec = known.spec
     return [f"data.{s.name}.rights.licence is absent" for s in spec.data if not s.rights or not s.rights.licence]
 
 
-def collection_not_described(spec: Spec) -> list[str]:
+def collection_not_described(known: Known) -> list[str]:
     """A source of which nobody said how it was collected."""
+    spec = known.spec
     return [f"data.{s.name}.collected is absent" for s in spec.data if not s.collected and not s.collect]
 
 
-def sensitive_input(spec: Spec) -> list[str]:
+def sensitive_input(known: Known) -> list[str]:
     """A sensitive column that a model takes as input."""
+    spec = known.spec
     found = []
     for model in spec.models:
         inputs = set(spec.derived.model_inputs(model.name))
@@ -80,82 +113,81 @@ def sensitive_input(spec: Spec) -> list[str]:
     return found
 
 
-def guard_missing(spec: Spec) -> list[str]:
+def guard_missing(known: Known) -> list[str]:
     """A deployment without a guard against strange cases."""
+    spec = known.spec
     if spec.deployment is None:
         return ["deployment is absent, so nothing guards against strange cases"]
     return []
 
 
-def monitoring_missing(spec: Spec) -> list[str]:
+def monitoring_missing(known: Known) -> list[str]:
     """A deployment that nobody watches."""
+    spec = known.spec
     if spec.deployment is None:
         return ["deployment is absent, so nothing is watched"]
     return [] if spec.maintenance else ["maintenance names nobody who answers an alarm"]
 
 
-def loop_without_plan(spec: Spec) -> list[str]:
+def loop_without_plan(known: Known) -> list[str]:
     """Actions shape labels, and nothing is kept free of it."""
+    spec = known.spec
     plan = spec.maintenance.feedback_loop if spec.maintenance else None
     explores = bool(spec.deployment and spec.deployment.exploration and spec.deployment.exploration.share)
     return [] if plan or explores else ["neither maintenance.feedback_loop nor deployment.exploration is stated"]
 
 
-def simple_rule_as_good(spec: Spec) -> list[str]:
+def simple_rule_as_good(known: Known) -> list[str]:
     """The optimized policy was not shown to be better than the simple rule."""
     return [
         f"evidence/decide.json: optimized minus {row.get('against')} is {row['value']:.4g} "
         f"({row['low']:.4g} to {row['high']:.4g}), not above zero"
-        for row in _result(spec, "decide").get("differences", ())
+        for row in known.result("decide").get("differences", ())
         if row.get("name") == "optimized" and row.get("against") in ("do_nothing", "simple_rule") and row["low"] <= 0
     ]
 
 
-def not_causal(spec: Spec) -> list[str]:
+def not_causal(known: Known) -> list[str]:
     """Policies compared by figures that are not causal."""
-    rows = _result(spec, "decide").get("policies", ())
+    rows = known.result("decide").get("policies", ())
     named = [str(row.get("name")) for row in rows if row.get("label") == "not causal"]
     return [f"evidence/decide.json labels {', '.join(named)} `not causal`"] if named else []
 
 
-def check_says(spec: Spec, subject: str, words: tuple[str, ...]) -> list[str]:
+def check_says(known: Known, subject: str, words: tuple[str, ...]) -> list[str]:
     """Findings of the availability check that failed, or warn, and are about a subject."""
     return [
         f"evidence/check.json: {f.get('id')}: {f.get('where')}: {f.get('what')}"
-        for f in _result(spec, "check").get("findings", ())
+        for f in known.result("check").get("findings", ())
         if f.get("level") in ("fail", "warn") and any(w in f"{f.get('where')} {f.get('what')}".lower() for w in words)
     ]
 
 
-def audit_says(spec: Spec, kind: str) -> list[str]:
+def audit_says(known: Known, kind: str) -> list[str]:
     """Findings of the audit of one kind."""
     return [
         f"evidence/audit.json: {f.get('where')}: {f.get('what')}"
-        for f in _result(spec, "audit").get("findings", ())
+        for f in known.result("audit").get("findings", ())
         if f.get("level") in ("fail", "warn") and (f.get("facts") or {}).get("kind") == kind
     ]
 
 
-def evidence_stale(spec: Spec) -> list[str]:
+def evidence_stale(known: Known) -> list[str]:
     """Evidence made from other values of the plan."""
+    spec = known.spec
     found = []
     for step in STEPS:
-        record = evidence.read(spec.root, step)
+        record = known.record(step)
         changed = evidence.stale(record, spec.digest) if record else []
         if changed:
             found.append(f"evidence/{step}.json is stale: {', '.join(changed)} changed")
     return found
 
 
-def data_synthetic(spec: Spec) -> list[str]:
+def data_synthetic(known: Known) -> list[str]:
     """Evidence made from sample data."""
-    records = (evidence.read(spec.root, step) for step in STEPS)
+    records = (known.record(step) for step in STEPS)
     return [f"evidence/{r.step}.json was made from sample data" for r in records if r and r.synthetic]
-
-
-def _result(spec: Spec, step: str) -> Mapping[str, Any]:
-    record = evidence.read(spec.root, step)
-    return record.result if record else {}
 
 
 MEASUREMENTS: dict[str, Measurement] = {

@@ -94,7 +94,7 @@ def _generate(template: Path, variables: dict[str, object], stage: Path) -> None
     from cookiecutter.generate import generate_files
     from jinja2 import TemplateError
 
-    from drivetrain.project.bytecode import cache
+    from drivetrain.bytecode import cache
 
     verbatim, options = variables.get("_copy_without_render"), variables.get("_jinja2_env_vars")
     variables = {
@@ -123,7 +123,8 @@ def _unserved(spec: Spec, package: str) -> list[str]:
     kinds = set(served(spec))
     names = []
     if not needs_service(spec):
-        names += [f"{package}/serve.py", f"{package}/client.py", f"{package}/rollout.py", "tests/test_service.py"]
+        names += [f"{package}/{module}.py" for module in ("serve", "client", "rollout", "drift")]
+        names += ["tests/test_service.py"]
     if "api" not in kinds:
         names += ["deploy/Dockerfile", ".dockerignore"]
     if "voila" not in kinds:

@@ -70,7 +70,11 @@ def html(review: Review) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader
 
-    made = Environment(loader=FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    from drivetrain.bytecode import cache
+
+    made = Environment(
+        loader=FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True, bytecode_cache=cache()
+    )
     made.filters["num"] = number
     made.filters["ticked"] = ticked
     return made
