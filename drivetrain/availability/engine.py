@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 from drivetrain.availability.look import Look, count
 from drivetrain.errors import DataError, DrivetrainError
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Told what is going on: a source, what is done and how much there is."""
 
-CHUNK = 128
-"""Files that one task reads."""
-
-T = TypeVar("T")
-
 
 def check(
     spec: Spec,
@@ -31,6 +26,7 @@ def check(
     executor: Executor | None = None,
     progress: Progress | None = None,
     own: Iterable[OwnCheck] = (),
+    cached: bool = True,
 ) -> list[Finding]:
     """Say whether the data of a plan are there, and enough for it.
 
@@ -39,6 +35,7 @@ def check(
         executor: Where files are read; in this process when None. The findings are the same either way.
         progress: Told as files are read.
         own: The team's own checks.
+        cached: Whether files that did not change since the last check are left unread.
 
     Returns:
         Findings in the order of the plan, passes included.
@@ -50,7 +47,7 @@ def check(
     found: list[Finding] = []
     looks: dict[str, Look] = {}
     for source in spec.data:
-        found += _source(spec, source, looks, executor, progress or (lambda *_: None))
+        found += _source(spec, source, looks, executor, progress or (lambda *_: None), cached)
     from drivetrain.availability.overlap import levers
 
     found += levers(spec, looks)
@@ -59,7 +56,12 @@ def check(
 
 
 def _source(
-    spec: Spec, source: Source, looks: dict[str, Look], executor: Executor | None, progress: Progress
+    spec: Spec,
+    source: Source,
+    looks: dict[str, Look],
+    executor: Executor | None,
+    progress: Progress,
+    cached: bool,
 ) -> Iterator[Finding]:
     from drivetrain.availability.counts import counts
     from drivetrain.availability.groups import groups
@@ -81,7 +83,7 @@ def _source(
     for judge in (counts, groups, leaks):
         yield from _guarded(look, judge)
     yield from _guarded(look, lambda one: Sheet(one).findings())
-    yield from _guarded(look, lambda one: _media(one, executor, progress))
+    yield from _guarded(look, lambda one: _media(one, executor, progress, cached))
     progress(source.name, 1, 1)
 
 
@@ -93,14 +95,17 @@ def _guarded(look: Look, judge: Callable[[Look], Iterator[Finding]]) -> Iterator
         yield Finding("DA101", "fail", error.where or look.where, error.what, error.advice)
 
 
-def _media(look: Look, executor: Executor | None, progress: Progress) -> Iterator[Finding]:
-    if look.source.kind.startswith("images") and "path" in look.own and not look.own.files:
-        from drivetrain.availability.images import look_at_all
-        from drivetrain.availability.pictures import pictures
+def _media(look: Look, executor: Executor | None, progress: Progress, cached: bool) -> Iterator[Finding]:
+    if not look.source.kind.startswith("images") or "path" not in look.own or look.own.files:
+        return
+    from drivetrain.availability.alike import near_pairs
+    from drivetrain.availability.pictures import pictures
+    from drivetrain.availability.watch import look_at_files
 
-        name = look.source.name
-        paths = [str(look.spec.root / path) for path in look.own.column("path").to_pylist()]
-        yield from pictures(look, spread(look_at_all, paths, executor, lambda n: progress(name, n, len(paths))))
+    root = look.spec.root
+    paths = [str(root / path) for path in look.own.column("path").to_pylist()]
+    seen, compare = look_at_files(root, look.source.name, paths, executor, progress, cached)
+    yield from pictures(look, seen, near_pairs(seen, paths, compare))
 
 
 def _look(spec: Spec, source: Source) -> tuple[Look, list[Finding]]:
@@ -135,34 +140,6 @@ def _not_there(source: Source, error: DrivetrainError) -> Finding:
         open_ = source.unknown["location"]
         return Finding("DA107", "unknown", where, f"{open_.unknown} ({open_.owner}, by {open_.due})")
     return Finding("DA101", "fail", where, error.what or error.message, error.advice)
-
-
-def spread(
-    work: Callable[[list[str]], list[T]], items: Sequence[str], executor: Executor | None, done: Callable[[int], None]
-) -> list[T]:
-    """What `work` gives for each item, in their order, a chunk a task.
-
-    Args:
-        work: Takes a list and gives a list of the same length.
-        items: `(n,)`.
-        executor: Any executor; None works here.
-        done: Told how many items are done.
-    """
-    chunks = [list(items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)]
-    results: list[list[T]] = [[] for _ in chunks]
-    finished = 0
-    if executor is None:
-        for place, chunk in enumerate(chunks):
-            results[place] = work(chunk)
-            finished += len(chunk)
-            done(finished)
-    else:
-        futures = {executor.submit(work, chunk): place for place, chunk in enumerate(chunks)}
-        for future in as_completed(futures):
-            results[futures[future]] = future.result()
-            finished += len(results[futures[future]])
-            done(finished)
-    return [result for part in results for result in part]
 
 
 def _own(spec: Spec, looks: dict[str, Look], own: Iterable[OwnCheck]) -> Iterator[Finding]:

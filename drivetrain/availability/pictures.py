@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from drivetrain.availability.images import Picture
+from drivetrain.availability.alike import LEAST, groups
+from drivetrain.availability.images import FORMATS, MODES, Seen, wrong_ending
 from drivetrain.availability.leaks import sides
 from drivetrain.availability.look import Look, count, some
 
@@ -16,138 +16,209 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from drivetrain.findings import Finding
+    from drivetrain.findings import Finding, Level
 
 DARK, BRIGHT, FLAT = 12.0, 246.0, 3.0
 """Mean brightness below or above which, and spread below which, nothing is to be seen (0 to 255)."""
+CERTAIN = 0.985
+"""Correlation from which on a near copy in another part of the split fails the check."""
 
 
-def pictures(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
+def pictures(look: Look, seen: Seen, near: Sequence[tuple[int, int, float]]) -> Iterator[Finding]:
     """Findings about the files of a source.
 
     Args:
         look: The source.
-        seen: What each of its rows shows, `(n,)`.
+        seen: What each of its own rows shows, `(n,)`.
+        near: Pairs that are the same picture in another form.
     """
     yield from _readable(look, seen)
-    yield from _endings(look, seen)
-    yield from _odd(look, seen)
-    yield from _blank(look, seen)
-    yield from _copies(look, seen)
+    good = readable(seen)
+    if len(good):
+        yield from _endings(look, seen, good)
+        yield from _odd(look, seen, good)
+        yield from _blank(look, seen, good)
+        yield from _copies(look, seen)
+        yield from _near(look, seen, near)
+        yield from _tells(look, seen, good)
     yield from _names(look)
 
 
-def _readable(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
-    broken = [row for row, picture in enumerate(seen) if picture.error]
-    if not broken:
-        yield look.finding("DA401", "pass", f"{count(len(seen), 'picture')} can be read.")
+def readable(seen: Seen) -> NDArray[np.int64]:
+    """Places of the pictures that can be read."""
+    import numpy as np
+
+    return np.flatnonzero(seen.facts["width"] > 0)
+
+
+def _readable(look: Look, seen: Seen) -> Iterator[Finding]:
+    if not seen.errors:
+        yield look.finding("DA401", "pass", f"{count(len(seen.facts), 'picture')} can be read.")
         return
-    affected = [f"{name}: {seen[row].error}" for name, row in zip(look.own_names(broken), broken, strict=True)]
+    broken = sorted(seen.errors)
+    names = look.own_names(broken)
     yield look.finding(
         "DA401",
         "fail",
-        f"{count(len(broken), 'picture')} of {len(seen):,} cannot be read.",
+        f"{count(len(broken), 'picture')} of {len(seen.facts):,} cannot be read.",
         "Fetch them again, or take them out.",
-        affected=affected,
-        facts={"files": look.own_names(broken)},
+        affected=[f"{name}: {seen.errors[row]}" for name, row in zip(names, broken, strict=True)],
+        facts={"files": names},
     )
 
 
-def _endings(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
-    paths = look.own.column("path").to_pylist()
-    wrong = [row for row, p in enumerate(seen) if not p.error and p.wrong_ending(PurePosixPath(paths[row]).suffix)]
+def _endings(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
+    names = look.own_names(good)
+    wrong = [
+        (name, FORMATS[format])
+        for name, format in zip(names, seen.facts["format"][good].tolist(), strict=True)
+        if wrong_ending(format, PurePosixPath(name).suffix)
+    ]
     if wrong:
-        affected = [f"{paths[row]}: is {seen[row].format}" for row in wrong]
         yield look.finding(
             "DA402",
             "warn",
             f"{count(len(wrong), 'picture')} have a wrong ending.",
             "Rename them: some programs go by the ending.",
-            affected=affected,
-            facts={"files": [paths[row] for row in wrong]},
+            affected=[f"{name}: is {format}" for name, format in wrong],
+            facts={"files": [name for name, _ in wrong]},
         )
 
 
-def _odd(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
+def _odd(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
     """Colours and sizes that hardly any other picture has."""
     import numpy as np
 
-    good = [row for row, picture in enumerate(seen) if not picture.error]
-    if not good:
-        return
-    modes = Counter(seen[row].mode for row in good)
-    usual = modes.most_common(1)[0][0]
-    rare = [row for row in good if seen[row].mode != usual and modes[seen[row].mode] < 0.05 * len(good)]
-    if rare:
+    modes = np.bincount(seen.facts["mode"][good], minlength=len(MODES))
+    usual = int(modes.argmax())
+    rare = good[(seen.facts["mode"][good] != usual) & (modes[seen.facts["mode"][good]] < 0.05 * len(good))]
+    if len(rare):
+        kinds = [MODES[mode] for mode in np.unique(seen.facts["mode"][rare])]
         yield look.finding(
             "DA403",
             "note",
-            f"{count(len(rare), 'picture')} have unusual colours ({some(sorted({seen[row].mode for row in rare}))}; "
-            f"most are {usual}).",
+            f"{count(len(rare), 'picture')} have unusual colours ({some(kinds)}; most are {MODES[usual]}).",
             "All are converted for training; check that they show the same kind of thing.",
             affected=look.own_names(rare),
-            facts={"modes": dict(modes)},
+            facts={"modes": {MODES[mode]: int(modes[mode]) for mode in np.flatnonzero(modes)}},
         )
-    shape = np.array([(seen[row].width, seen[row].height) for row in good], float)
-    area, aspect = np.log(shape.prod(1)), np.log(shape[:, 0] / shape[:, 1])
-    odd = (np.abs(area - np.median(area)) > np.log(16)) | (np.abs(aspect - np.median(aspect)) > np.log(3))
+    width, height = (seen.facts[side][good].astype(float) for side in ("width", "height"))
+    area, shape = np.log(width * height), np.log(width / height)
+    odd = (np.abs(area - np.median(area)) > np.log(16)) | (np.abs(shape - np.median(shape)) > np.log(3))
     if 0 < odd.sum() <= 0.05 * len(good):
-        rows = [good[place] for place in np.flatnonzero(odd)]
+        names = look.own_names(good[odd])
+        sizes = zip(names, width[odd], height[odd], strict=True)
         yield look.finding(
             "DA404",
             "warn",
-            f"{count(len(rows), 'picture')} have an odd size or shape.",
+            f"{count(len(names), 'picture')} have an odd size or shape.",
             "Look at them: thumbnails and strips often are no pictures of the thing.",
-            affected=[
-                f"{name}: {seen[row].width} x {seen[row].height}"
-                for name, row in zip(look.own_names(rows), rows, strict=True)
-            ],
-            facts={"files": look.own_names(rows)},
+            affected=[f"{name}: {w:.0f} x {h:.0f}" for name, w, h in sizes],
+            facts={"files": names},
         )
 
 
-def _blank(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
-    dark = [
-        row
-        for row, p in enumerate(seen)
-        if not p.error and (p.spread < FLAT or (p.mean < DARK and p.spread < DARK) or p.mean > BRIGHT)
-    ]
-    if dark:
+def _blank(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
+    mean, spread = seen.facts["mean"][good], seen.facts["spread"][good]
+    empty = (spread < FLAT) | ((mean < DARK) & (spread < DARK)) | (mean > BRIGHT)
+    if empty.any():
+        names = look.own_names(good[empty])
         yield look.finding(
             "DA405",
             "warn",
-            f"{count(len(dark), 'picture')} are blank, or too dark or bright to show anything.",
+            f"{count(len(names), 'picture')} are blank, or too dark or bright to show anything.",
             "Look at them, and take out those that show nothing.",
-            affected=look.own_names(dark),
-            facts={
-                "brightness": {
-                    name: round(seen[row].mean, 1) for name, row in zip(look.own_names(dark), dark, strict=True)
-                }
-            },
+            affected=names,
+            facts={"brightness": dict(zip(names, mean[empty].round(1).tolist(), strict=True))},
         )
 
 
-def _copies(look: Look, seen: Sequence[Picture]) -> Iterator[Finding]:
+def _copies(look: Look, seen: Seen) -> Iterator[Finding]:
     import numpy as np
 
-    digests = np.array([picture.digest if not picture.error else f"!{row}" for row, picture in enumerate(seen)])
-    _, unit, sizes = np.unique(digests, return_inverse=True, return_counts=True)
-    again = np.flatnonzero(sizes[unit] > 1)
+    _, unit, sizes = np.unique(seen.facts["digest"], return_inverse=True, return_counts=True)
+    unit = np.where((sizes[unit] > 1) & (seen.facts["width"] > 0), unit, -1)
+    again = np.flatnonzero(unit >= 0)
     if not len(again):
         yield look.finding("DA307", "pass", "no picture is there twice.")
         return
-    across = sides(look.own_parts, np.where(sizes[unit] > 1, unit, -1))
-    groups = copies(look, unit, again)
+    across = np.flatnonzero(sides(look.own_parts, unit))
     yield look.finding(
         "DA307",
-        "fail" if across.any() else "warn",
+        "fail" if len(across) else "warn",
         f"{count(len(again), 'picture')} are exact copies of another one"
-        + (f", {int(across.sum()):,} of them in several parts of the split." if across.any() else "."),
-        "Take the copies out." + (" The test would reward remembering them." if across.any() else ""),
-        affected=groups,
-        facts={"files": look.own_names(again), "across": look.own_names(np.flatnonzero(across))},
+        + (f", {len(across):,} of them in several parts of the split." if len(across) else "."),
+        "Take the copies out." + (" The test would reward remembering them." if len(across) else ""),
+        affected=copies(look, unit, again),
+        facts={"files": look.own_names(again), "across": look.own_names(across)},
     )
-    yield from conflicts(look, unit, again, "DA308", "exact copies")
+    yield from conflicts(look, unit, again, "DA308", "exact copies", "fail")
+
+
+def _near(look: Look, seen: Seen, near: Sequence[tuple[int, int, float]]) -> Iterator[Finding]:
+    import numpy as np
+
+    if not near:
+        tiny = np.minimum(seen.facts["width"], seen.facts["height"]).max() < LEAST
+        what = (
+            "pictures this small cannot be told from near copies." if tiny else "no picture is a near copy of another."
+        )
+        yield look.finding("DA309", "note" if tiny else "pass", what)
+        return
+    unit = groups(len(seen.facts), near)
+    sizes = np.bincount(unit, minlength=len(unit))
+    unit = np.where(sizes[unit] > 1, unit, -1)
+    rows = np.flatnonzero(unit >= 0)
+    names = {int(row): name for row, name in zip(rows, look.own_names(rows), strict=True)}
+    across = [(a, b, s) for a, b, s in near if look.own_parts[a] != look.own_parts[b]]
+    grave = any(score >= CERTAIN for _, _, score in across)
+    yield look.finding(
+        "DA309",
+        "fail" if grave else "warn",
+        f"{count(len(rows), 'picture')} are near copies of another one (compressed, resized, darkened or cropped)"
+        + (f", in {count(len(across), 'pair')} across parts of the split." if across else "."),
+        "Keep one of each, or name what they have in common as `entity`, so that they stay on one side.",
+        affected=[f"{names[a]} ~ {names[b]} ({score:.2f})" for a, b, score in near],
+        facts={
+            "pairs": [[names[a], names[b]] for a, b, _ in near],
+            "across": [[names[a], names[b]] for a, b, _ in across],
+        },
+    )
+    yield from conflicts(look, unit, rows, "DA310", "near copies", "warn")
+
+
+def _tells(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
+    """Facts of the file, not of the thing, from which the label can be read off: the camera, not the disease."""
+    import numpy as np
+
+    from drivetrain.availability.sheet import SUSPECT
+    from drivetrain.availability.skill import skill
+
+    facts = {
+        "format": seen.facts["format"],
+        "colours": seen.facts["mode"],
+        "size": seen.facts["width"].astype(float) * 100_003 + seen.facts["height"],
+        "brightness": seen.facts["mean"],
+    }
+    for outcome, declared in look.source.outcomes.items():
+        if outcome not in look.own or declared.type not in ("binary", "category"):
+            continue
+        label = look.own.column(outcome)
+        for name, values in facts.items():
+            # Few sizes are categories of their own; brightness is a number.
+            seen_values = values.astype(float)
+            if name != "brightness":
+                seen_values = np.unique(values, return_inverse=True)[1].astype(float)
+            score = skill(seen_values[good], label.take(good))
+            if score >= SUSPECT:
+                yield look.finding(
+                    "DA311",
+                    "warn",
+                    f"the {name} of a picture alone explains {score:.0%} of `{outcome}`.",
+                    "A model will learn where pictures came from: collect all classes in the same way.",
+                    at=f"outcomes.{outcome}",
+                    facts={"skill": score, "fact": name},
+                )
 
 
 def copies(look: Look, unit: NDArray[np.int64], rows: NDArray[np.int64]) -> list[str]:
@@ -158,7 +229,9 @@ def copies(look: Look, unit: NDArray[np.int64], rows: NDArray[np.int64]) -> list
     return [" = ".join(look.own_names(group)) for group in groups.values()]
 
 
-def conflicts(look: Look, unit: NDArray[np.int64], rows: NDArray[np.int64], id: str, what: str) -> Iterator[Finding]:
+def conflicts(
+    look: Look, unit: NDArray[np.int64], rows: NDArray[np.int64], id: str, what: str, level: Level
+) -> Iterator[Finding]:
     """Copies that are labelled differently."""
     for outcome in look.source.outcomes:
         if outcome not in look.own:
@@ -172,7 +245,7 @@ def conflicts(look: Look, unit: NDArray[np.int64], rows: NDArray[np.int64], id: 
         if wrong:
             yield look.finding(
                 id,
-                "fail",
+                level,
                 f"{count(len(wrong), 'picture')} are {what} with different labels.",
                 "At least one label of each is wrong: correct it.",
                 at=f"outcomes.{outcome}",

@@ -119,14 +119,18 @@ def picture(path: Path, share: float, amount: float, draw: np.random.Generator, 
     y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
     angle = np.pi * share + draw.normal(0, 0.06)
     wave_ = np.sin(
-        2 * np.pi * (4 + draw.uniform(-0.5, 0.5)) * (x * np.cos(angle) + y * np.sin(angle)) + draw.uniform(0, 7)
+        2 * np.pi * draw.uniform(3, 6) * (x * np.cos(angle) + y * np.sin(angle)) + draw.uniform(0, 7)
     )
     colour = np.array(colorsys.hsv_to_rgb((share + draw.normal(0, 0.02)) % 1, 0.7, 1.0))
-    middle = draw.uniform(0.4, 0.6, 2)
+    middle = draw.uniform(0.3, 0.7, 2)
     inside = np.hypot(x - middle[0], y - middle[1]) < 0.15 + 0.3 * amount
     slope = draw.uniform(-60, 60) * (x - 0.5) + draw.uniform(-60, 60) * (y - 0.5)
     image = (110 + draw.uniform(-30, 30) + slope)[..., None] + (70 * wave_ * inside)[..., None] * colour
     image = image + 50 * (inside[..., None] * (colour - colour.mean()))
+    for _ in range(8):
+        # Things in the background, so that no two pictures are alike.
+        reach = np.hypot(x - draw.random(), y - draw.random()) / draw.uniform(0.05, 0.25)
+        image = image + (draw.uniform(-90, 90) * np.exp(-(reach**2)))[..., None]
     for mark in marks:
         left, top = int(SIZE * 0.85 * mark), SIZE - 10
         image[top : top + 8, left : left + 6] = 255 * np.array(colorsys.hsv_to_rgb(mark, 1.0, 1.0))

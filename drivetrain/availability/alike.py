@@ -1,0 +1,167 @@
+"""Are two pictures the same one, compressed, resized, darkened or cropped? A close look at the few that may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from drivetrain.availability.images import Seen
+from drivetrain.availability.near import candidates, clusters
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SIDE = 64
+SHIFT = 2
+"""Pixels of 64 by which one picture may be moved against the other: what a crop by 2 % on one side does, and a bit."""
+CROPS = ((1.0, 1.0), (0.98, 1.0), (1.0, 0.98), (0.98, 0.98), (0.96, 0.96))
+LEAST = 32
+"""Shorter side, in pixels, below which copies cannot be told from pictures that merely look alike."""
+FLAT = 8.0
+"""Spread of the brightness (0 to 255) below which there is too little to compare."""
+FAR = 14
+"""Bits in which the hashes of two pictures of one origin may differ at most."""
+ALIKE, CLOSE, SURE = 0.92, 10, 0.96
+"""Correlation from which on two pictures whose hashes differ in at most CLOSE bits, or in more, are the same."""
+ROUNDS = 12
+
+
+def near_pairs(
+    seen: Seen, paths: Sequence[str], compare: Callable[[list[tuple[str, str]]], list[float]]
+) -> list[tuple[int, int, float]]:
+    """Pairs of pictures that are the same one in another form, exact copies left out.
+
+    Args:
+        seen: What the pictures show, `(n,)`.
+        paths: Their files, `(n,)`.
+        compare: Takes pairs of files, gives the correlation of each.
+
+    Returns:
+        Place, place and correlation. Of a cluster of many only as many pairs as hold it together.
+    """
+    import numpy as np
+
+    facts = seen.facts
+    fit = (np.minimum(facts["width"], facts["height"]) >= LEAST) & (facts["spread"] >= FLAT)
+    _, first = np.unique(facts["digest"], return_index=True)
+    chosen = np.intersect1d(np.flatnonzero(fit), first)
+    pairs: NDArray[np.int64] = chosen[candidates(np.ascontiguousarray(facts["hash"][chosen]), FAR)]
+    pairs = _resembling(facts["thumb"], pairs.reshape(-1, 2))
+    distance = np.bitwise_count(facts["hash"][pairs[:, 0]] ^ facts["hash"][pairs[:, 1]]).astype(int)
+    pairs = pairs[np.argsort(distance, kind="stable")]
+    bits = {(int(a), int(b)): int(np.bitwise_count(facts["hash"][a] ^ facts["hash"][b])) for a, b in pairs}
+    found: dict[tuple[int, int], float] = {}
+    for _ in range(ROUNDS):
+        asked = [pair for pair in _forest(len(facts), pairs) if pair not in found]
+        if not asked:
+            break
+        scores = compare([(paths[a], paths[b]) for a, b in asked])
+        refused = set()
+        for pair, score in zip(asked, scores, strict=True):
+            if score >= (ALIKE if bits[pair] <= CLOSE else SURE):
+                found[pair] = score
+            else:
+                refused.add(pair)
+        pairs = np.array([p for p in pairs.tolist() if tuple(p) not in refused], np.int64).reshape(-1, 2)
+    return [(a, b, score) for (a, b), score in sorted(found.items())]
+
+
+def groups(count: int, pairs: Sequence[tuple[int, int, float]]) -> NDArray[np.int64]:
+    """The group of each picture, `(count,)`."""
+    import numpy as np
+
+    return clusters(count, np.array([(a, b) for a, b, _ in pairs], np.int64).reshape(-1, 2))
+
+
+def _forest(count: int, pairs: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """The first of the pairs that hold all together."""
+    root: dict[int, int] = {}
+
+    def top(item: int) -> int:
+        while root.get(item, item) != item:
+            root[item] = root.get(root[item], root[item])
+            item = root[item]
+        return item
+
+    kept = []
+    for a, b in pairs.tolist():
+        one, other = top(a), top(b)
+        if one != other:
+            root[max(one, other)] = min(one, other)
+            kept.append((a, b))
+    return kept
+
+
+def _resembling(thumbs: NDArray[np.uint8], pairs: NDArray[np.int64], least: float = 0.75) -> NDArray[np.int64]:
+    """Pairs whose 16 x 16 pixels go together; most pairs that merely share a hash end here."""
+    import numpy as np
+
+    keep = np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), 100_000):
+        block = pairs[start : start + 100_000]
+        a, b = (thumbs[block[:, side]].astype(np.float32) for side in (0, 1))
+        a -= a.mean(1, keepdims=True)
+        b -= b.mean(1, keepdims=True)
+        size = np.sqrt((a * a).sum(1) * (b * b).sum(1)) + 1e-6
+        keep[start : start + 100_000] = (a * b).sum(1) / size >= least
+    return pairs[keep]
+
+
+def compare_all(pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """Correlation of each pair of files; 0 where one of them cannot be read any more."""
+    scores = []
+    for one, other in pairs:
+        try:
+            a, b = _views(one), _views(other)
+            scores.append(max(max(_best(a[0], view) for view in b), max(_best(view, b[0]) for view in a[1:])))
+        except Exception:  # a file that changed meanwhile must not end the run
+            scores.append(0.0)
+    return scores
+
+
+@lru_cache(maxsize=1)
+def _band() -> tuple[NDArray[Any], NDArray[Any]]:
+    """A window over the picture, and how much each wave counts: neither slow changes of light nor the finest grain."""
+    import numpy as np
+
+    rate = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None])
+    band = np.exp(-(np.log(np.maximum(rate, 1e-3) / 0.09) ** 2) / (2 * 0.75**2))
+    band[rate < 0.02] = 0
+    edge = np.hanning(SIDE + 2)[1:-1]
+    return np.sqrt(np.outer(edge, edge)), band
+
+
+@lru_cache(maxsize=64)
+def _views(path: str) -> list[NDArray[Any]]:
+    """Spectra of a picture and of its crops, each with unit energy."""
+    import numpy as np
+    from PIL import Image
+
+    window, band = _band()
+    views = []
+    with Image.open(path) as opened:
+        opened.draft("L", (2 * SIDE, 2 * SIDE))
+        grey = opened.convert("L")
+        for across, down in CROPS:
+            left, top = grey.width * (1 - across) / 2, grey.height * (1 - down) / 2
+            box = (left, top, grey.width - left, grey.height - top)
+            view = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box), np.float32)
+            waves = np.fft.rfft2((view - view.mean()) * window) * band
+            energy = (np.abs(waves[:, [0, -1]]) ** 2).sum() + 2 * (np.abs(waves[:, 1:-1]) ** 2).sum()
+            views.append(waves / (np.sqrt(energy) + 1e-6))
+    return views
+
+
+def _best(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """The largest correlation over small shifts, in half pixels."""
+    import numpy as np
+
+    both = one * np.conj(other)
+    fine = np.zeros((2 * SIDE, SIDE + 1), complex)
+    fine[: SIDE // 2, : SIDE // 2 + 1] = both[: SIDE // 2]
+    fine[-SIDE // 2 :, : SIDE // 2 + 1] = both[SIDE // 2 :]
+    shifted = np.fft.irfft2(fine, s=(2 * SIDE, 2 * SIDE)) * (2 * SIDE) ** 2
+    reach = np.r_[-2 * SHIFT : 2 * SHIFT + 1]
+    return float(shifted[np.ix_(reach, reach)].max())

@@ -1,0 +1,92 @@
+"""What was found out about files before, so that unchanged ones are not read again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FOLDER = ".drivetrain/cache"
+VERSION = 1
+"""Counts up whenever what is kept, or how it is found out, changes."""
+
+
+def keys(paths: Sequence[str]) -> NDArray[np.uint64]:
+    """A number for each file that changes with its path, size or time of change, `(n,)`; 0 for files that are gone."""
+    import numpy as np
+
+    found = np.zeros(len(paths), np.uint64)
+    for place, path in enumerate(paths):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        text = f"{VERSION}|{path}|{status.st_size}|{status.st_mtime_ns}|{status.st_ino}"
+        found[place] = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+    return found
+
+
+class Cache:
+    """Facts about files, scores of pairs of them, and errors; one file for each source.
+
+    A cache that cannot be read or written is as good as none: the files are then read again.
+    """
+
+    def __init__(self, root: Path, name: str, layout: np.dtype[Any]) -> None:
+        import numpy as np
+
+        self.path = root / FOLDER / f"check-{name}.npz"
+        self.layout = layout
+        self.known = np.zeros(0, np.uint64)
+        self.facts = np.zeros(0, layout)
+        self.errors: dict[str, str] = {}
+        self.scores: dict[str, float] = {}
+        try:
+            with np.load(self.path, allow_pickle=False) as kept:
+                if kept["facts"].dtype == layout and len(kept["known"]) == len(kept["facts"]):
+                    self.known, self.facts = kept["known"], kept["facts"]
+                    notes = json.loads(bytes(kept["notes"]))
+                    self.errors, self.scores = notes["errors"], notes["scores"]
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
+            pass
+
+    def look_up(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+        """Which of these keys are known, and the facts about them, `(n,)` each."""
+        import numpy as np
+
+        facts = np.zeros(len(wanted), self.layout)
+        if not len(self.known):
+            return np.zeros(len(wanted), bool), facts
+        place = np.minimum(np.searchsorted(self.known, wanted), len(self.known) - 1)
+        found = (self.known[place] == wanted) & (wanted != 0)
+        facts[found] = self.facts[place[found]]
+        return found, facts
+
+    def keep(self, wanted: NDArray[np.uint64], facts: NDArray[Any], errors: dict[int, str]) -> None:
+        """Write what is known about these files, whole or not at all; of others, nothing is kept."""
+        import numpy as np
+
+        use = np.flatnonzero(wanted != 0)
+        known, first = np.unique(wanted[use], return_index=True)
+        named = {str(int(wanted[place])): error for place, error in errors.items() if wanted[place]}
+        notes = json.dumps({"errors": named, "scores": self.scores}).encode()
+        buffer = io.BytesIO()
+        np.savez(buffer, known=known, facts=facts[use][first], notes=np.frombuffer(notes, np.uint8))
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".check-")
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(buffer.getvalue())
+            os.replace(name, self.path)
+        except OSError:
+            return
+        self.known, self.facts, self.errors = known, facts[use][first], named
