@@ -28,7 +28,7 @@ from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from drivetrain.spec.reading import NAME, is_question
 
-NEVER_UNKNOWN = frozenset({"drivetrain", "name", "kind", "type", "task", "how"})
+NEVER_UNKNOWN = frozenset({"drivetrain", "project", "name", "kind", "type", "task", "how"})
 """Fields that the rest of their part cannot be read without."""
 
 DURATION = r"^[0-9]+(\.[0-9]+)? (second|minute|hour|day|week|month|year)s?$"

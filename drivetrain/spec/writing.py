@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any, get_args
 from drivetrain.errors import SpecError
 from drivetrain.spec.language import HEADER
 from drivetrain.spec.part import Part, Says, Unknown
-from drivetrain.spec.reading import read
+from drivetrain.spec.reading import read, scalar
 
 if TYPE_CHECKING:
     from drivetrain.spec.plan import Spec
 
 _WIDTH = 110
 """Length up to which a part is written on one line."""
+
+
+_PLAIN = re.compile(r"\w(?:[\w ./;()+%°€-]|[:,](?=\w))*(?<! )")
+"""Text that every YAML parser reads alike without quotes; YAML knows more, but tools differ in what."""
 
 
 class _FormulaText(str):
@@ -60,6 +64,8 @@ def _fields(part: Part, defaults: bool) -> Any:
                 written = _quoted(written)
             if not defaults and name in part.brief:
                 written = _brief(written)
+            if isinstance(written, dict) and any(path.startswith(f"{key}[") for path in open_):
+                written = list(written)
             values[key] = written
             # Lists are filled from the front, so that each question comes to the place it was taken from.
             for path in sorted(open_, key=lambda path: [int(n) for n in re.findall(r"\[(\d+)\]", path)]):
@@ -241,10 +247,9 @@ def _names(values: list[Any]) -> list[Any]:
 def _node(value: Any, depth: int) -> Any:
     """Plain data with a layout: short parts on one line, long ones on several."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     if isinstance(value, dict):
-        node = CommentedMap((str(key), _node(item, depth + 1)) for key, item in value.items())
+        node = CommentedMap((_word(str(key)), _node(item, depth + 1)) for key, item in value.items())
         if depth > 0 and (not value or _length(value) <= _WIDTH - 2 * depth):
             node.fa.set_flow_style()
         return node
@@ -255,15 +260,23 @@ def _node(value: Any, depth: int) -> Any:
             items.fa.set_flow_style()
         return items
     if isinstance(value, str):
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) and not isinstance(value, _FormulaText):
-            try:
-                return date.fromisoformat(value)
-            except ValueError:
-                return value
-        if isinstance(value, _FormulaText) or value.lower() in ("on", "off", "yes", "no", "y", "n"):
-            # Other YAML tools take these words for truth values.
-            return DoubleQuotedScalarString(value)
+        return _word(value)
     return value
+
+
+def _word(text: str) -> Any:
+    """Text, quoted unless it reads alike everywhere; a date stays bare."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) and not isinstance(text, _FormulaText):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            return DoubleQuotedScalarString(text)
+    # YAML 1.1, which other tools still speak, takes some words for truth values.
+    words = ("on", "off", "yes", "no", "y", "n")
+    bare = _PLAIN.fullmatch(text) and scalar(text) == text and text.lower() not in words
+    return text if bare and not isinstance(text, _FormulaText) else DoubleQuotedScalarString(text)
 
 
 def _length(value: Any) -> int:
