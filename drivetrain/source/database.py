@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from drivetrain.errors import DataError, EnvironmentFault
 from drivetrain.source.rows import Rows, of_table
+from drivetrain.source.secrets import redacted, with_secrets, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SCHEMES = ("sqlite", "postgresql", "postgres")
 _BATCH = 50_000
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def is_database(location: str) -> bool:
     """Whether a location names a table of a database."""
     return location.split("://")[0].lower() in _SCHEMES if "://" in location else False
-
-
-def with_secrets(location: str, where: str) -> str:
-    """A location with its references to environment variables (`${DB_PASSWORD}`) filled in.
-
-    Raises:
-        DataError: A variable is not set.
-    """
-
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in os.environ:
-            raise DataError(
-                f"refers to the environment variable `{found[1]}`, which is not set.", f"Set `{found[1]}`.", where
-            )
-        return os.environ[found[1]]
-
-    return _REFERENCE.sub(value, location)
-
-
-def redacted(location: str) -> str:
-    """A location as messages may show it: scheme, host and path, without user, password and query."""
-    parts = urlsplit(location)
-    if not parts.scheme:
-        return location
-    host = parts.netloc.rsplit("@", 1)[-1]
-    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def read(root: Path, location: str, wanted: Sequence[str], name: str, where: str) -> Rows:
@@ -131,19 +103,10 @@ def _postgres(location: str, wanted: Sequence[str], table: str, where: str) -> R
     except psycopg.Error as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
-            f"`{redacted(location)}` cannot be read ({_without(said[0], location)}).",
+            f"`{redacted(location)}` cannot be read ({without_secrets(said[0], location)}).",
             "Check that the server runs, and user and password (`PGPASSWORD`, or `${NAME}` in the location).",
             where,
         ) from error
-
-
-def _without(message: str, location: str) -> str:
-    """A message of the server without the secrets of the location."""
-    parts = urlsplit(location)
-    for secret in (parts.password, unquote(parts.password or ""), parts.username):
-        if secret:
-            message = message.replace(secret, "***")
-    return message
 
 
 def _postgres_table(connection: Any, wanted: Sequence[str], table: str, where: str) -> Rows:

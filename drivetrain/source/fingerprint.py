@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from drivetrain.errors import DataError
 from drivetrain.evidence import file_digest
-from drivetrain.source.locate import locate, relative
+from drivetrain.source.database import file_of, is_database
+from drivetrain.source.locate import locate, location, relative
+from drivetrain.source.secrets import redacted, with_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +52,16 @@ def fingerprint(spec: Spec, name: str) -> Fingerprint:
     source = spec.source(name)
     made = _made(spec.root)
     total, size, synthetic = hashlib.sha256(), 0, False
-    paths = list(locate(spec, source).paths)
+    where = location(spec, source)
+    if is_database(where):
+        file = file_of(spec.root, with_secrets(where, f"data.{name}"))
+        if file is None:
+            return _of_rows(spec, name)
+        if not file.is_file():
+            raise DataError(f"`{redacted(where)}` is not there.", "Correct the path below the plan.", f"data.{name}")
+        paths = [file]
+    else:
+        paths = list(locate(spec, source).paths)
     for path in paths:
         try:
             digest = file_digest(path)
@@ -60,6 +71,20 @@ def fingerprint(spec: Spec, name: str) -> Fingerprint:
         total.update(f"{digest} {relative(path, spec.root)}\n".encode())
         synthetic = synthetic or digest in made
     return Fingerprint(total.hexdigest(), len(paths), size, synthetic)
+
+
+def _of_rows(spec: Spec, name: str) -> Fingerprint:
+    """Of what a server holds: the rows that the plan reads."""
+    import pyarrow as pa
+
+    from drivetrain.source.read import table
+
+    rows = table(spec, name).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    content = sink.getvalue()
+    return Fingerprint(hashlib.sha256(content).hexdigest(), 0, content.size, False)
 
 
 def _made(root: Path) -> frozenset[str]:

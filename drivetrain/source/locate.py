@@ -78,14 +78,20 @@ def locate(spec: Spec, source: Source) -> Files:
     where = location(spec, source)
     named = f"data.{source.name}"
     if is_url(where):
-        raise DataError(f"`{where.split('://')[0]}://` locations are no files.", "Give a path.", named)
+        from drivetrain.source import remote
+
+        kinds = _suffixes(source.kind)
+        base, paths = remote.copied(spec.root, source.name, where, kinds | TABLES)
+        media = [path for path in paths if suffix(path) in kinds]
+        return Files(base, tuple(media or paths), bool(media) and kinds is not TABLES)
     path = spec.root / where
     if _GLOB.search(where):
         base, pattern = _split_glob(spec.root, where)
         found = sorted(p for p in base.glob(pattern) if p.is_file() and not _hidden(p, base)) if base.is_dir() else []
         if not found:
             raise DataError(f"no file matches `{where}`.", _advice(spec, source), named)
-        return Files(base, tuple(found), source.kind != "table" and all(suffix(p) not in TABLES for p in found))
+        tables = any(suffix(p) in TABLES for p in found)
+        return Files(base, tuple(found), source.kind == "series" or (source.kind != "table" and not tables))
     if path.is_file():
         return Files(path.parent, (path,), False)
     if not path.exists():
@@ -98,7 +104,8 @@ def locate(spec: Spec, source: Source) -> Files:
     if not found:
         endings = ", ".join(sorted(_suffixes(source.kind)))
         raise DataError(f"`{where}` holds no file that ends in {endings}.", _advice(spec, source), named)
-    return Files(path, tuple(found), wanted is not TABLES)
+    # Each file of a folder is one series, though it holds a table.
+    return Files(path, tuple(found), source.kind == "series" or wanted is not TABLES)
 
 
 def _suffixes(kind: str) -> frozenset[str]:
