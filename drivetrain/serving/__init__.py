@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from drivetrain.serving.answers import Decisions, Predictions, Receipts
     from drivetrain.serving.approvals import Standing
+    from drivetrain.serving.batching import batch
     from drivetrain.serving.cases import of_form
     from drivetrain.serving.engine import Engine
     from drivetrain.serving.field import Field, case_of_file, case_of_number, case_of_row, fields
@@ -41,6 +42,7 @@ _HOMES = {
     "Refused": "limits",
     "Service": "service",
     "Standing": "approvals",
+    "batch": "batching",
     "case_of_file": "field",
     "case_of_number": "field",
     "case_of_row": "field",
@@ -61,6 +63,7 @@ __all__ = [
     "Refused",
     "Service",
     "Standing",
+    "batch",
     "case_of_file",
     "case_of_number",
     "case_of_row",

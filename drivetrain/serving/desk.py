@@ -53,9 +53,7 @@ class Desk:
         """Load everything, or change nothing."""
         project = load_spec(self._folder)
         state = rollout.read(project)
-        place = history.place(project.root, state.release)
-        # How far the service may go is today's plan to say, whatever stood in the plan of an earlier release.
-        spec = load_spec(place).model_copy(update={"stage": project.stage, "deployment": project.deployment})
+        spec = rollout.released(project, state)
         engine = Engine.open(spec, self._limits)
         if not state.release:
             history.keep(project.root, list(engine.predictors))

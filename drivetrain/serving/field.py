@@ -183,10 +183,14 @@ def case_of_file(spec: Spec, path: Path) -> dict[str, Any]:
             "the cases of this plan are no files.", "Give the number of a row of the case table.", str(path)
         )
     case: dict[str, Any] = {media[0]: base64.b64encode(_content(path)).decode("ascii")}
+    return case | {name: value for name, value in of_name(spec, path).items() if name in known}
+
+
+def of_name(spec: Spec, path: Path) -> dict[str, str]:
+    """The columns that a file's name gives, by the source's `filename`."""
     pattern = spec.case_source.filename
-    if pattern and (match := re.search(pattern, path.as_posix())):
-        case |= {name: value for name, value in match.groupdict().items() if name in known}
-    return case
+    match = re.search(pattern, path.as_posix()) if pattern else None
+    return {name: value for name, value in match.groupdict().items() if value is not None} if match else {}
 
 
 def _content(path: Path) -> bytes:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FormulaError, ServiceError
 from drivetrain.evidence import write_whole
+from drivetrain.serving import history
 from drivetrain.serving.answers import Decision
 from drivetrain.serving.engine import DEFER, Assessed, verdict
 from drivetrain.stages import reached
@@ -84,6 +85,17 @@ def change(spec: Spec, **changes: Any) -> State:
     after = replace(before, **changes, turn=before.turn + 1, changed=datetime.now(UTC).isoformat(timespec="seconds"))
     write_whole(spec.root / NAME, json.dumps(asdict(after), indent=2, ensure_ascii=False) + "\n")
     return after
+
+
+def released(spec: Spec, state: State) -> Spec:
+    """The plan of the release that is served: its models and policy, with today's stage and deployment.
+
+    How far the service may go is today's plan to say, whatever stood in the plan of an earlier release.
+    """
+    from drivetrain import load_spec
+
+    place = history.place(spec.root, state.release)
+    return load_spec(place).model_copy(update={"stage": spec.stage, "deployment": spec.deployment})
 
 
 def share_in(scope: str) -> float | None:
@@ -194,6 +206,7 @@ def answer(
     cases: Sequence[Assessed],
     lot: random.Random,
     scope: Scope | None = None,
+    drawn: Sequence[Draw | None] | None = None,
 ) -> list[tuple[Decision, Draw | None]]:
     """What may be done with each case at the plan's stage, and how the recommendation came about.
 
@@ -204,12 +217,20 @@ def answer(
         cases: What models and policy say.
         lot: Where chance comes from.
         scope: Whether a case is inside the scope; None when the scope is not computable.
+        drawn: What was drawn for each case already; by default it is drawn here.
     """
-    return [_answer(spec, problem, state, case, lot, scope) for case in cases]
+    draws = drawn or [None] * len(cases)
+    return [_answer(spec, problem, state, case, lot, scope, one) for case, one in zip(cases, draws, strict=True)]
 
 
 def _answer(
-    spec: Spec, problem: Problem, state: State, case: Assessed, lot: random.Random, scope: Scope | None
+    spec: Spec,
+    problem: Problem,
+    state: State,
+    case: Assessed,
+    lot: random.Random,
+    scope: Scope | None,
+    drawn: Draw | None,
 ) -> tuple[Decision, Draw | None]:
     given = verdict(case)
     if not case.settled:
@@ -221,7 +242,7 @@ def _answer(
     if not reached(spec.stage, "parallel"):
         return given, certain
     reason = _held_back(spec, state, case, lot, scope)
-    drawn = draw(spec, problem, case, lot) if not reason else certain
+    drawn = certain if reason else drawn or draw(spec, problem, case, lot)
     given["recommendation"], given["value"] = drawn.setting, choice.values.get(drawn.setting)
     if drawn.explored:
         given["reasons"] = ["drawn by lot, so that the next models can learn from it"]

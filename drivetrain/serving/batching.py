@@ -1,0 +1,316 @@
+"""`serve: batch`: a file or a folder in, decisions out, and the constraints hold over all of them together.
+
+The service decides case by case, at the prices that constraints had when the policy was made. A batch is seen as a
+whole: its decisions are optimised together, so that a capacity is kept to exactly, whatever this week's cases are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from csv import reader
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from drivetrain import evidence, policy
+from drivetrain.errors import DataError, DrivetrainError, ServiceError
+from drivetrain.serving import records, rollout
+from drivetrain.serving.cases import decode, of_form
+from drivetrain.serving.engine import DEFER, Assessed, Engine
+from drivetrain.serving.field import case_of_row, of_name
+from drivetrain.serving.limits import Limits
+from drivetrain.serving.log import Log
+from drivetrain.spec.formula import BATCH
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drivetrain.policy import Problem
+    from drivetrain.spec import Spec
+
+AT_A_TIME = 256
+"""Cases that are decoded and shown to the models at one time."""
+
+
+MOST_PIXELS = 2_000_000_000
+"""Pixels that are decoded at one time; a batch is given by its owner, not by a stranger."""
+
+
+class Optimum(Protocol):
+    """What an optimizer finds; `decision.Optimum` is one."""
+
+    choice: NDArray[np.int64]
+    prices: NDArray[np.float64]
+
+
+Optimize = Callable[..., Optimum]
+"""`decision.optimize`: values (n, k), uses (m, n, k), feasible (n, k), weights (n,), names -> the best choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One row of a batch.
+
+    Attributes:
+        answer: What is written beside it.
+        record: What the log says of it; None for a row that is no case.
+    """
+
+    answer: Mapping[str, Any]
+    record: Mapping[str, Any] | None
+
+
+def batch(spec: Spec, optimize: Optimize, arguments: list[str] | None = None) -> None:
+    """Decide a file of cases, or a folder of them, and write the decisions.
+
+    Args:
+        spec: The plan.
+        optimize: `decision.optimize`.
+        arguments: Of the command line.
+
+    Raises:
+        DrivetrainError: The input cannot be read, or no choice keeps to the constraints; nothing is written then.
+    """
+    parser = argparse.ArgumentParser(description="Decide many cases at once; constraints hold over all of them.")
+    parser.add_argument("input", type=Path, help="a .csv or .parquet table, or a folder of images or sound files")
+    parser.add_argument("-o", "--output", type=Path, default=Path("decisions.csv"), help="default: decisions.csv")
+    options = parser.parse_args(arguments)
+    if options.output.suffix not in (".csv", ".parquet"):
+        raise ServiceError("decisions are written as .csv or .parquet.", "Name such a file.", str(options.output))
+    state = rollout.read(spec)
+    released = rollout.released(spec, state)
+    engine = Engine.open(released, replace(Limits(), cases=AT_A_TIME, pixels=MOST_PIXELS))
+    rows = read_input(engine, options.input)
+    decided = decide(engine, state, rows, optimize, random.SystemRandom())
+    log = Log(spec.root / "log")
+    log.write([row.record for row in decided if row.record is not None])
+    log.close()
+    _write([{**_shown(engine, row), **one.answer} for row, one in zip(rows, decided, strict=True)], options.output)
+    counts = Counter(str(row.answer["setting"]) for row in decided)
+    print(f"{len(decided)} decisions: {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}.")
+    print(options.output)
+
+
+def decide(
+    engine: Engine, state: rollout.State, rows: Sequence[Mapping[str, Any]], optimize: Optimize, lot: random.Random
+) -> list[Decided]:
+    """Decide all rows together.
+
+    Rows that are drawn by lot keep what they drew, and count against the constraints; the others are chosen around
+    them. A row that is no case, or unlike what the models learned from, is left to people and counts against nothing.
+
+    Args:
+        engine: Models and policy.
+        state: What people have set.
+        rows: A case each; media as bytes.
+        optimize: `decision.optimize`.
+        lot: Where chance comes from.
+
+    Raises:
+        PolicyError: No choice keeps to the constraints.
+    """
+    assessed, faults = _assess(engine, rows)
+    settled = [row for row, case in assessed.items() if case.settled]
+    drawn = {row: rollout.draw(engine.spec, engine.problem, assessed[row], lot) for row in settled}
+    if any(rule.hard and rule.ratio is not None for rule in engine.problem.constraints) and settled:
+        assessed |= _together(engine, rows, assessed, drawn, settled, optimize)
+        for row in settled:
+            choice = assessed[row].choice
+            if choice is not None and not drawn[row].explored:
+                drawn[row] = replace(drawn[row], setting=choice.setting, levers=choice.levers)
+    scope = rollout.scope_of(engine.spec, frozenset(engine.fields))
+    digest = evidence.file_digest(engine.spec.root / "artifacts" / "policy.json")
+    found = []
+    for row in range(len(rows)):
+        if row in faults:
+            found.append(Decided(_left(faults[row]), None))
+            continue
+        case = assessed[row]
+        [(answer, draw)] = rollout.answer(engine.spec, engine.problem, state, [case], lot, scope, [drawn.get(row)])
+        shown = {key: answer[key] for key in ("decision", "status", "setting", "recommendation", "value", "in_domain")}
+        reasons = "; ".join(answer["reasons"])
+        found.append(Decided(shown | {"reasons": reasons}, records.decision(answer, draw, case, digest)))
+    return found
+
+
+def _left(why: str) -> dict[str, Any]:
+    """What is written beside a row that is no case."""
+    return {
+        "decision": None,
+        "status": "defer",
+        "setting": DEFER,
+        "recommendation": None,
+        "value": None,
+        "in_domain": False,
+        "reasons": why,
+    }
+
+
+def _assess(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[int, Assessed], dict[int, str]]:
+    """What is known of each row, and why some rows are no cases."""
+    assessed: dict[int, Assessed] = {}
+    faults: dict[int, str] = {}
+    for start in range(0, len(rows), AT_A_TIME):
+        part = rows[start : start + AT_A_TIME]
+        try:
+            assessed |= dict(enumerate(engine.assess(part), start=start))
+            continue
+        except DrivetrainError:
+            pass  # Some row of these is no case: which, and why, is found one by one.
+        for row, case in enumerate(part, start=start):
+            try:
+                [assessed[row]] = engine.assess([case])
+            except DrivetrainError as error:
+                faults[row] = error.message.removeprefix("cases[0].").removeprefix("cases[0]: ")
+    return assessed, faults
+
+
+def _together(
+    engine: Engine,
+    rows: Sequence[Mapping[str, Any]],
+    assessed: Mapping[int, Assessed],
+    drawn: Mapping[int, rollout.Draw],
+    settled: Sequence[int],
+    optimize: Optimize,
+) -> dict[int, Assessed]:
+    """The settled rows with the choices that are best for all of them together."""
+    problem = replace(engine.problem, seen=engine.policy.seen)
+    # A sum in a constraint is over these cases, however many the plan expects in a batch.
+    problem = replace(problem, constants={**problem.constants, BATCH: float(len(settled))})
+    columns = _columns(engine, rows, settled)
+    prices = {price.constraint: price.price for price in engine.policy.prices}
+    ask = policy.modeler(problem, list(engine.predictors.values()))
+    known = policy.consider(problem, columns, ask, prices, engine.policy.threshold)
+    labels = _labels(problem, known)
+    feasible = np.array(known.feasible)
+    for place, row in enumerate(settled):
+        if drawn[row].explored:
+            held = labels[place] == drawn[row].setting
+            # A drawn setting that a search did not try is not among these; the row then counts with its choice.
+            feasible[place] = held if held.any() else feasible[place]
+    weights = np.full(len(settled), 1 / len(settled))
+    chosen = optimize(known.values, known.uses, feasible, weights, known.names).choice
+    action = known.action(chosen)
+    found = {}
+    for place, row in enumerate(settled):
+        before = assessed[row].choice
+        assert before is not None
+        levers = {name: setting[place].item() for name, setting in action.items()}
+        label = problem.label(levers)
+        moved = label != before.setting and not drawn[row].explored
+        reasons = before.reasons if not moved else (f"{before.setting} would use too much of what all cases share",)
+        value = float(known.values[place, chosen[place]])
+        choice = replace(before, setting=label, levers=levers, value=value, reasons=reasons)
+        choice = replace(choice, values={**before.values, label: value})
+        found[row] = replace(assessed[row], choice=choice, recommendation=label)
+    return found
+
+
+def _labels(problem: Problem, known: policy.Considered) -> NDArray[np.str_]:
+    """Label of every setting that was tried for each case, shape (n, k)."""
+    shape = known.values.shape
+    tried = {name: np.broadcast_to(values, shape) for name, values in known.levers.items()}
+    distinct: dict[tuple[Any, ...], str] = {}
+    found = np.empty(shape, dtype=object)
+    for place in np.ndindex(*shape):
+        key = tuple(values[place].item() for values in tried.values())
+        if key not in distinct:
+            distinct[key] = problem.label(dict(zip(tried, key, strict=True)))
+        found[place] = distinct[key]
+    return found
+
+
+def _columns(engine: Engine, rows: Sequence[Mapping[str, Any]], chosen: Sequence[int]) -> dict[str, Any]:
+    """The columns of some rows, as formulas and models take them; pictures stay bytes until a model looks at them."""
+    parts = [decode(engine.fields, [rows[row]], engine.limits) for row in chosen]
+    columns: dict[str, Any] = {}
+    for name in parts[0].columns:
+        values = [
+            part.files[0].get(name) if engine.fields[name].is_media else part.columns.get(name, [None])[0]
+            for part in parts
+        ]
+        columns[name] = np.asarray(values) if name in engine.problem.columns else values
+    return columns
+
+
+def read_input(engine: Engine, path: Path) -> list[dict[str, Any]]:
+    """The cases of a table or a folder; what a file has beside the plan's columns is not part of a case.
+
+    Raises:
+        DataError: It is missing, empty, or of another kind.
+    """
+    if path.is_dir():
+        media = [field.name for field in engine.fields.values() if field.is_media]
+        if not media:
+            raise DataError("is a folder, and the cases of this plan are no files.", "Give a table.", str(path))
+        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+        rows = [{media[0]: file.read_bytes(), **of_name(engine.spec, file)} for file in files]
+    else:
+        rows = _table(engine, path)
+    if not rows:
+        raise DataError("holds no case.", "Give at least one.", str(path))
+    return rows
+
+
+def _table(engine: Engine, path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise DataError("is missing.", "Check the path.", str(path))
+    import pyarrow as pa
+    import pyarrow.csv as csv
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix == ".parquet":
+            return [case_of_row(engine.fields, row, path.parent) for row in pq.read_table(path).to_pylist()]
+        if path.suffix == ".csv":
+            # Every value as it is written: its type is the plan's to say, not the reader's to guess.
+            with path.open(newline="", encoding="utf-8-sig") as stream:
+                names = next(reader(stream), [])
+            texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+            rows = csv.read_csv(path, convert_options=texts).to_pylist()
+            return [_typed(engine, row, path.parent) for row in rows]
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read ({error}).", "Check the file.", str(path)) from error
+    raise DataError("is neither .csv nor .parquet.", "Save the cases as one of these.", str(path))
+
+
+def _typed(engine: Engine, row: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    known = {name: text for name, text in row.items() if name in engine.fields}
+    case = of_form(engine.fields, known, None)
+    for name, field in engine.fields.items():
+        if field.is_media and case.get(name):
+            case |= case_of_row({name: field}, {name: case[name]}, folder)
+    return case
+
+
+def _shown(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a case stands beside its decision: everything but files."""
+    return {name: value for name, value in row.items() if not engine.fields[name].is_media}
+
+
+def _write(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write a table whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.csv as csv
+    import pyarrow.parquet as pq
+
+    def column(name: str) -> Any:
+        values = [row.get(name) for row in rows]
+        try:
+            return pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            # A number that is a text in some row: what was written there has to be seen.
+            return pa.array([None if value is None else str(value) for value in values])
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = pa.table({name: column(name) for name in names})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    (pq.write_table if path.suffix == ".parquet" else csv.write_csv)(table, part)
+    os.replace(part, path)
