@@ -41,12 +41,28 @@ def test_folding_divides_every_output() -> None:
     np.testing.assert_allclose(network(inputs).detach().numpy(), (before + offsets) / 1.7, atol=1e-6)
 
 
-def test_log_loss_agrees_with_scikit_learn() -> None:
-    from sklearn.metrics import log_loss
+def test_a_network_that_is_always_right_is_not_made_certain() -> None:
+    logits = np.array([[4.0, 0.0], [0.0, 4.0]] * 30)
+    labels = np.array([0, 1] * 30)
+    sure = softmax(logits / calibration.temperature(logits, labels)).max(axis=1)
+    # One case in 61 could be either class: half an error in 61.
+    np.testing.assert_allclose(sure, 1 - 0.5 / 61, atol=1e-3)
 
+
+def test_log_probabilities_do_not_overflow() -> None:
+    from scipy.special import log_softmax
+
+    logits = np.array([[1e4, 0.0, -1e4], [1.0, 2.0, 3.0]])
+    np.testing.assert_allclose(calibration.log_softmax(logits), log_softmax(logits, axis=1))
+
+
+def test_an_isotonic_table_is_monotone_and_says_what_was_seen() -> None:
     rng = np.random.default_rng(0)
-    logits, labels = rng.normal(0, 2, (50, 3)), rng.integers(0, 3, 50)
-    assert calibration.log_loss(logits, labels) == pytest.approx(log_loss(labels, softmax(logits), labels=[0, 1, 2]))
+    said = rng.random(5000)
+    happened = rng.random(5000) < said**2
+    table = calibration.isotonic(said, happened)
+    assert np.all(np.diff(table["seen"]) >= 0)
+    np.testing.assert_allclose(np.interp([0.3, 0.6, 0.9], table["said"], table["seen"]), [0.09, 0.36, 0.81], atol=0.06)
 
 
 @settings(max_examples=30, deadline=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,10 @@ def distribution(outcome: Mapping[str, Any], outputs: Floats) -> Distribution:
     """
     kind = outcome["type"]
     if kind == "number":
-        quantiles = _in_bins(outcome, outputs) if outcome.get("edges") else _around(outcome, outputs[:, 0])
-        return Distribution((), np.zeros((len(outputs), 0)), quantiles)
+        if outcome.get("edges"):
+            bins = softmax(outputs)
+            return Distribution((), bins, _in_bins(outcome["edges"], bins))
+        return Distribution((), np.zeros((len(outputs), 0)), _around(outcome, outputs[:, 0]))
     classes = tuple(outcome["classes"])
     if kind == "labels":
         # Labels do not exclude each other: each probability is of its own.
@@ -67,13 +69,12 @@ def _around(outcome: Mapping[str, Any], mean: Floats) -> Floats:
     return np.clip(quantiles, outcome.get("minimum"), outcome.get("maximum"))
 
 
-def _in_bins(outcome: Mapping[str, Any], outputs: Floats) -> Floats:
-    """Quantiles (n, LEVELS) of a number whose bins the network gives; uniform within a bin."""
-    edges = np.asarray(outcome["edges"], dtype=np.float64)
+def _in_bins(edges: Sequence[float], bins: Floats) -> Floats:
+    """Quantiles (n, LEVELS) of a number from the probabilities of its bins (n, k); uniform within a bin."""
     levels = (np.arange(LEVELS) + 0.5) / LEVELS
-    below = np.concatenate([np.zeros((len(outputs), 1)), softmax(outputs).cumsum(axis=1)], axis=1)
+    below = np.concatenate([np.zeros((len(bins), 1)), bins.cumsum(axis=1)], axis=1)
     below[:, -1] = 1.0
-    return np.array([np.interp(levels, row, edges) for row in below]).reshape(len(outputs), LEVELS)
+    return np.array([np.interp(levels, row, edges) for row in below]).reshape(len(bins), LEVELS)
 
 
 def _poisson(mean: Floats) -> Floats:

@@ -72,6 +72,23 @@ def series(value: Any, root: Path | None, channels: Sequence[str], where: str) -
     return _without_gaps(found)
 
 
+def channels(path: Path) -> list[str]:
+    """The columns of numbers in a file of a series; one that only rises is the time and no channel.
+
+    Raises:
+        DataError: There is none.
+    """
+    found = []
+    for name, values in _columns(path, path.name).items():
+        if all(isinstance(value, (int, float)) for value in values):
+            steps = np.diff(np.asarray(values, dtype=np.float64))
+            if not (len(steps) and (steps > 0).all()):
+                found.append(name)
+    if not found:
+        raise DataError("the series has no column of numbers.", "Name its `encode.channels`.", path.name)
+    return found
+
+
 def picture(signal: Signal, settings: Mapping[str, Any]) -> NDArray[np.float32]:
     """A signal as a picture (channels, size, size) with values from 0 to 1.
 

@@ -10,8 +10,8 @@ import warnings
 
 from drivetrain.errors import EnvironmentFault
 from drivetrain.training.folds import cross_fit
-from drivetrain.training.learners import architecture, batch_size, class_weights
-from drivetrain.training.rows import classes, rows, table_inputs
+from drivetrain.training.learners import architecture, batch_size, class_weights, medium
+from drivetrain.training.rows import classes, inputs_of_kind, rows, table_inputs, targets
 from drivetrain.training.runs import Job, Run, start
 from drivetrain.training.store import load_learner
 from drivetrain.training.torchvision import make_importable
@@ -24,10 +24,13 @@ __all__ = [
     "class_weights",
     "classes",
     "cross_fit",
+    "inputs_of_kind",
     "load_learner",
+    "medium",
     "rows",
     "start",
     "table_inputs",
+    "targets",
 ]
 
 # pandas lends its arrays read-only, and fastai only reads them

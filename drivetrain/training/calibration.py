@@ -5,6 +5,7 @@ Folding it in before export means that the learner, the exported network and the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,36 @@ def temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
 
     Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
     """
+    truth = np.eye(logits.shape[1])[labels]
+    return best_temperature(logits, lambda log_probabilities: -float((truth * log_probabilities).sum(axis=1).mean()))
+
+
+def best_temperature(logits: NDArray[Any], loss: Callable[[NDArray[np.float64]], float]) -> float:
+    """The temperature that minimises a loss of the log probabilities (n, k), each case counting once.
+
+    One more case is added that could be any class. Without it the temperature of a network that is right about every
+    validation case would be zero, and its next error infinitely surprising.
+    """
     from scipy.optimize import minimize_scalar
 
-    if len(labels) < MINIMUM_CASES:
+    count = len(logits)
+    if count < MINIMUM_CASES:
         return 1.0
+
+    def smoothed(log: float) -> float:
+        found = log_softmax(logits / np.exp(log))
+        return (count * loss(found) - float(found.mean())) / (count + 1)
+
     low, high = np.log(_BOUNDS)
-    found = minimize_scalar(lambda log: log_loss(logits / np.exp(log), labels), bounds=(low, high), method="bounded")
-    best = float(np.exp(found.x))
-    return best if log_loss(logits / best, labels) < log_loss(logits, labels) else 1.0
+    found = minimize_scalar(smoothed, bounds=(low, high), method="bounded")
+    return float(np.exp(found.x)) if smoothed(float(found.x)) < smoothed(0.0) else 1.0
 
 
-def log_loss(logits: NDArray[Any], labels: NDArray[Any]) -> float:
-    """Mean negative log probability of the true classes, in nats."""
+def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Log probabilities (n, k)."""
     logits = np.asarray(logits, dtype=np.float64)
     top = logits.max(axis=1, keepdims=True)
-    log_probabilities = logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
-    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+    return np.asarray(logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True)))
 
 
 def isotonic(said: NDArray[Any], happened: NDArray[Any]) -> dict[str, list[float]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import TrainingError
+from drivetrain.training.rows import inputs_of_kind
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from drivetrain.spec.models import Model
+    from drivetrain.spec import Model, Spec
 
 
 def architecture(model: Model) -> Any:
@@ -56,3 +57,8 @@ def class_weights(model: Model, dls: Any) -> Any:
         labels = np.array([vocab.index(label) for label in labels])
     counts = np.bincount(labels, minlength=len(vocab))
     return torch.tensor(len(labels) / (len(vocab) * counts), dtype=torch.float32, device=dls.device)
+
+
+def medium(plan: Spec, model: Model) -> str:
+    """The input that is an image, a sound or a series."""
+    return inputs_of_kind(plan, model, "image", "audio", "series")[0]

@@ -82,9 +82,7 @@ class TextNetwork(nn.Module):
         super().__init__()
         encoder = model[0].module
         self.embedding, self.layers, self.pad = encoder.encoder, model[1].layers, pad
-        for rnn in encoder.rnns:
-            rnn.reset()  # weights as trained, without the dropout that training put over them
-        self.rnns = nn.ModuleList(rnn.module for rnn in encoder.rnns)
+        self.rnns = nn.ModuleList(map(_plain_lstm, encoder.rnns))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Outputs of token numbers (n, longest), padded at the end."""
@@ -97,6 +95,16 @@ class TextNetwork(nn.Module):
         highest = x.masked_fill(~there, float("-inf")).max(dim=1)[0]
         mean = x.masked_fill(~there, 0.0).sum(dim=1) / count
         return torch.as_tensor(self.layers(torch.cat([last, highest, mean], dim=1)))
+
+
+def _plain_lstm(rnn: Any) -> nn.LSTM:
+    """A layer of AWD-LSTM with the weights as trained, without the dropout that training puts over them."""
+    own = rnn.module
+    plain = nn.LSTM(own.input_size, own.hidden_size, 1, batch_first=True, bidirectional=own.bidirectional)
+    with torch.no_grad():
+        for name, weight in plain.named_parameters():
+            weight.copy_(getattr(rnn, f"{name}_raw") if hasattr(rnn, f"{name}_raw") else getattr(own, name))
+    return plain.eval()
 
 
 def whitening(features: torch.Tensor, labels: torch.Tensor) -> Mahalanobis:

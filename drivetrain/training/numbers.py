@@ -86,6 +86,11 @@ def learned(dls: Any, model: Model) -> pd.DataFrame:
     return items[bins or [outcome]]
 
 
+def outputs(dls: Any, model: Model) -> int:
+    """How many outputs a network of numbers has: one, or one for each bin."""
+    return int(learned(dls, model).shape[1])
+
+
 def number_loss(dls: Any, model: Model) -> Any:
     """The loss that fits what is known of the number: bins, the form of its distribution, or nothing."""
     if learned(dls, model).shape[1] > 1:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from drivetrain.spec.models import Model
 
 
-SAID = ("accuracy", "auroc", "mean_absolute_error", "r2", "area_error", "concordance")
+SAID = ("accuracy", "auroc", "mean_absolute_error", "r2", "area_error", "concordance", "log_loss")
 """Figures that a run says when a model is done."""
 
 

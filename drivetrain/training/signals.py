@@ -11,7 +11,6 @@ from fastai.torch_core import TensorImage
 from fasttransform import Transform
 
 from drivetrain.artifact import signals
-from drivetrain.errors import TrainingError
 from drivetrain.training.rows import inputs_of_kind
 
 if TYPE_CHECKING:
@@ -35,7 +34,9 @@ class Picture(Transform):  # type: ignore[misc]
         self.settings = settings
 
     def setups(self, files: Any) -> None:
-        """Take the range of each channel from the training rows."""
+        """Take the channels that the plan leaves open, and the range of each, from the training rows."""
+        if files is not None and self.settings.get("channels") == []:
+            self.settings = self.settings | {"channels": signals.channels(Path(files[0]))}
         if files is None or self.settings["method"] == "spectrogram" or "low" in self.settings:
             return
         some = [self._signal(path) for path in files[: min(FITTED, len(files))]]
@@ -55,11 +56,7 @@ class Picture(Transform):  # type: ignore[misc]
 
 
 def picture(plan: Spec, model: Model) -> Picture:
-    """The picture that the plan's `encode` describes.
-
-    Raises:
-        TrainingError: The channels of a series are not named.
-    """
+    """The picture that `encode` describes; by default frequencies of a sound, the Gramian field of a series."""
     sound = model.task.startswith("audio")
     [column] = inputs_of_kind(plan, model, "audio" if sound else "series")[:1]
     encode = model.encode
@@ -73,7 +70,7 @@ def picture(plan: Spec, model: Model) -> Picture:
     if sound:
         settings["sample_rate"] = (encode.sample_rate if encode else None) or 16_000
     else:
-        settings["channels"] = _channels(plan, model, column)
+        settings["channels"] = list((encode.channels if encode else None) or [])
     if method == "spectrogram":
         fft = (encode.fft if encode else None) or (1024 if sound else 64)
         hop = (encode.hop if encode else None) or max(1, fft // 4)
@@ -81,14 +78,3 @@ def picture(plan: Spec, model: Model) -> Picture:
         settings |= {"fft": fft, "hop": hop, "mels": mels}
         settings.setdefault("sample_rate", 1)
     return Picture(settings)
-
-
-def _channels(plan: Spec, model: Model, column: str) -> list[str]:
-    if model.encode and model.encode.channels:
-        return list(model.encode.channels)
-    source = plan.source(plan.derived.model_data(model.name))
-    found = [name for name, one in source.columns.items() if one.type in ("number", "integer")]
-    if not found:
-        advice = "List the columns of the series: `encode: {channels: [...]}`."
-        raise TrainingError("the channels of the series are not named.", advice, f"models.{model.name}.encode")
-    return found

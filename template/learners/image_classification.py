@@ -5,15 +5,15 @@ held out for the test are not in it). The values of `model` come from `drivetrai
 """
 
 from drivetrain.spec import Model, Spec
-from drivetrain.training import architecture, batch_size, class_weights, classes
+from drivetrain.training import architecture, batch_size, class_weights, classes, medium
 from fastai.vision.all import *
 
 
 def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
-    [outcome] = model.predicts
+    [outcome] = model.predicts or []
     block = DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=classes(plan, outcome, cases), sort=False)),
-        get_x=ColReader("image"),
+        get_x=ColReader(medium(plan, model)),
         get_y=ColReader(outcome),
         splitter=ColSplitter("split", on="validation"),
         item_tfms=resize(model),

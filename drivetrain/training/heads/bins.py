@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from drivetrain.artifact.distribution import Distribution, softmax
 from drivetrain.artifact.outcomes import distribution
-from drivetrain.training import metrics
+from drivetrain.training import calibration, metrics
 from drivetrain.training.heads import numbers
 from drivetrain.training.rows import bin_columns, edges
 
@@ -41,14 +41,7 @@ def targets(plan: Spec, outcome: str, frame: pd.DataFrame) -> NDArray[np.float64
 
 def calibrate(outputs: NDArray[Any], truth: NDArray[Any]) -> float:
     """The temperature that makes what was observed likeliest."""
-    from scipy.optimize import minimize_scalar
-
-    if len(truth) < 20:
-        return 1.0
-    found = minimize_scalar(
-        lambda log: log_loss(softmax(outputs / np.exp(log)), truth), bounds=(-3.0, 3.0), method="bounded"
-    )
-    return float(np.exp(found.x))
+    return calibration.best_temperature(outputs, lambda log: log_loss(np.exp(log), truth))
 
 
 def log_loss(probabilities: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -67,13 +60,20 @@ def scale(outputs: NDArray[Any], entry: dict[str, Any]) -> NDArray[Any]:
 
 
 def figures(truth: NDArray[Any], found: Distribution, entry: dict[str, Any]) -> metrics.Metrics:
-    """As for numbers, on the rows that are not censored; and how well the order of all rows is told."""
+    """The likelihood of what was observed, how well the order is told; without censored rows errors of the mean too.
+
+    The rows that ended are the shorter ones, so errors of the mean on them alone would say nothing.
+    """
     assert found.quantiles is not None
+    if not len(truth):
+        return {"cases": 0}
     seen = truth[:, -1] == 1
+    errors = metrics.regression(truth[:, -2], found.quantiles) if seen.all() else {}
     return {
-        **metrics.regression(truth[seen, -2], found.quantiles[seen]),
+        **errors,
         "cases": len(truth),
         "censored": int((~seen).sum()),
+        "log_loss": log_loss(found.probabilities, truth),
         "concordance": metrics.concordance(truth[:, -2], seen, found.quantiles.mean(axis=1)),
     }
 

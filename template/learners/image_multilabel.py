@@ -1,0 +1,56 @@
+"""Several labels for each image: the data block, and the learner on it.
+
+`cases` is a table of images, one row each: `image` (the file), the outcome, and `split` (train or validation; the rows
+held out for the test are not in it). The values of `model` come from `drivetrain.yaml`.
+"""
+
+from drivetrain.spec import Model, Spec
+from drivetrain.training import architecture, batch_size, classes, medium
+from fastai.vision.all import *
+
+
+def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
+    [outcome] = model.predicts or []
+    block = DataBlock(
+        blocks=(ImageBlock, MultiCategoryBlock(vocab=classes(plan, outcome, cases))),
+        get_x=ColReader(medium(plan, model)),
+        get_y=ColReader(outcome),  # a list of labels, which may be empty
+        splitter=ColSplitter("split", on="validation"),
+        item_tfms=resize(model),
+        batch_tfms=augment(model),
+    )
+    return block.dataloaders(cases, bs=batch_size(model, cases), num_workers=0)
+
+
+def resize(model: Model) -> Transform:
+    """Bring every image to one size."""
+    if model.image.resize == "random_resized_crop":
+        return RandomResizedCrop(model.image.size, min_scale=0.35)
+    return Resize(model.image.size, method=model.image.resize, pad_mode="zeros")  # crop, pad or squish
+
+
+def augment(model: Model) -> list[Transform]:
+    """Vary the training images; the validation images stay as they are."""
+    if model.augment == "none":
+        return []
+    vary = model.augment
+    return aug_transforms(
+        do_flip=vary.flip,
+        flip_vert=vary.vertical_flip,
+        max_rotate=vary.rotate,
+        max_zoom=vary.zoom,
+        max_lighting=vary.lighting,
+        max_warp=vary.warp,
+        p_affine=vary.p,
+        p_lighting=vary.p,
+    )
+
+
+def get_learner(dls: DataLoaders, model: Model) -> Learner:
+    return vision_learner(
+        dls,
+        architecture(model),
+        pretrained=model.training.pretrained,
+        loss_func=BCEWithLogitsLossFlat(),
+        metrics=[accuracy_multi],
+    )

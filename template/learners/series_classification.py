@@ -1,0 +1,37 @@
+"""A classifier of sensor series, drawn as pictures: the data block, and the learner on it.
+
+`cases` is a table of series, one row each: the file of the series, the outcome, and `split` (train or validation; the
+rows held out for the test are not in it). The values of `model` come from `drivetrain.yaml`.
+"""
+
+from drivetrain.spec import Model, Spec
+from drivetrain.training import architecture, batch_size, class_weights, classes, medium
+from drivetrain.training.signals import picture
+from fastai.vision.all import *
+
+
+def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
+    [outcome] = model.predicts or []
+    block = DataBlock(
+        blocks=(
+            TransformBlock(type_tfms=[picture(plan, model)]),  # one channel of the picture for each of the series
+            CategoryBlock(vocab=classes(plan, outcome, cases), sort=False),
+        ),
+        get_x=ColReader(medium(plan, model)),
+        get_y=ColReader(outcome),
+        splitter=ColSplitter("split", on="validation"),
+    )
+    return block.dataloaders(cases, bs=batch_size(model, cases), num_workers=0)
+
+
+def get_learner(dls: DataLoaders, model: Model) -> Learner:
+    images, _ = dls.one_batch()
+    return vision_learner(
+        dls,
+        architecture(model),
+        n_in=images.shape[1],
+        normalize=False,  # the pictures are no photographs
+        pretrained=model.training.pretrained,
+        loss_func=CrossEntropyLossFlat(weight=class_weights(model, dls)),
+        metrics=[accuracy],
+    )
