@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,6 +45,7 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a fault that we can explain ends it with its message and its exit code."""
         try:
+            finish_interrupted()
             return super().invoke(ctx)
         except DrivetrainError as error:
             click.echo(error.message, err=True)
@@ -58,6 +60,32 @@ class Group(click.Group):
 @click.version_option(drivetrain.__version__, prog_name="drivetrain")
 def main() -> None:
     """From a plan (objective, levers, data, models) to a project that checks, trains, decides and serves."""
+
+
+@main.command()
+@click.argument("plan", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--example", metavar="NAME", help="Start from a plan of the gallery.")
+@click.option("--no-input", is_flag=True, help="Ask nothing: write the questions into the plan.")
+def init(plan: Path | None, example: str | None, no_input: bool) -> None:
+    """Write a plan in an interview that teaches the approach; go on with one that was left."""
+    from drivetrain import interview as room
+    from drivetrain.examples import path
+    from drivetrain.spec import load_spec
+
+    file = plan or Path("drivetrain.yaml")
+    file = file / "drivetrain.yaml" if file.is_dir() else file
+    if example:
+        room.copy_example(file, path(example).read_text(encoding="utf-8"))
+        click.echo(f"{display(file)}: the plan `{example}`, to be made your own. Next: drivetrain validate")
+        return
+    if no_input:
+        room.blank(file, file.resolve().parent.name.strip()[:100] or "New project")
+        click.echo(f"{display(file)}: a plan that asks everything. Answer it in the file, or: drivetrain init")
+        return
+    if room.interview(file, read_line, click.echo):
+        click.echo(f"\nThe plan: {display(file)}")
+        print_questions(load_spec(file))
+        click.echo("Next: drivetrain validate, drivetrain review, and when data and models stand: drivetrain new")
 
 
 @main.command()
@@ -281,6 +309,16 @@ def doctor(form: str) -> None:
     exit_unless_passed(findings)
 
 
+def finish_interrupted() -> None:
+    """Put right what an update that was killed has left in the project around this folder."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / ".drivetrain" / "pending").is_dir() or (folder / ".drivetrain" / "done").is_dir():
+            from drivetrain import project
+
+            if project.recover(folder):
+                click.echo(f"{display(folder)}: put right what an interrupted update had left.", err=True)
+
+
 def chosen(plan: Path | None, example: str | None) -> Spec:
     """The plan to work with: the user's own, or one of the gallery."""
     from drivetrain.spec import load_spec
@@ -313,6 +351,14 @@ def print_findings(findings: Sequence[Finding], form: str) -> None:
             click.echo(f"          {name}")
         if len(finding.affected) > len(shown):
             click.echo(f"          and {len(finding.affected) - len(shown)} more (--format json names all)")
+
+
+def read_line(prompt: str) -> str:
+    """A line that somebody types, with the editing keys where Python has them."""
+    if sys.stdin.isatty():
+        with suppress(ImportError):
+            import readline  # noqa: F401
+    return input(prompt)
 
 
 def print_questions(spec: Spec) -> None:

@@ -75,3 +75,27 @@ def test_outside_of_a_project_update_says_what_to_do(tmp_path):
     assert done.returncode == 2
     assert "drivetrain new" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_any_command_in_a_project_puts_right_what_a_killed_update_left(tmp_path, plan):
+    drivetrain("new", cwd=tmp_path)
+    root = tmp_path / "bear-warning"
+    before = (root / "README.md").read_bytes()
+    (root / "drivetrain.yaml").write_text(PLAN.replace("hut keeper", "the ranger"), encoding="utf-8")
+    code = """
+import os, signal, sys
+def kill(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith("docs/onboarding.md"):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+from drivetrain import project
+project.update(".")
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == -9
+    assert (root / ".drivetrain" / "pending").is_dir()
+    assert b"the ranger" in (root / "README.md").read_bytes()
+    done = drivetrain("validate", cwd=root / "docs")
+    assert done.returncode == 0, done.stderr
+    assert "interrupted" in done.stderr
+    assert (root / "README.md").read_bytes() == before
+    assert not (root / ".drivetrain" / "pending").exists()

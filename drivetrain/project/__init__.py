@@ -3,6 +3,7 @@
 ::
 
     plan + template -> stage (a folder beside the target) -> verify -> one rename -> the project
+    project + changed plan -> stage -> verify -> three-way merge -> journal -> files, all or none
 
 Nothing that a user wrote is ever rendered as a template, and nothing is written where the user works until all of it
 is known to be sound. This is the only room that knows cookiecutter.
@@ -10,7 +11,19 @@ is known to be sound. This is the only room that knows cookiecutter.
 
 from __future__ import annotations
 
-from drivetrain.project.generate import Generated, new
-from drivetrain.project.revise import Undone, Updated, recover, undo, update
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from drivetrain.project.generate import Generated, new
+    from drivetrain.project.revise import Undone, Updated, recover, undo, update
 
 __all__ = ["Generated", "Undone", "Updated", "new", "recover", "undo", "update"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: `new` has no need of what only `update` does."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "generate" if name in {"Generated", "new"} else "revise"
+    return getattr(import_module(f"{__name__}.{home}"), name)

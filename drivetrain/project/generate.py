@@ -69,13 +69,14 @@ def new(
     try:
         with _scratch() if dry_run else staging(into) as stage:
             project = render(spec, Path(stage), source, where)
-            record.write(project, spec, source, where)
+            if not dry_run:
+                record.write(project, spec, source, where)
             files = verify(project, given={PLAN, ANSWERS, CHECKLIST, record.FILE})
             if not dry_run:
                 place(project, target)
     except OSError as error:
         raise ProjectError(f"writing failed ({why(error)}). Nothing was changed.", where=str(target)) from error
-    return Generated(target, tuple(files))
+    return Generated(target, tuple(sorted({*files, record.FILE})))
 
 
 def _read(plan: str | Path | Spec) -> Spec:

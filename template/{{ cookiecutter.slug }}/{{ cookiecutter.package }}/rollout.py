@@ -1,6 +1,6 @@
 """How far the service may go: its share of the cases, a pause, and the way back to what was served before.
 
-`python -m PACKAGE.rollout` says how far it goes now, `--help` what can be set. A running service follows within a second.
+`python -m PACKAGE.rollout` says how far it goes now, `--help` what can be set. A running service follows at once.
 """
 
 from drivetrain import load_spec, run

@@ -1,0 +1,105 @@
+"""What generating a project costs beside cookiecutter and copier: CPU time of whole commands, in one run.
+
+All three make the same 25 files of `reference_template/`, which is frozen. `drivetrain new` reads and checks the plan,
+adds the learner, the checklist and its record, and verifies every file; the peers only render.
+
+python tests/bench/bench_generate.py [--runs N] [--json FILE]        needs: pip install copier
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TEMPLATE, PLAN = HERE / "reference_template", HERE / "reference_plan.yaml"
+GOALS = {
+    "new / cookiecutter": 0.5,
+    "new / copier": 0.4,
+    "first new, cache cold / cookiecutter": 1.0,
+    "new --dry-run / new": 1.0,
+}
+
+
+def cpu(command: list[str], folder: Path, cache: Path) -> float:
+    """User and system seconds of one command, its children included, that writes into a new folder."""
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    (folder / "out").mkdir()
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache), "HOME": str(folder)}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def for_copier(folder: Path) -> Path:
+    """The same template with the same variables, as copier wants it."""
+    source = folder / "copier"
+    shutil.copytree(TEMPLATE / "{{ cookiecutter.slug }}", source / "{{ cookiecutter.slug }}")
+    variables = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    variables["package"] = variables["slug"].replace("-", "_")
+    settings = {
+        "_templates_suffix": "",
+        "_envops": {"trim_blocks": True, "lstrip_blocks": True},
+        "cookiecutter": {"type": "yaml", "default": json.dumps(variables)},
+    }
+    (source / "copier.yml").write_text(json.dumps(settings), encoding="utf-8")
+    return source
+
+
+def measure(runs: int) -> list[dict[str, object]]:
+    """The ratios beside their goals: medians of interleaved runs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        warm = folder / "warm"
+        python = [sys.executable, "-m"]
+        new = [*python, "drivetrain", "new", str(PLAN), "--template", str(TEMPLATE), "-o", "out"]
+        commands = {
+            "new": new,
+            "dry": [*new, "--dry-run"],
+            "cookiecutter": [*python, "cookiecutter", str(TEMPLATE), "--no-input", "-o", "out"],
+            "copier": [*python, "copier", "copy", "--defaults", "--quiet", str(for_copier(folder)), "out"],
+        }
+        times: dict[str, list[float]] = {name: [] for name in [*commands, "cold"]}
+        for command in commands.values():  # compiles Python's own caches and fills the one for templates
+            cpu(command, folder, warm)
+        for run in range(runs):
+            for name, command in commands.items():
+                times[name].append(cpu(command, folder, warm))
+            times["cold"].append(cpu(new, folder, folder / f"cold-{run}"))
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    found = {
+        "new / cookiecutter": seconds["new"] / seconds["cookiecutter"],
+        "new / copier": seconds["new"] / seconds["copier"],
+        "first new, cache cold / cookiecutter": seconds["cold"] / seconds["cookiecutter"],
+        "new --dry-run / new": seconds["dry"] / seconds["new"],
+    }
+    print("  ".join(f"{name} {value:.3f} s" for name, value in seconds.items()), file=sys.stderr)
+    return [
+        {"what": what, "found": round(ratio, 3), "goal": GOALS[what], "met": ratio <= GOALS[what]}
+        for what, ratio in found.items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=11)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rows = measure(options.runs)
+    for row in rows:
+        print(f"{row['what']:<40} {row['found']:>6}  goal <= {row['goal']}  {'met' if row['met'] else 'MISSED'}")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
