@@ -112,7 +112,7 @@ class Collected(Part):
 class Needs(Part):
     """How much data the plan needs."""
 
-    rows: Positive | None = doc("Rows.", 20000, unit="rows", default=None)
+    rows: Positive | None = doc("Rows in all.", 20000, unit="rows", default=None)
     per_class: Positive | None = doc("Rows of each class.", 100, unit="rows", default=None)
     per_setting: Positive | None = doc("Rows of each setting of a lever.", 2000, unit="rows", default=None)
     per_group: Positive | None = doc("Rows of each group.", 100, unit="rows", default=None)
@@ -160,7 +160,7 @@ class Experiment(Part):
 
     how: Literal["experiment"] = doc("Settings of a lever given by lot.", "experiment")
     lever: Name | None = doc("The lever.", "offer")
-    unit: Text | None = doc("What is drawn: customer, store, day …", "customer")
+    unit: Text | None = doc("What is drawn by lot: a customer, a store, a day.", "customer")
     arms: dict[Text, Share] | None = doc("Share of each setting.", {"nothing": 0.5, "call": 0.5})
     size: Positive | None = doc("Units in the experiment.", 20000, unit="units")
     stop: Text | None = doc("When it ends.", "after 90 days")

@@ -82,6 +82,7 @@ class Document:
         facts: dict[str, Any] = {"path": shown}
         if place:
             facts |= {"line": place.line, "column": place.column}
+        what, advice = one_line(what, 600), one_line(advice, 600)
         self.findings.append(Finding(f"DS{room}{kind:02}", level, where, what, advice, facts=facts))
 
     def open_questions(self) -> list[tuple[str, tuple[str, str, str]]]:
@@ -121,8 +122,16 @@ def spell(path: Path) -> str:
     """A path as people write it: `levers[1].options`."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        key = step if isinstance(step, int) else one_line(step, 40)
+        text += f"[{key}]" if isinstance(step, int) else f".{key}" if text else str(key)
     return text
+
+
+def one_line(text: object, length: int = 60) -> str:
+    """A text as it can stand in a message: on one line, not too long, and without characters that turn lines around."""
+    plain = "".join(char if char.isprintable() else " " for char in str(text)[: 4 * length])
+    line = " ".join(plain.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def read(text: str, filename: str = "drivetrain.yaml") -> Document:

@@ -27,7 +27,7 @@ from drivetrain.spec.kinds import (
     WRONG_KIND,
 )
 from drivetrain.spec.language import definitions
-from drivetrain.spec.reading import Document, Path, is_question, spell
+from drivetrain.spec.reading import Document, Path, is_question, one_line, spell
 
 _HOLE: Any = object()
 
@@ -152,7 +152,7 @@ class _Walker:
         near = get_close_matches(str(value), map(str, choices), 1, 0.5)
         advice = f"Did you mean `{near[0]}`? " if near else ""
         self.document.add(
-            CHOICE, path, f"`{_short(value)}` is none of {_listed(choices)}.", advice + "Write one of them."
+            CHOICE, path, f"`{one_line(value)}` is none of {_listed(choices)}.", advice + "Write one of them."
         )
         return _HOLE
 
@@ -205,7 +205,7 @@ class _Walker:
             advice = "Text with a comma must be quoted."
         else:
             advice = f"There are: {_listed(known)}."
-        self.document.add(EXTRA, (*path, key), f"there is no field `{_short(key)}` here.", advice)
+        self.document.add(EXTRA, (*path, key), f"there is no field `{one_line(key)}` here.", advice)
 
     def key(self, key: str, schema: dict[str, Any], path: Path) -> bool:
         if ("pattern" in schema and not _matches(schema["pattern"], key)) or len(key) > schema.get(
@@ -214,7 +214,9 @@ class _Walker:
             advice = ""
             if schema["pattern"].startswith("^[a-z]") and (plain := as_name(key)):
                 advice = f"Call it `{plain}`."
-            self.document.add(LIMIT, (*path, key), f"`{_short(key)}` is not {schema.get('x-says', 'a name')}.", advice)
+            self.document.add(
+                LIMIT, (*path, key), f"`{one_line(key)}` is not {schema.get('x-says', 'a name')}.", advice
+            )
             return False
         return True
 
@@ -226,7 +228,9 @@ class _Walker:
         if schema.get("uniqueItems"):
             for place, item in enumerate(clean):
                 if item is not _HOLE and item in clean[:place]:
-                    self.document.add(LIMIT, (*path, place), f"`{_short(item)}` stands in the list twice.", "Keep one.")
+                    self.document.add(
+                        LIMIT, (*path, place), f"`{one_line(item)}` stands in the list twice.", "Keep one."
+                    )
         return [None if item is _HOLE else item for item in clean]
 
     def text(self, value: str, schema: dict[str, Any], path: Path) -> Any:
@@ -236,10 +240,10 @@ class _Walker:
             advice = f"Call it `{plain}`." if plain else ""
             if "duration" in words:
                 advice = "Units are second, minute, hour, day, week, month and year."
-            self.document.add(LIMIT, path, f"`{_short(value)}` is not {words}.", advice)
+            self.document.add(LIMIT, path, f"`{one_line(value)}` is not {words}.", advice)
             return _HOLE
         if schema.get("format") == "date" and not _is_date(value):
-            self.document.add(LIMIT, path, f"`{_short(value)}` is no date.", "Write it as `2027-02-28`.")
+            self.document.add(LIMIT, path, f"`{one_line(value)}` is no date.", "Write it as `2027-02-28`.")
             return _HOLE
         return value
 
@@ -272,11 +276,11 @@ class _Walker:
         except FormulaError as error:
             advice = error.advice
             if tail:
-                advice = f"What follows `#` is a comment in YAML (`{_short(tail)}`): quote the whole formula."
+                advice = f"What follows `#` is a comment in YAML (`{one_line(tail)}`): quote the whole formula."
             self.document.add(FORMULA, path, error.what, advice)
             return _HOLE
         if tail and _looks_like_formula(tail):
-            what = f"YAML takes `# {_short(tail)}` for a comment, so that the formula is only `{_short(text)}`."
+            what = f"YAML takes `# {one_line(tail)}` for a comment, so that the formula is only `{one_line(text)}`."
             self.document.add(COMMENT, path, what, "Quote the whole formula, or word the comment otherwise.", "warn")
         return text
 
@@ -338,7 +342,7 @@ def _said(value: Any) -> str:
     if isinstance(value, int | float):
         return f"the number `{value}`"
     if isinstance(value, str):
-        return f"the text `{_short(value)}`"
+        return f"the text `{one_line(value)}`"
     return "a list" if isinstance(value, list) else "fields" if isinstance(value, dict) else "no plain value"
 
 
@@ -354,7 +358,7 @@ def _help(value: Any, choices: list[dict[str, Any]]) -> str:
         if kinds & {"number", "integer"}:
             return _as_number(value)
         if "array" in kinds:
-            return f"Write `[{_short(value)}]`."
+            return f"Write `[{one_line(value)}]`."
     if isinstance(value, float) and "integer" in kinds:
         return "Write it without a decimal point."
     if isinstance(value, list) and kinds == {"object"}:
@@ -416,11 +420,6 @@ def _looks_like_formula(text: str) -> bool:
 
 def _listed(names: Any) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _short(value: Any, length: int = 60) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _yaml(value: Any) -> str:

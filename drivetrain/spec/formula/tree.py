@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError
+from drivetrain.spec.reading import one_line
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -135,15 +136,15 @@ def parse(text: str) -> Formula:
     bare = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "''", text)
     if "#" in bare:
         raise FormulaError(
-            f"`{short(text)}` holds a `#`: a formula has no comments.", "Put it after the closing quote."
+            f"`{one_line(text)}` holds a `#`: a formula has no comments.", "Put it after the closing quote."
         )
     if not bare.isascii():
         odd = next(char for char in bare if not char.isascii())
         raise FormulaError(
-            f"`{short(text)}` holds `{odd}`.", "Outside quotes only plain letters, digits and operators."
+            f"`{one_line(text)}` holds `{odd}`.", "Outside quotes only plain letters, digits and operators."
         )
     if "\\" in text:
-        raise FormulaError(f"`{short(text)}` holds a backslash.", "Write text between quotes as it is.")
+        raise FormulaError(f"`{one_line(text)}` holds a backslash.", "Write text between quotes as it is.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -156,15 +157,12 @@ def parse(text: str) -> Formula:
 
 def _complaint(text: str, error: Exception) -> str:
     if isinstance(error, RecursionError | MemoryError) or "too many nested" in str(error):
-        return f"`{short(text)}` is nested too deeply."
+        return f"`{one_line(text)}` is nested too deeply."
     place = ""
     if isinstance(error, SyntaxError) and error.offset and 0 < error.offset <= len(text):
-        place = (
-            f" near `{text.strip()[max(0, error.offset - 1) :][:12]}`"
-            if text.strip()[error.offset - 1 :]
-            else " at its end"
-        )
-    return f"`{short(text)}` is no formula: it cannot be read{place}."
+        rest = one_line(text.strip()[error.offset - 1 :], 12)
+        place = f" near `{rest}`" if rest else " at its end"
+    return f"`{one_line(text)}` is no formula: it cannot be read{place}."
 
 
 def _advice(text: str) -> str:
@@ -182,13 +180,13 @@ def _advice(text: str) -> str:
 def _allow(node: ast.AST, text: str, depth: int) -> None:
     """Refuse whatever is not on the white list."""
     if depth > DEPTH:
-        raise FormulaError(f"`{short(text)}` is nested too deeply.", "Name its pieces under `terms`.")
+        raise FormulaError(f"`{one_line(text)}` is nested too deeply.", "Name its pieces under `terms`.")
     match node:
         case ast.BinOp(op=ast.Pow(), right=right):
             exponent = literal(right)
             if exponent is None or abs(exponent) > EXPONENT:
                 raise FormulaError(
-                    f"`{short(ast.unparse(node))}`: an exponent is a number from -{EXPONENT} to {EXPONENT}.",
+                    f"`{one_line(ast.unparse(node))}`: an exponent is a number from -{EXPONENT} to {EXPONENT}.",
                     "Use `exp` and `log` for others.",
                 )
             _allow(node.left, text, depth + 1)
@@ -209,7 +207,7 @@ def _allow(node: ast.AST, text: str, depth: int) -> None:
         case _:
             kind = type(node.op) if isinstance(node, ast.BoolOp) else type(node)
             raise FormulaError(
-                f"`{short(text)}` holds something that formulas do not have ({_spell(node)}).",
+                f"`{one_line(text)}` holds something that formulas do not have ({_spell(node)}).",
                 _INSTEAD.get(
                     kind, f"Formulas have `+ - * / **`, comparisons, `& | ~` and {', '.join(sorted(FUNCTIONS))}."
                 ),
@@ -238,16 +236,16 @@ def _allow_constant(value: object, text: str) -> None:
             finite = False
         if finite:
             return
-        raise FormulaError(f"`{short(text)}` holds a number that is too large.")
+        raise FormulaError(f"`{one_line(text)}` holds a number that is too large.")
     raise FormulaError(
-        f"`{short(text)}` holds `{value!r}`, which is neither a number, a text nor a truth value.",
+        f"`{one_line(text)}` holds `{value!r}`, which is neither a number, a text nor a truth value.",
         "Write a number, a text in quotes, or `True` and `False`.",
     )
 
 
 def _allow_call(node: ast.Call, text: str, depth: int) -> None:
     if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
-        name = short(ast.unparse(node.func))
+        name = one_line(ast.unparse(node.func))
         from drivetrain.spec.plan import hint
 
         raise FormulaError(f"there is no function `{name}`.", hint(name, sorted(FUNCTIONS), "function"))
@@ -287,9 +285,3 @@ def literal(node: ast.expr) -> float | None:
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
             return literal(operand)
     return None
-
-
-def short(text: str, length: int = 60) -> str:
-    """`text` on one line and not too long to be quoted in a message."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else f"{line[: length - 1]}…"

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drivetrain.spec.formula.tree import Formula, literal, short
+from drivetrain.spec.formula.tree import Formula, literal
 from drivetrain.spec.kinds import LEVEL, LITERAL, NOT_DEFINED, TYPE
+from drivetrain.spec.reading import one_line
 
 if TYPE_CHECKING:
     from drivetrain.spec.names import Name
@@ -316,7 +317,7 @@ def _among(text: str, values: frozenset[str]) -> str:
 
 def spell(node: ast.expr) -> str:
     """A piece of a formula as it is written."""
-    return short(ast.unparse(node))
+    return one_line(ast.unparse(node))
 
 
 def article(type_: str) -> str:
