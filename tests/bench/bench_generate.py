@@ -40,11 +40,11 @@ def cpu(command: list[str], folder: Path, cache: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def for_copier(folder: Path) -> Path:
+def for_copier(frozen: Path, folder: Path) -> Path:
     """The same template with the same variables, as copier wants it."""
     source = folder / "copier"
-    shutil.copytree(TEMPLATE / "{{ cookiecutter.slug }}", source / "{{ cookiecutter.slug }}")
-    variables = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    shutil.copytree(frozen / "{{ cookiecutter.slug }}", source / "{{ cookiecutter.slug }}")
+    variables = json.loads((frozen / "cookiecutter.json").read_text(encoding="utf-8"))
     variables["package"] = variables["slug"].replace("-", "_")
     settings = {
         "_templates_suffix": "",
@@ -59,14 +59,15 @@ def measure(runs: int) -> list[dict[str, object]]:
     """The ratios beside their goals: medians of interleaved runs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        warm = folder / "warm"
+        warm, frozen = folder / "warm", folder / "template"
+        shutil.copytree(TEMPLATE, frozen, ignore=shutil.ignore_patterns("*cache*"))  # what tools may have left
         python = [sys.executable, "-m"]
-        new = [*python, "drivetrain", "new", str(PLAN), "--template", str(TEMPLATE), "-o", "out"]
+        new = [*python, "drivetrain", "new", str(PLAN), "--template", str(frozen), "-o", "out"]
         commands = {
             "new": new,
             "dry": [*new, "--dry-run"],
-            "cookiecutter": [*python, "cookiecutter", str(TEMPLATE), "--no-input", "-o", "out"],
-            "copier": [*python, "copier", "copy", "--defaults", "--quiet", str(for_copier(folder)), "out"],
+            "cookiecutter": [*python, "cookiecutter", str(frozen), "--no-input", "-o", "out"],
+            "copier": [*python, "copier", "copy", "--defaults", "--quiet", str(for_copier(frozen, folder)), "out"],
         }
         times: dict[str, list[float]] = {name: [] for name in [*commands, "cold"]}
         for command in commands.values():  # compiles Python's own caches and fills the one for templates
