@@ -5,7 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
+import subprocess
+import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import jsonschema
@@ -14,7 +18,8 @@ import pytest
 import yaml
 
 from drivetrain.errors import SpecError
-from drivetrain.spec import check_text, schema
+from drivetrain.spec import check_text, load_spec, load_text, reference, schema
+from drivetrain.spec.kinds import MEANINGS
 from drivetrain.spec.language import FILE, build
 from drivetrain.spec.reading import Document, read
 from drivetrain.spec.structure import check_structure
@@ -112,3 +117,57 @@ def says(text: str) -> list[str]:
 def test_what_is_wrong_is_said_in_a_persons_words(message: dict[str, str]) -> None:
     found = says(message["text"])
     assert any(message["says"] in finding for finding in found), found
+
+
+def test_the_reference_page_is_made_from_the_fields() -> None:
+    page = reference.PAGE.read_text()
+    assert reference.filled(page) == page, "run `python -m drivetrain.spec.reference`"
+    for name in FIELDS:
+        for field in FIELDS[name]:
+            assert f"`{field.rstrip('*')}`" in page
+    for kind in MEANINGS:
+        assert f"| `…{kind:02}` |" in page
+
+
+def test_what_the_reference_page_shows_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"\n\n((?:    .*\n|\n(?=    ))+)", reference.PAGE.read_text())
+    plan = next(block for block in blocks if block.lstrip().startswith("drivetrain: 1"))
+    assert load_text(dedent(plan)).slug == "bear-warning"
+    code = next(block for block in blocks if "from drivetrain.spec import" in block)
+    (tmp_path / "drivetrain.yaml").write_text((ROOT / "tests/golden/plans/01-mail-sorting.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    exec(dedent(code), {})
+    assert load_spec(tmp_path).model("digit_reader").training.epochs == 8
+    assert "# harmless" in (tmp_path / "drivetrain.yaml").read_text()
+
+
+def test_the_command_line_prints_the_schema_and_findings_as_json(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from drivetrain.cli import main
+
+    printed = CliRunner().invoke(main, ["schema"])
+    assert json.loads(printed.stdout) == SCHEMA
+    (tmp_path / "drivetrain.yaml").write_text(HEAD + "  horizont: 1 day\n")
+    refused = CliRunner().invoke(main, ["validate", str(tmp_path), "--format", "json"])
+    assert refused.exit_code == 2
+    (finding,) = json.loads(refused.stdout)["findings"]
+    assert (finding["id"], finding["facts"]["line"], finding["advice"]) == ("DS202", 5, "Did you mean `horizon`?")
+    text = CliRunner().invoke(main, ["validate", str(tmp_path)])
+    assert text.exit_code == 2
+    assert text.output.splitlines() == [
+        "drivetrain.yaml:5: objective.horizont: there is no field `horizont` here. Did you mean `horizon`?"
+    ]
+    (tmp_path / "drivetrain.yaml").write_text(HEAD)
+    fine = CliRunner().invoke(main, ["validate", str(tmp_path)])
+    assert fine.exit_code == 0
+
+
+def test_validate_loads_neither_pydantic_nor_numpy(tmp_path: Path) -> None:
+    (tmp_path / "drivetrain.yaml").write_text(PLANS[0].read_text())
+    code = (
+        "import sys; from drivetrain.spec import check_file; check_file(sys.argv[1]); "
+        "print([name for name in ('pydantic', 'numpy', 'ruamel.yaml', 'rich', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -70,14 +70,15 @@ def _part(body: dict[str, Any], cls: Any) -> dict[str, Any]:
     brief: dict[str, Any] = {}
     written = cls.fields() if part else body.get("properties", {})
     names = [getattr(field, "alias", None) or name for name, field in written.items()]
-    meanings = dict(zip(names, (field.description for field in written.values()), strict=True)) if part else {}
+    by_key = dict(zip(names, written.values(), strict=True))
     for name, prop in [(name, body["properties"][name]) for name in names]:
         about = {key: prop[key] for key in ("description", "unit", "examples", "default") if key in prop}
         if about.get("default", 0) is None:
             del about["default"]
         if part:
-            # pydantic leaves a field's own description out where its type is a part.
-            about = {"description": meanings[name]} | about
+            # pydantic leaves a field's own description out where its type is a part, and sorts what examples hold.
+            field = by_key[name]
+            about |= {"description": field.description} | ({"examples": field.examples} if field.examples else {})
         value = _value({key: item for key, item in prop.items() if key not in about})
         brief = value if name == short else brief
         properties[name] = about | (_open(value) if part and name not in NEVER_UNKNOWN else value)
