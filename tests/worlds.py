@@ -246,7 +246,12 @@ def learn_pricing(count: int, seed: int) -> list[Any]:
     x = features(table["age"], table["rival"], price)
     bought = LogisticRegression(C=100).fit(x, accept)
     stayed = LogisticRegression(C=100).fit(x[accept], renew[accept])
-    ages = np.column_stack([np.ones(count), table["age"], table["age"] ** 2])
+
+    def ages_of(age: np.ndarray) -> np.ndarray:
+        # Young and old drivers cost more: a bend at 45 that exploration would show.
+        return np.column_stack([np.ones(len(age)), age, np.abs(age - 45)])
+
+    ages = ages_of(table["age"])
     fitted = np.linalg.lstsq(ages[accept], claims[accept], rcond=None)[0]
     ratio = claims[accept] / (ages[accept] @ fitted)
     spread = np.quantile(ratio, (np.arange(50) + 0.5) / 50)
@@ -259,7 +264,7 @@ def learn_pricing(count: int, seed: int) -> list[Any]:
         Amount(
             "claims",
             ("age",),
-            lambda age: np.column_stack([np.ones(len(age)), age, age**2]) @ fitted,
+            lambda age: ages_of(age) @ fitted,
             spread / spread.mean(),
         ),
         Chance(

@@ -1,7 +1,24 @@
 """Simulator, optimizer, policy evaluation: what each policy is worth, and the one to carry out."""
 
-from drivetrain.decision.engine import Decided, World, compare, decide, world
+from drivetrain.decision.compare import Decided, compare
+from drivetrain.decision.engine import decide, what_if
+from drivetrain.decision.logged import cross_fitted
 from drivetrain.decision.optimizer import Optimum, optimize
-from drivetrain.decision.report import last, show
+from drivetrain.decision.report import last, show, show_what_if
+from drivetrain.decision.world import Log, World, world
 
-__all__ = ["Decided", "Optimum", "World", "compare", "decide", "last", "optimize", "show", "world"]
+__all__ = [
+    "Decided",
+    "Log",
+    "Optimum",
+    "World",
+    "compare",
+    "cross_fitted",
+    "decide",
+    "last",
+    "optimize",
+    "show",
+    "show_what_if",
+    "what_if",
+    "world",
+]

@@ -91,3 +91,9 @@ def bootstrap(statistics: Mapping[Any, Statistic], weights: Floats, *, seed: int
         low, high = np.quantile(rows, [0.025, 0.975]) if len(rows) else (np.nan, np.nan)
         figures[name] = Figure(float(statistic(weights[None, :])[0]), float(low), float(high))
     return figures
+
+
+def interval(figure: Figure) -> dict[str, float | None]:
+    """A figure as plain data; None for what is no number."""
+    plain = {"value": figure.value, "low": figure.low, "high": figure.high}
+    return {key: value if np.isfinite(value) else None for key, value in plain.items()}

@@ -63,8 +63,33 @@ def show(result: Mapping[str, Any]) -> None:
         line = f"{row['name']}: {number(row['value'])} ({interval(row)}), {sign} {number(row['bound'])}: {row['state']}"
         price = f"; one unit more is worth {number(row['price'])} {result['unit']}" if row["price"] else ""
         say(line + price)
+    for row in result.get("checked", ()):
+        sign = "at most" if row["kind"] == "at_most" else "at least"
+        met = "met" if row["met"] else "not met"
+        say(f"{row['name']}: {number(row['value'])}, {sign} {number(row['bound'])}: {met} (checked, not optimised)")
+    for row in result.get("scenarios", ()):
+        share = f", {row['weight']:.0%} of the objective" if row["weight"] else ""
+        said = ", ".join(f"{TITLES.get(name, name)} {number(value)}" for name, value in row["values"].items())
+        say(f"if {row['name']}{share}: {said} ({row['label']})")
+    if found := result.get("catastrophe"):
+        chance = found["probability"].get("optimized", 0.0)
+        say(f"{found['formula']}: {chance:.2%} of the cases under the optimized policy ({found['label']})")
+        for region in found["regions"]:
+            say(f"  {region['probability']:.1%} where {region['where']} ({region['share']:.0%} of the cases)")
     for note in result["notes"]:
         say(note)
+
+
+def show_what_if(result: Mapping[str, Any]) -> None:
+    """Print what the policies would be worth if something were another."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    changes = ", ".join(f"{name} = {text}" for name, text in result["set"].items())
+    console.print(Text(f"{result['measure']} in {result['unit']} with {changes} ({result['label']})\n"), soft_wrap=True)
+    for name, value in result["values"].items():
+        console.print(Text(f" {TITLES.get(name, name):16} {number(value)}"), soft_wrap=True)
 
 
 def number(value: float | None) -> str:

@@ -1,0 +1,382 @@
+"""What each policy is worth beside the others, and the prices that make the optimized one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain import policy
+from drivetrain.decision import logged
+from drivetrain.decision.evaluate import (
+    Figure,
+    Label,
+    Statistic,
+    bootstrap,
+    interval,
+    mean_of,
+    proportion_or,
+    ratio_of_means,
+)
+from drivetrain.decision.history import figure, judged_by_log
+from drivetrain.decision.optimizer import Optimum, optimize
+from drivetrain.decision.world import World
+from drivetrain.errors import PolicyError
+from drivetrain.spec.formula import Formula
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+OPTIMIZED = "optimized"
+ROUNDS = 3
+"""How often a searched lever is searched again at the prices of the round before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What `decide` found.
+
+    Attributes:
+        result: The evidence, as plain data.
+        actions: Policy -> lever -> setting of each evaluated case.
+        values: Policy -> value of each evaluated case, shape (n,); more is better.
+        prices: Constraint -> shadow price.
+        world: The cases that the policies were evaluated on.
+        threshold: Value below which results are the worst share; None where the mean of all counts.
+        scores: Policy -> what each logged case says about it (doubly robust), shape (l,); empty without a log.
+    """
+
+    result: Mapping[str, Any]
+    actions: Mapping[str, policy.Action]
+    values: Mapping[str, Floats]
+    prices: Mapping[str, float]
+    world: World
+    threshold: float | None = None
+    scores: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The optimized policy: prices of the constraints, the threshold of the worst share, and how good it can be."""
+
+    prices: Mapping[str, float]
+    threshold: float | None
+    gap: float
+
+
+def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int = 42) -> Decided:
+    """Fit the policy on one part of the cases and judge all policies on another.
+
+    Args:
+        problem: The decision.
+        fitted: Cases that the prices of the constraints come from (the validation split).
+        judged: Cases that no model and no price has seen (test and held-out).
+        seed: Of the bootstrap.
+
+    Raises:
+        PolicyError: No feasible policy exists, or a reference policy cannot be computed.
+    """
+    made = fit(problem, fitted)
+    notes = []
+    actions: dict[str, policy.Action] = {}
+    for name in policy.REFERENCES:
+        if name != "accuracy_first" and name not in problem.policies:
+            notes.append(f"The plan states no `{name}` policy; a review will ask for it.")
+            continue
+        actions[name] = reference(problem, name, judged)
+    actions[OPTIMIZED] = optimized(problem, made, judged)
+    by_labels = label_of(problem) == "causal"
+    values = {name: worth(problem, problem.value, judged, action) for name, action in actions.items()}
+    statistics: dict[Any, Statistic] = {name: mean_of(value) for name, value in values.items()}
+    for name, value in values.items():
+        if name != OPTIMIZED:
+            statistics[OPTIMIZED, name] = mean_of(values[OPTIMIZED] - value)
+    limits = policy.limits(problem, judged.columns)
+    parts: dict[str, tuple[Floats, Floats]] = {}
+    for limit in limits:
+        parts[limit.name] = measure_of(problem, limit, judged, actions[OPTIMIZED])
+        statistics["limit", limit.name] = ratio_of_means(*parts[limit.name])
+    figures = bootstrap(statistics, judged.weights, seed=seed)
+    for name, (top, below) in parts.items():
+        figures["limit", name] = proportion_or(figures["limit", name], top, below, judged.weights)
+    labels: dict[str, Label] = dict.fromkeys(actions, label_of(problem))
+    found, scores = judged_by_log(problem, judged, actions)
+    log = judged.log
+    if log is not None and problem.horizon is None and not any(shock.weight for shock in problem.scenarios):
+        rest: Label = "causal" if log.causal else "not causal"
+        share = judged.weights[log.rows] / judged.weights[log.rows].sum()
+        for name, score in scores.items():
+            if found[name]["enough"]:
+                labels[name] = rest
+                figures[name] = figure(logged.mean(score, share))
+        for name in scores:
+            if labels[name] == labels[OPTIMIZED] == rest and name != OPTIMIZED:
+                figures[OPTIMIZED, name] = figure(logged.mean(scores[OPTIMIZED] - scores[name], share))
+            elif name != OPTIMIZED:
+                figures[OPTIMIZED, name] = _apart(figures[OPTIMIZED], figures[name])
+    result = {
+        "measure": problem.measure,
+        "unit": problem.unit,
+        "direction": "minimize" if problem.sign < 0 else "maximize",
+        "cases": len(judged.case),
+        "policies": [
+            _policy_row(problem, name, figures[name], labels[name], actions[name], judged) for name in actions
+        ],
+        "differences": [
+            {
+                "name": OPTIMIZED,
+                "against": name,
+                **interval(figures[OPTIMIZED, name]),
+                "label": weaker(labels[OPTIMIZED], labels[name]),
+            }
+            for name in actions
+            if name != OPTIMIZED
+        ],
+        "constraints": [limit_row(limit, figures["limit", limit.name], made.prices) for limit in limits],
+        "checked": _checked(problem, judged, actions[OPTIMIZED]),
+        "gap": made.gap,
+        "threshold": made.threshold,
+        "logged": found,
+        "notes": notes + _label_notes(problem, judged, by_labels, found),
+    }
+    return Decided(result, actions, values, made.prices, judged, made.threshold, scores)
+
+
+def label_of(problem: policy.Problem) -> Label:
+    """How far a figure goes that comes from labels or models alone."""
+    moved = any(problem.affected[name] for name in problem.outcomes)
+    return "model-based" if moved or problem.horizon or any(s.weight for s in problem.scenarios) else "causal"
+
+
+def weaker(first: Label, second: Label) -> Label:
+    """The label of a difference: no better than that of either figure."""
+    order: tuple[Label, ...] = ("not causal", "model-based", "causal")
+    return min(first, second, key=order.index)
+
+
+def fit(problem: policy.Problem, world: World) -> Fitted:
+    """The optimized policy for some cases.
+
+    Raises:
+        PolicyError: The limits allow nothing, or no choice fulfils the constraints.
+    """
+    if problem.tail is None:
+        prices, optimum = priced(problem, world, None)
+        return Fitted(prices, None, optimum.policy_gap)
+    from scipy.optimize import minimize_scalar
+
+    plain = replace(problem, tail=None)
+    values = policy.consider(plain, world.cases, world.ask).values
+    low, high = float(values.min()), float(values.max())
+    for _ in range(8):
+        found = minimize_scalar(
+            lambda at: -priced(problem, world, float(at))[1].policy_value,
+            bounds=(low, high),
+            method="bounded",
+            options={"maxiter": 24},
+        )
+        if found.x > low + 0.02 * (high - low) or high == low:
+            break
+        low -= 2 * (high - low)
+    threshold = float(found.x)
+    prices, optimum = priced(problem, world, threshold)
+    return Fitted(prices, threshold, optimum.policy_gap)
+
+
+def priced(problem: policy.Problem, world: World, threshold: float | None) -> tuple[dict[str, float], Optimum]:
+    """Shadow prices of the hard constraints for some cases."""
+    prices: dict[str, float] = {}
+    for _ in range(ROUNDS if problem.searched else 1):
+        before = prices
+        found = policy.consider(problem, world.cases, world.ask, prices, threshold)
+        free = found.feasible.any(axis=1)
+        if not free.any():
+            raise PolicyError(
+                "the limits allow no setting for any case.", "Look at the levers' `limits`.", where="levers"
+            )
+        weights = world.weights[free] / world.weights[free].sum()
+        optimum = optimize(found.values[free], found.uses[:, free], found.feasible[free], weights, found.names)
+        prices = dict(zip(found.names, optimum.prices.tolist(), strict=True))
+        if not any(prices.values()) or prices == before:
+            break
+    return prices, optimum
+
+
+def optimized(problem: policy.Problem, made: Fitted, world: World) -> policy.Action:
+    """What the written policy does; where the limits allow nothing, the fallback."""
+    found = policy.consider(problem, world.cases, world.ask, made.prices, made.threshold)
+    chosen = found.choose(made.prices)
+    action = found.action(chosen)
+    if (chosen < 0).any():
+        fallback = reference(problem, "fallback", world)
+        action = {lever: np.where(chosen < 0, fallback[lever], values) for lever, values in action.items()}
+    return action
+
+
+def reference(problem: policy.Problem, name: str, world: World) -> policy.Action:
+    """A reference policy; of a searched range accuracy-first tries a coarse grid."""
+    coarse = problem
+    if problem.searched is not None:
+        grid = np.unique(problem.settings[problem.searched])
+        kept = grid[np.unique(np.linspace(0, len(grid) - 1, 41).round().astype(int))]
+        where = np.isin(problem.settings[problem.searched], kept)
+        coarse = replace(
+            problem,
+            settings={lever: values[where] for lever, values in problem.settings.items()},
+            labels=tuple(np.array(problem.labels)[where].tolist()),
+        )
+    at_certain = name == "accuracy_first" or any(
+        getattr(rule, "most_likely", None) or getattr(rule, "confident", None)
+        for rule in problem.policies.get(name, {}).values()
+    )
+    whole = dict(world.beliefs)
+    if not whole and (at_certain or name in problem.policies):
+        whole = dict(world.ask(world.cases, coarse.settings))
+    return policy.reference(coarse, name, world.columns, whole)
+
+
+def worth(problem: policy.Problem, formula: Formula, world: World, action: policy.Action) -> Floats:
+    """A formula of each case under an action: what came true, or what the models expect where that cannot be known."""
+    if label_of(problem) == "causal":
+        return policy.realised(problem, formula, world.columns, world.truth, action)
+    levers = {lever: np.asarray(values)[:, None] for lever, values in action.items()}
+    if formula is problem.value:
+        expected = policy.worth(problem, world.cases, world.ask, levers)
+    elif world.models is None:
+        expected = policy.expectation(problem, formula, world.columns, _under(problem, world, action), levers)
+    else:
+        expected = policy.expectation(problem, formula, world.columns, world.ask(world.cases, levers), levers)
+    return np.asarray(np.broadcast_to(expected[:, 0], world.case.shape))
+
+
+def _under(problem: policy.Problem, world: World, action: policy.Action) -> policy.Beliefs:
+    """Beliefs about all settings, reduced to those of the action."""
+    taken = np.stack([np.asarray(action[lever]).astype(str) for lever in problem.levers])
+    settings = np.stack([np.asarray(problem.settings[lever]).astype(str) for lever in problem.levers])
+    place = (settings[:, None, :] == taken[:, :, None]).all(axis=0).argmax(axis=1)
+    rows = np.arange(len(place))
+
+    def one(array: Array | None) -> Array | None:
+        return array if array is None or array.shape[1] == 1 else array[rows, place][:, None]
+
+    return policy.Beliefs(
+        {
+            name: replace(belief, probabilities=one(belief.probabilities), quantiles=one(belief.quantiles))
+            for name, belief in world.beliefs.items()
+        }
+    )
+
+
+def _apart(first: Figure, second: Figure) -> Figure:
+    """The difference of two figures of different origin; no pairing narrows its interval."""
+    value = first.value - second.value
+    return Figure(
+        value,
+        value - float(np.hypot(first.value - first.low, second.high - second.value)),
+        value + float(np.hypot(first.high - first.value, second.value - second.low)),
+    )
+
+
+def measure_of(
+    problem: policy.Problem, limit: policy.Limit, world: World, action: policy.Action
+) -> tuple[Floats, Floats]:
+    """Numerator and denominator of a constraint's measure for each case under an action."""
+    numerator = worth(problem, limit.numerator, world, action)
+    below = worth(problem, limit.denominator, world, action)
+    if limit.column is not None:
+        name, group = limit.column
+        there = action.get(name, world.columns.get(name))
+        member = np.asarray(there).astype(str) == group
+        return numerator * member, below * member
+    return numerator, below
+
+
+def _policy_row(
+    problem: policy.Problem, name: str, figure: Figure, label: Label, action: policy.Action, world: World
+) -> dict[str, Any]:
+    """A policy's figure in the measure, in which less may be better, and how often it takes each setting."""
+    turned = figure if problem.sign > 0 else Figure(-figure.value, -figure.high, -figure.low)
+    shares: dict[str, float] = {}
+    for row, weight in enumerate(world.weights.tolist()):
+        setting = problem.label({lever: values[row] for lever, values in action.items()})
+        shares[setting] = shares.get(setting, 0.0) + weight
+    most = dict(sorted(shares.items(), key=lambda item: -item[1])[:20])
+    return {"name": name, **interval(turned), "label": label, "shares": most}
+
+
+def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float]) -> dict[str, Any]:
+    """A constraint's figure beside its bound; `state` says whether the interval can tell the two apart."""
+
+    def holds(value: float) -> bool:
+        return value <= limit.bound if limit.upper else value >= limit.bound
+
+    ends = holds(figure.low), holds(figure.high)
+    state = "met" if all(ends) else "too few cases to tell" if any(ends) else "not met"
+    return {
+        "name": limit.name,
+        **interval(figure),
+        "bound": limit.bound,
+        "kind": "at_most" if limit.upper else "at_least",
+        "hard": limit.hard,
+        "met": bool(holds(figure.value)),
+        "state": state,
+        "price": prices.get(limit.name, 0.0),
+    }
+
+
+def _checked(problem: policy.Problem, world: World, action: policy.Action) -> list[dict[str, Any]]:
+    """Measures that are no ratio of means: looked at, not optimised."""
+    from drivetrain.spec.formula import population
+
+    found = []
+    for rule in problem.constraints:
+        if rule.ratio is not None:
+            continue
+        value = population(
+            rule.measure,
+            {name: np.asarray(number) for name, number in problem.constants.items()},
+            world.weights,
+            problem.constants.get("batch.cases"),
+            expect=lambda formula: worth(problem, formula, world, action),
+        )
+        kept = value <= rule.bound if rule.upper else value >= rule.bound
+        kind = "at_most" if rule.upper else "at_least"
+        row = {"name": rule.name, "value": value if np.isfinite(value) else None, "bound": rule.bound, "kind": kind}
+        found.append({**row, "met": bool(kept), "hard": rule.hard})
+    return found
+
+
+def _label_notes(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[str, Any]) -> list[str]:
+    if by_labels:
+        names = ", ".join(f"`{name}`" for name in problem.outcomes)
+        return [f"Causal by the plan's claim that no lever moves {names}: logged labels score any policy."]
+    notes = []
+    log = world.log
+    if log is None:
+        notes.append(
+            "Model-based: a lever moves an outcome here, so these figures are what the models expect, not what was "
+            "seen. Only a randomised trial makes them causal."
+        )
+    elif log.propensity is None:
+        notes.append("Model-based: the log names no propensity, so past decisions cannot be weighed.")
+    elif problem.horizon is not None or any(shock.weight for shock in problem.scenarios):
+        notes.append(
+            "Model-based: the log shows one period of the world as it was, and value spans several periods or "
+            "scenarios. What it says about one period is given beside."
+        )
+    elif log.causal:
+        notes.append("Causal: settings were randomised; figures are doubly robust means over the logged cases.")
+    else:
+        notes.append(
+            f"Not causal: settings were set by {'people' if log.kind == 'human' else 'a rule'}, and what moved the "
+            "setting may have moved the outcome. Only a randomised trial makes these figures causal."
+        )
+    thin = [name for name, row in found.items() if not row["enough"]]
+    if thin:
+        notes.append(
+            f"Model-based for {', '.join(thin)}: too few logged cases took the settings of that policy to say more."
+        )
+    return notes

@@ -1,0 +1,386 @@
+"""What the figures depend on: scenarios, constants, single settings, catastrophes, constraints, and an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain import policy
+from drivetrain.decision import experiment, pictures
+from drivetrain.decision.compare import OPTIMIZED, Decided, Fitted, fit, label_of, optimized, reference, worth
+from drivetrain.decision.history import rewards
+from drivetrain.decision.world import World
+from drivetrain.errors import PolicyError
+from drivetrain.spec import Spec
+from drivetrain.spec.formula import parse, substitute
+
+Floats = NDArray[np.float64]
+
+LEAST_SHARE = 0.02
+"""A region is only named when at least this share of the cases lies in it."""
+CURVE = 41
+"""Settings in the curve of value against a numeric lever."""
+
+
+def all_of(spec: Spec, problem: policy.Problem, decided: Decided, fitted: World) -> tuple[dict[str, Any], str]:
+    """Everything beside the comparison, as plain data, with its pictures drawn; and the code of an experiment."""
+    world = decided.world
+    found: dict[str, Any] = {
+        "scenarios": scenarios(problem, decided),
+        "sensitivity": sensitivity(problem, decided),
+        "curve": curve(problem, decided),
+        "catastrophe": catastrophe(problem, decided),
+        "tradeoff": tradeoff(problem, fitted, decided),
+        "uplift": uplift(problem, decided),
+    }
+    notes = list(decided.result["notes"])
+    for lever, shown in problem.seen.items():
+        said = f"{shown[0]:g} to {shown[1]:g}" if problem.settings[lever].dtype.kind != "U" else ", ".join(shown)
+        beyond = problem.settings[lever]
+        outside = (
+            sorted(set(beyond.tolist()) - set(shown))
+            if beyond.dtype.kind == "U"
+            else [value for value in (float(beyond.min()), float(beyond.max())) if not shown[0] <= value <= shown[1]]
+        )
+        if outside:
+            notes.append(
+                f"The log shows `{lever}` at {said} only; other settings are not chosen "
+                "(`optimizer.extrapolate` is off)."
+            )
+    plan, program = _experiment(spec, problem, decided)
+    if plan:
+        found["experiment"] = plan
+        notes.append(
+            f"To make the gain causal: draw `{plan['lever']}` at random for {plan['cases']:,} cases "
+            f"({plan['batches']}); evidence/experiment.py draws and logs it."
+        )
+    found["notes"] = notes
+    found["pictures"] = pictures.draw(spec.root, problem, {**decided.result, **found}, world, decided)
+    return found, program
+
+
+def scenarios(problem: policy.Problem, decided: Decided) -> list[dict[str, Any]]:
+    """What each policy is expected to be worth in each scenario, in the measure; the policies are those of today."""
+    world = decided.world
+    rows = []
+    plain = replace(problem, scenarios=())
+    for shock in problem.scenarios:
+        changed, cases, ask = policy.shocked(plain, shock, world.cases, world.ask)
+        values = {}
+        for name, action in decided.actions.items():
+            levers = {lever: np.asarray(setting)[:, None] for lever, setting in action.items()}
+            here = policy.worth(replace(changed, tail=None), cases, ask, levers)[:, 0]
+            values[name] = problem.sign * float(world.weights @ np.broadcast_to(here, world.weights.shape))
+        rows.append({"name": shock.name, "weight": shock.weight, "values": values, "label": "model-based"})
+    return rows
+
+
+def sensitivity(problem: policy.Problem, decided: Decided) -> list[dict[str, Any]]:
+    """What the optimized policy gains over today's (or over doing nothing) at each constant's low and high."""
+    world = decided.world
+    against = next((name for name in ("today", "do_nothing", "simple_rule") if name in decided.actions), None)
+    if against is None:
+        return []
+    rows = []
+    for name, ends in problem.ranges.items():
+        if name not in problem.value.names:
+            continue
+        gains, refitted = [], []
+        for end in ends:
+            here = replace(problem, constants={**problem.constants, name: end})
+            here = replace(here, value=problem.value)
+            base = float(world.weights @ worth(here, here.value, world, decided.actions[against]))
+            kept = float(world.weights @ worth(here, here.value, world, decided.actions[OPTIMIZED]))
+            made = optimized(here, Fitted(decided.prices, decided.threshold, 0.0), world)
+            gains.append(kept - base)
+            refitted.append(float(world.weights @ worth(here, here.value, world, made)) - base)
+        rows.append(
+            {"constant": name, "low": ends[0], "high": ends[1], "against": against, "gain": gains, "refitted": refitted}
+        )
+    return rows
+
+
+def curve(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
+    """Mean expected value when every case gets the same setting: the expected-profit curve of the only lever."""
+    if len(problem.levers) != 1:
+        return None
+    [lever] = problem.levers
+    world = decided.world
+    settings = problem.settings[lever]
+    if len(settings) > CURVE:
+        settings = settings[np.unique(np.linspace(0, len(settings) - 1, CURVE).round().astype(int))]
+    rows = np.random.default_rng(problem.seed).permutation(len(world.case))[:2000]
+    cases = {name: _rows(values, rows) for name, values in world.cases.items()}
+    weights = world.weights[rows] / world.weights[rows].sum()
+    if world.models is None:
+        beliefs = policy.Beliefs({name: _belief_rows(belief, rows) for name, belief in world.beliefs.items()})
+        values = policy.worth(problem, cases, lambda now, levers: beliefs, problem.settings)
+        settings = problem.settings[lever]
+    else:
+        values = policy.worth(problem, cases, world.models, {lever: settings})
+    mean = problem.sign * (weights @ np.broadcast_to(values, (len(rows), len(settings))))
+    return {"lever": lever, "settings": settings.tolist(), "values": mean.tolist(), "label": "model-based"}
+
+
+def catastrophe(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
+    """How often what must never come about does, under each policy, and where: settings, and quarters of a column."""
+    if problem.catastrophe is None:
+        return None
+    world, formula = decided.world, problem.catastrophe
+    rates = {}
+    plain = replace(problem, horizon=None, scenarios=(), tail=None)
+    for name, action in decided.actions.items():
+        levers = {lever: np.asarray(setting)[:, None] for lever, setting in action.items()}
+        chance = policy.expectation(plain, formula, world.columns, world.ask(world.cases, levers), levers)[:, 0]
+        rates[name] = np.broadcast_to(chance, world.weights.shape)
+    chosen = rates[OPTIMIZED]
+    regions: list[dict[str, Any]] = []
+    candidates: dict[str, Any] = {**world.inputs, **world.columns, **decided.actions[OPTIMIZED]}
+    for column, raw in candidates.items():
+        for name, inside in _parts(column, np.asarray(raw)):
+            share = float(world.weights @ inside)
+            if share >= LEAST_SHARE:
+                rate = float((world.weights * inside) @ chosen) / share
+                regions.append({"where": name, "share": share, "probability": rate})
+    overall = {name: float(world.weights @ rate) for name, rate in rates.items()}
+    worst = [row for row in regions if row["probability"] > 2 * overall[OPTIMIZED]]
+    worst.sort(key=lambda row: -row["probability"])
+    return {"formula": str(formula), "probability": overall, "regions": worst[:5], "label": "model-based"}
+
+
+def _parts(column: str, values: Any) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Categories, or quarters of a number, with the cases in them."""
+    if values.dtype.kind in "US":
+        return [(f"{column} is {value}", values == value) for value in np.unique(values).tolist()[:20]]
+    if values.dtype.kind not in "iufb":
+        return []
+    numbers = values.astype(float)
+    edges = np.unique(np.nanquantile(numbers, [0, 0.25, 0.5, 0.75, 1])) if np.isfinite(numbers).any() else np.array([])
+    return [
+        (f"{column} from {low:g} to {high:g}", (numbers >= low) & (numbers <= high))
+        for low, high in pairwise(edges.tolist())
+    ]
+
+
+def tradeoff(problem: policy.Problem, fitted: World, decided: Decided) -> dict[str, Any] | None:
+    """Mean value for other bounds of the constraint that binds most: what relaxing it would be worth."""
+    limits = [limit for limit in policy.limits(problem, fitted.columns) if limit.hard]
+    binding = [limit for limit in limits if decided.prices.get(limit.name, 0) > 0 and limit.column is None]
+    if not binding or problem.searched or not problem.simple:
+        return None
+    [limit, *_] = sorted(binding, key=lambda limit: -decided.prices[limit.name])
+    points = []
+    for factor in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0):
+        bound = limit.bound * factor
+        rules = tuple(replace(r, bound=bound) if r.name == limit.name else r for r in problem.constraints)
+        try:
+            made = fit(replace(problem, constraints=rules), fitted)
+        except PolicyError:
+            continue
+        here = replace(problem, constraints=rules)
+        action = optimized(here, made, decided.world)
+        value = float(decided.world.weights @ worth(here, here.value, decided.world, action))
+        points.append({"bound": bound, "value": problem.sign * value})
+    return {"name": limit.name, "bound": limit.bound, "points": points, "label": label_of(problem)}
+
+
+def uplift(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
+    """The Qini curve: gain against the share of cases treated, by the policy's order and by chance.
+
+    With two settings and a log; the gain is that of inverse propensities over the logged cases (Radcliffe 2007).
+    """
+    log, world = decided.world.log, decided.world
+    if log is None or log.propensity is None or len(problem.levers) != 1 or len(problem.labels) != 2:
+        return None
+    [lever] = problem.levers
+    base = decided.actions.get("do_nothing")
+    if base is None or len(np.unique(base[lever])) != 1 or not decided.scores:
+        return None
+    control = str(base[lever][0])
+    treatment = next(label for label in problem.labels if label != control)
+    part = {name: _rows(values, log.rows) for name, values in world.cases.items()}
+    each = policy.worth(problem, part, world.ask, {lever: np.array([control, treatment])})
+    order = np.argsort(-(each[:, 1] - each[:, 0]), kind="stable")
+    reward, known = rewards(problem, world, log)
+    weight = np.where(known, 1 / log.propensity, 0)
+    sign = np.where(log.used[lever] == treatment, weight, -weight)
+    gains = np.concatenate([[0.0], np.cumsum((sign * np.where(known, reward, 0))[order]) / len(order)])
+    at = np.unique(np.linspace(0, len(order), 51).round().astype(int))
+    label = "causal" if log.causal else "not causal"
+    return {"share": (at / len(order)).tolist(), "gain": gains[at].tolist(), "treatment": treatment, "label": label}
+
+
+def _experiment(spec: Spec, problem: policy.Problem, decided: Decided) -> tuple[dict[str, Any] | None, str]:
+    """The experiment that makes the gain causal, where it is not; and the code that draws the settings."""
+    rows = {row["name"]: row for row in decided.result["policies"]}
+    against = next((name for name in ("today", "do_nothing") if name in rows), None)
+    moved = [lever for lever in problem.levers if any(lever in problem.affected[name] for name in problem.outcomes)]
+    if not moved or against is None or rows[OPTIMIZED]["label"] == "causal":
+        return None, ""
+    world = decided.world
+    gain = float(world.weights @ (decided.values[OPTIMIZED] - decided.values[against]))
+    measure = spec.objective.measure if spec.objective else None
+    least = (
+        abs(measure.minimum_useful - measure.current)
+        if measure and measure.minimum_useful is not None and measure.current is not None
+        else 0.0
+    )
+    difference = max(abs(gain), 0.0) if least == 0 else least
+    if difference <= 0:
+        return None, ""
+    deviation = _deviation(problem, decided)
+    cases = experiment.cases_needed(deviation, difference)
+    batch = spec.decision.batch if spec.decision else None
+    batches = (
+        f"{ceil(cases / batch.cases):,} batches of {batch.cases:,}, one every {batch.every}"
+        if batch and batch.cases
+        else "as they come"
+    )
+    [lever, *_] = moved
+    settings = problem.settings[lever]
+    arms = (
+        list(dict.fromkeys(settings.tolist()))
+        if settings.dtype.kind == "U"
+        else [f"{value:g}" for value in np.quantile(np.unique(settings), [0.1, 0.3, 0.5, 0.7, 0.9]).tolist()]
+    )
+    unit = (spec.decision.unit if spec.decision else None) or "case"
+    plan = {
+        "lever": lever,
+        "settings": arms,
+        "unit": unit,
+        "difference": difference,
+        "deviation": deviation,
+        "cases": cases,
+        "power": 0.8,
+        "batches": batches,
+    }
+    return plan, experiment.code(lever, arms, unit)
+
+
+def _deviation(problem: policy.Problem, decided: Decided) -> float:
+    """Standard deviation of what one case comes to: seen in the log where there is one, else what the models expect."""
+    log = decided.world.log
+    if log is not None:
+        reward, known = rewards(problem, decided.world, log)
+        if known.sum() > 30:
+            return float(reward[known].std())
+    levers = {lever: np.asarray(s)[:, None] for lever, s in decided.actions[OPTIMIZED].items()}
+    plain = replace(problem, horizon=None, scenarios=(), tail=None)
+    world = decided.world
+    square = replace(plain, value=substitute(parse("whole ** 2"), {"whole": problem.value}))
+    first = policy.worth(plain, world.cases, world.ask, levers)[:, 0]
+    second = policy.worth(square, world.cases, world.ask, levers)[:, 0]
+    return float(np.sqrt(max(0.0, float(world.weights @ second) - float(world.weights @ first) ** 2)))
+
+
+def what_if(problem: policy.Problem, fitted: World, judged: World, changes: Mapping[str, str]) -> dict[str, Any]:
+    """What every policy would be worth if levers, constants or columns were set by hand.
+
+    Args:
+        problem: The decision.
+        fitted: Cases that prices come from.
+        judged: Cases that policies are judged on.
+        changes: Name -> value, as text.
+
+    Raises:
+        PolicyError: A name is neither lever, constant nor column, or a value does not fit it.
+    """
+    fixed: dict[str, Any] = {}
+    constants = dict(problem.constants)
+    columns: dict[str, Any] = {}
+    for name, text in changes.items():
+        if name in problem.levers:
+            fixed[name] = _setting(problem, name, text)
+        elif name in constants:
+            constants[name] = _number(name, text)
+        elif name in judged.cases and name:
+            numeric = np.asarray(judged.cases[name]).dtype.kind in "iufb"
+            columns[name] = _number(name, text) if numeric else text
+        else:
+            known = [*problem.levers, *problem.constants, *(column for column in judged.cases if column)]
+            raise PolicyError(
+                f"`{name}` is no lever, constant or column.", f"There are: {', '.join(known[:20])}.", where="--set"
+            )
+    here = replace(problem, constants=constants)
+    fitted, judged = (_with(world, columns, here) for world in (fitted, judged))
+    made = fit(here, fitted)
+    actions = {
+        name: reference(here, name, judged)
+        for name in policy.REFERENCES
+        if name == "accuracy_first" or name in problem.policies
+    }
+    actions[OPTIMIZED] = optimized(here, made, judged)
+    if fixed:
+        title = ", ".join(f"{name}={text}" for name, text in changes.items() if name in fixed)
+        actions[title] = {
+            lever: np.full(len(judged.case), fixed[lever]) if lever in fixed else setting
+            for lever, setting in actions[OPTIMIZED].items()
+        }
+    values = {
+        name: problem.sign * float(judged.weights @ worth(here, here.value, judged, action))
+        for name, action in actions.items()
+    }
+    return {
+        "set": dict(changes),
+        "measure": problem.measure,
+        "unit": problem.unit,
+        "values": values,
+        "label": label_of(problem),
+    }
+
+
+def _setting(problem: policy.Problem, lever: str, text: str) -> Any:
+    settings = problem.settings[lever]
+    if settings.dtype.kind == "U":
+        if text not in settings.tolist():
+            raise PolicyError(
+                f"`{text}` is none of its settings.",
+                f"There are: {', '.join(dict.fromkeys(settings.tolist()))}.",
+                where=f"--set {lever}",
+            )
+        return text
+    return _number(lever, text)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise PolicyError(f"`{text}` is no finite number.", "Write it like 95 or 0.5.", where=f"--set {name}")
+    return value
+
+
+def _with(world: World, columns: Mapping[str, Any], problem: policy.Problem) -> World:
+    """The same cases, with some columns at one value."""
+    if not columns:
+        return world
+    count = len(world.case)
+    moved = {name: np.full(count, value) for name, value in columns.items()}
+    changed = replace(
+        world,
+        columns={name: moved.get(name, values) for name, values in world.columns.items()},
+        inputs={name: moved.get(name, values) for name, values in world.inputs.items()},
+    )
+    if world.models is None:
+        return changed
+    return replace(changed, beliefs={} if problem.searched else world.models(changed.cases, problem.settings))
+
+
+def _rows(values: Any, rows: NDArray[np.int64]) -> Any:
+    return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows.tolist()]
+
+
+def _belief_rows(belief: policy.Belief, rows: NDArray[np.int64]) -> policy.Belief:
+    return replace(
+        belief,
+        probabilities=None if belief.probabilities is None else belief.probabilities[rows],
+        quantiles=None if belief.quantiles is None else belief.quantiles[rows],
+    )

@@ -1,0 +1,191 @@
+"""What a policy would have earned, from what was logged under another.
+
+With a_i the setting that was used, p_i its propensity, r_i what the case came to, and q the models' expectation,
+
+    w_i     = 1[a_i = pi(x_i)] / p_i           (a number: K((a_i - pi(x_i)) / h) / (h p_i), p_i a density)
+    direct  = mean q(x_i, pi(x_i))
+    IPS     = mean w_i r_i                                         (Horvitz and Thompson 1952)
+    SNIPS   = sum w_i r_i / sum w_i                                (Swaminathan and Joachims 2015)
+    DR      = mean q(x_i, pi(x_i)) + w_i (r_i - q(x_i, a_i))       (Dudik, Langford and Li 2011)
+
+DR is right on average if either the propensities or the models are. The models and the policy must not have seen the
+cases that they are judged on: `cross_fitted` sees to that where there is no part of the data to set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.errors import DataError
+
+Floats = NDArray[np.float64]
+Action = Mapping[str, NDArray[Any]]
+
+METHODS = ("direct", "ips", "snips", "dr")
+LEAST_SIZE = 30
+"""Effective sample size below which a weighted figure is not reported as what the log shows."""
+Z = 1.959964
+"""Two-sided 95 % of the normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its 95 % interval, in the value's unit."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much of the log speaks about a policy.
+
+    Attributes:
+        matched: Share of the logged cases in which the policy's setting was used (for a number: nearly used).
+        size: Effective sample size, (sum w)² / sum w² (Kish 1965).
+        largest: Greatest weight.
+        cases: Logged cases.
+    """
+
+    matched: float
+    size: float
+    largest: float
+    cases: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether the log can carry a figure."""
+        return self.size >= LEAST_SIZE
+
+
+def check(propensity: Floats, *, density: bool) -> None:
+    """Refuse propensities that no weight can be made of.
+
+    Args:
+        propensity: Probability of the setting that was used; for a number its density per unit; shape (n,).
+        density: Whether it is one: then it may exceed 1.
+
+    Raises:
+        DataError: One is missing, 0 or less, or a probability above 1.
+    """
+    missing = ~np.isfinite(propensity)
+    zero = ~missing & (propensity <= 0)
+    high = ~missing & (propensity > 1 + 1e-9) & (not density)
+    for wrong, what, advice in (
+        (
+            missing,
+            "missing",
+            "Log the probability with each decision, or restrict `history.rows` to cases that have it.",
+        ),
+        (zero, "0 or less", "A setting that was used had a chance: correct the log, or leave the cases out of `rows`."),
+        (high, "above 1", "It is a probability; for a lever that is a number give a density and type it `range`."),
+    ):
+        if wrong.any():
+            raise DataError(
+                f"the propensity is {what} in {int(wrong.sum())} of {len(propensity)} logged cases.",
+                advice,
+                where="levers.history.propensity",
+            )
+
+
+def weights(used: Action, chosen: Action, propensity: Floats) -> Floats:
+    """Importance weight of each logged case under a policy, shape (n,).
+
+    Args:
+        used: Lever -> the setting that was used, shape (n,).
+        chosen: Lever -> the policy's setting, shape (n,).
+        propensity: Of the joint setting that was used, shape (n,).
+    """
+    found = 1 / propensity
+    for lever, setting in used.items():
+        if setting.dtype.kind in "UOb":
+            found = found * (setting.astype(str) == np.asarray(chosen[lever]).astype(str))
+            continue
+        distance = setting.astype(float) - np.asarray(chosen[lever]).astype(float)
+        if len(np.unique(setting)) <= 12:
+            found = found * (distance == 0)
+            continue
+        # Half of Silverman's width: the residual that it smooths is small already, and bias counts twice here.
+        width = 0.5 * 1.06 * (distance.std() + 1e-12) * len(distance) ** -0.2
+        found = found * np.where(np.abs(distance) < width, 0.75 * (1 - (distance / width) ** 2), 0) / width
+    return np.asarray(found, dtype=float)
+
+
+def overlap(weight: Floats) -> Overlap:
+    """How much of the log speaks about a policy with these importance weights."""
+    squares = float((weight**2).sum())
+    size = float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
+    return Overlap(float((weight > 0).mean()), size, float(weight.max(initial=0.0)), len(weight))
+
+
+def scores(weight: Floats, reward: Floats, chosen: Floats, used: Floats, share: Floats) -> dict[str, Floats]:
+    """Per-case scores whose weighted mean is each estimate; shape (n,).
+
+    Args:
+        weight: Importance weights.
+        reward: What each case came to.
+        chosen: What the models expect of the policy's setting.
+        used: What they expect of the setting that was used.
+        share: Weight of each case, summing to 1.
+    """
+    total = float(share @ weight)
+    snips = float(share @ (weight * reward)) / total if total > 0 else np.nan
+    return {
+        "direct": chosen,
+        "ips": weight * reward,
+        # Linearised around its value, so that its interval is that of a mean.
+        "snips": snips + weight * (reward - snips) / total if total > 0 else np.full(len(weight), np.nan),
+        "dr": chosen + weight * (reward - used),
+    }
+
+
+def mean(score: Floats, share: Floats) -> Estimate:
+    """Weighted mean of per-case scores with the normal interval."""
+    value = float(share @ score)
+    error = float(np.sqrt((share**2 * (score - value) ** 2).sum() * len(score) / max(1, len(score) - 1)))
+    return Estimate(value, value - Z * error, value + Z * error)
+
+
+Learned = tuple[Floats, Floats, Action]
+"""Of the cases left out: what is expected of the policy's setting and of the used one, and the policy's setting."""
+
+
+def cross_fitted(
+    count: int,
+    learn: Callable[[NDArray[np.int64], NDArray[np.int64]], Learned],
+    used: Action,
+    propensity: Floats,
+    reward: Floats,
+    *,
+    folds: int = 5,
+    seed: int = 42,
+) -> tuple[Estimate, Overlap]:
+    """DR for a policy that is learned from the same log: every case is judged by a policy that did not see it.
+
+    In the sample that it was learned from a policy looks better than it is. The figure is the mean of the policies
+    that `folds - 1` parts of the log teach (Chernozhukov et al. 2018).
+
+    Args:
+        count: Logged cases n.
+        learn: From the rows to learn from and the rows to judge, what the learned models and policy say of the latter.
+        used: Lever -> the setting that was used, shape (n,).
+        propensity: Shape (n,).
+        reward: Shape (n,).
+        folds: Parts.
+        seed: Of the parts.
+    """
+    fold = np.random.default_rng(seed).permutation(count) % folds
+    score, weight = np.empty(count), np.empty(count)
+    for one in range(folds):
+        seen, judged = np.flatnonzero(fold != one), np.flatnonzero(fold == one)
+        chosen_value, used_value, chosen = learn(seen, judged)
+        here = {lever: settings[judged] for lever, settings in used.items()}
+        weight[judged] = weights(here, chosen, propensity[judged])
+        score[judged] = chosen_value + weight[judged] * (reward[judged] - used_value)
+    return mean(score, np.full(count, 1 / count)), overlap(weight)

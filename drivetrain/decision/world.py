@@ -1,0 +1,241 @@
+"""The cases that a policy is made and judged on, with what the models believe and what came true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain import policy
+from drivetrain.errors import DataError
+from drivetrain.spec import Spec
+from drivetrain.spec.formula import evaluate, parse
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Decisions that were taken in the past, and what came of them.
+
+    Attributes:
+        rows: Which of the world's cases they are, shape (l,).
+        used: Lever -> the setting that was used, shape (l,).
+        propensity: Probability (a number: density) of that setting; None when nobody knows it. Shape (l,).
+        causal: Whether settings were randomised.
+        kind: How settings came about, in the plan's words.
+    """
+
+    rows: NDArray[np.int64]
+    used: Mapping[str, Array]
+    propensity: Floats | None
+    causal: bool
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The cases of one part of the split, with what the models believe and what came true.
+
+    Attributes:
+        case: Row number in `source.cases`, shape (n,).
+        split: Part of the split each case belongs to, shape (n,).
+        columns: Name -> shape (n,).
+        beliefs: Outcome -> what is believed.
+        truth: Outcome -> what was observed, shape (n,); NaN or an empty text where it was not.
+        weights: Summing to 1, shape (n,).
+        inputs: Column -> n values, what the models read.
+        models: The models as a function; None: `beliefs` are all that is known.
+        log: Past decisions among the cases; None when there are none.
+        observed: Outcome -> whether it was observed; absent: always.
+    """
+
+    case: Array
+    split: Array
+    columns: Mapping[str, Array]
+    beliefs: Mapping[str, policy.Belief]
+    truth: Mapping[str, Array]
+    weights: Floats
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    models: policy.Ask | None = None
+    log: Log | None = None
+    observed: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    @property
+    def cases(self) -> dict[str, Any]:
+        """Everything that formulas and models read."""
+        return {"": self.case, **self.inputs, **self.columns}
+
+    @property
+    def ask(self) -> policy.Ask:
+        """The models; where there are none, what is believed already."""
+        return self.models or (lambda cases, levers: policy.Beliefs(self.beliefs))
+
+
+def arrays(names: frozenset[str], table: Any, needed: frozenset[str]) -> dict[str, Array]:
+    """Columns of an Arrow table as NumPy arrays; a missing category is an empty string, a missing number NaN.
+
+    Raises:
+        DataError: A truth value that the decision needs is missing.
+    """
+    import pyarrow as pa
+
+    found = {}
+    for name in sorted(names & set(table.column_names)):
+        column = table[name].combine_chunks()
+        if pa.types.is_boolean(column.type) and column.null_count:
+            if name in needed:
+                raise DataError(
+                    f"is missing in {column.null_count} of {len(column)} cases, and the decision needs it.",
+                    "Fill it in the source, or take the cases out.",
+                    where=name,
+                )
+            column = column.cast(pa.float64())
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            found[name] = np.array(column.fill_null("").to_pylist(), dtype=str)
+        elif pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+            whole = column.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)
+            found[name] = np.array(whole, dtype="M8[us]").astype(float) / 1e6
+        else:
+            found[name] = np.asarray(column.to_numpy(zero_copy_only=False))
+    return found
+
+
+def world(
+    spec: Spec,
+    problem: policy.Problem,
+    table: Any,
+    predictors: Sequence[policy.Predicts],
+    parts: Sequence[str],
+) -> World:
+    """The cases of some parts of the split, predicted.
+
+    Raises:
+        DataError: No case is in these parts, or none of them has the outcomes that it must have.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = table.filter(pc.is_in(table["split"], value_set=pa.array(list(parts))))
+    known = [name for name in problem.outcomes if name in table.column_names]
+    if not any(problem.affected[name] for name in problem.outcomes):
+        # Labels score every policy here, so a case without one says nothing.
+        for name in known:
+            table = table.filter(pc.is_valid(table[name]))
+    if not table.num_rows:
+        raise DataError(
+            f"no case of {' or '.join(parts)} has all outcomes ({', '.join(problem.outcomes)}).",
+            "Look at the split and at missing labels: make check.",
+            where=spec.case_source.name,
+        )
+    weight = spec.case_source.weight
+    raw = np.asarray(table[weight].to_numpy(zero_copy_only=False), dtype=float) if weight else np.ones(table.num_rows)
+    if not (np.isfinite(raw).all() and (raw >= 0).all() and raw.sum() > 0):
+        raise DataError("weights must be finite, at least 0, and not all 0.", where=f"{spec.case_source.name}.{weight}")
+    columns = arrays(problem.columns, table, problem.columns)
+    needed = {name for predictor in predictors for name in predictor.inputs} & set(table.column_names)
+    needed -= set(problem.levers) | set(columns) | set(problem.classes)
+    inputs = {name: table[name].to_pylist() for name in needed}
+    observed, truth = {}, {}
+    for name in known:
+        observed[name] = np.asarray(table[name].is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+        truth[name] = _truth(problem, name, table[name].to_pylist())
+    models = policy.modeler(problem, predictors)
+    cases = {"": table["case"].to_numpy(), **inputs, **columns}
+    return World(
+        case=table["case"].to_numpy(),
+        split=np.array(table["split"].to_pylist(), dtype=str),
+        columns=columns,
+        beliefs=models(cases, problem.settings) if problem.searched is None else {},
+        truth=truth,
+        weights=raw / raw.sum(),
+        inputs=inputs,
+        models=models if _must_ask(problem) else None,
+        log=_log(spec, problem, table),
+        observed=observed,
+    )
+
+
+def _must_ask(problem: policy.Problem) -> bool:
+    """Whether beliefs about the listed settings are not all that is needed."""
+    moved = any(problem.affected[name] for name in problem.outcomes)
+    return moved or not problem.simple or bool(problem.scenarios) or problem.searched is not None
+
+
+def _truth(problem: policy.Problem, name: str, values: list[Any]) -> Array:
+    """What was observed; a stand-in where nothing was (`observed` says where)."""
+    if name in problem.binary:
+        return np.array([bool(value) for value in values])
+    if problem.classes[name]:
+        return np.array(["" if value is None else value for value in values], dtype=str)
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _log(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
+    """Past decisions among the rows of a table; None when the table does not hold the settings that were used."""
+    if not any(problem.affected[name] for name in problem.outcomes):
+        return None
+    used, chance, kinds = {}, np.ones(table.num_rows), []
+    known = True
+    rows = np.ones(table.num_rows, dtype=bool)
+    for lever in spec.levers:
+        history = lever.history
+        if history is None or history.column is None or history.column not in table.column_names:
+            return None
+        column = table[history.column]
+        values = column.to_pylist()
+        rows &= np.array([value is not None for value in values])
+        text = problem.settings[lever.name].dtype.kind == "U"
+        used[lever.name] = (
+            np.array(["" if v is None else str(v) for v in values], dtype=str)
+            if text
+            else np.array([np.nan if v is None else v for v in values], dtype=float)
+        )
+        if history.rows.strip() not in ("True", "1", "true"):
+            condition = parse(history.rows)
+            here = arrays(frozenset(condition.names), table, frozenset())
+            rows &= np.broadcast_to(np.asarray(evaluate(condition, here)) == 1, rows.shape)
+        kinds.append(history.kind)
+        given = history.propensity
+        if given is None:
+            known = False
+        elif isinstance(given, str):
+            if given not in table.column_names:
+                return None
+            chance = chance * np.asarray(table[given].to_numpy(zero_copy_only=False), dtype=float)
+        else:
+            chance = chance * float(given)
+    kind = kinds[0] if len(set(kinds)) == 1 else "human" if "human" in kinds else "rule"
+    if kind in ("constant", "never") or not rows.any():
+        return None
+    where = np.flatnonzero(rows)
+    return Log(
+        where,
+        {name: values[where] for name, values in used.items()},
+        chance[where] if known else None,
+        all(entry == "randomised" for entry in kinds),
+        str(kind),
+    )
+
+
+def seen(spec: Spec, problem: policy.Problem, table: Any) -> dict[str, tuple[Any, ...]]:
+    """Lever -> the settings that the log shows, or the lowest and highest; only of levers that move an outcome."""
+    moving = {lever for name in problem.outcomes for lever in problem.affected[name]}
+    found: dict[str, tuple[Any, ...]] = {}
+    for lever in spec.levers:
+        history = lever.history
+        if lever.name not in moving or history is None or history.column not in table.column_names:
+            continue
+        values = [value for value in table[history.column].to_pylist() if value is not None]
+        if not values:
+            continue
+        if problem.settings[lever.name].dtype.kind == "U":
+            found[lever.name] = tuple(sorted({str(value) for value in values}))
+        else:
+            numbers = np.array(values, dtype=float)
+            found[lever.name] = (float(numbers.min()), float(numbers.max()))
+    return found
