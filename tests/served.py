@@ -5,7 +5,12 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
+import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +219,38 @@ def client(project: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     monkeypatch.setitem(sys.modules, "generated_serve", module)
     found.loader.exec_module(module)
     return TestClient(module.app)
+
+
+@contextmanager
+def running(project: Path, package: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The project's own service as a process of its own: its address, and the process.
+
+    Args:
+        project: A folder that `lamp` or `lender` made.
+        package: Name of the package, `night_lamp` or `small_loans`.
+        environment: Further environment variables.
+    """
+    with_package(project, package)
+    command = [sys.executable, "-m", f"{package}.serve", "--port", "0"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=project, env={**os.environ, **environment}, **pipes)
+    try:
+        assert process.stdout
+        assert process.stderr
+        said = process.stdout.readline()
+        assert "http://" in said, said + process.stderr.read()
+        yield said.partition(" at ")[2].partition(". ")[0], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def with_package(project: Path, package: str) -> None:
+    """Give a project the modules that every project gets."""
+    (project / package).mkdir(exist_ok=True)
+    for module in ("serve", "client", "rollout", "drift", "harvest", "batch"):
+        shutil.copyfile(SERVE.with_name(f"{module}.py"), project / package / f"{module}.py")
+    (project / package / "__init__.py").touch()
 
 
 def body(*cases: dict[str, Any]) -> bytes:

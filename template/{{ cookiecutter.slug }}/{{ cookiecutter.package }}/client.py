@@ -48,10 +48,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Ask the service what to do with cases.")
     parser.add_argument("cases", nargs="*", default=["0"], help="a file, or the number of a row (default: row 0)")
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is (default: %(default)s)")
+    parser.add_argument("--request", action="store_true", help="print the request, and send nothing")
     options = parser.parse_args()
 
     plan = load_spec()
     cases = [case_of_number(plan, int(c)) if c.isdigit() else case_of_file(plan, Path(c)) for c in options.cases]
+    if options.request:
+        print(json.dumps({"cases": cases}))
+        return
     unit = plan.objective.measure.unit if plan.objective and plan.objective.measure else ""
     for case, answer in zip(options.cases, ask(f"{options.url}/decide", cases), strict=True):
         show(case, answer, unit or "")
