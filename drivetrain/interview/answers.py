@@ -1,0 +1,112 @@
+"""An answer as somebody types it -> plain data for the plan."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from drivetrain.interview.questions import Question
+from drivetrain.spec.part import DURATION
+from drivetrain.spec.reading import scalar
+from drivetrain.spec.structure import as_name
+
+TYPES = ("number", "integer", "boolean", "category", "id", "time", "text")
+
+
+class NotRead(Exception):
+    """The answer cannot be read; the message says how it should be written."""
+
+
+def read_answer(question: Question, text: str) -> Any:
+    """What an answer says.
+
+    Raises:
+        NotRead: It is not written as the question asks.
+    """
+    text = " ".join(text.split())
+    readers = {
+        "name": _name, "number": _number, "choice": lambda t: _choice(t, question.choices), "yes-no": _yes_no,
+        "list": _list, "duration": _duration, "setting": lambda t: _setting(t, question.choices), "columns": _columns,
+    }  # fmt: skip
+    reader = readers.get(question.form)
+    if reader is None:
+        return text
+    return reader(text)
+
+
+def _name(text: str) -> str:
+    name = as_name(text)
+    if not name:
+        raise NotRead("A name has small letters, digits and `_`, a letter first, such as `call_offer`.")
+    return name
+
+
+def _number(text: str) -> int | float:
+    plain = re.sub(r"(?<=\d)[ _'](?=\d{3}\b)", "", text)
+    if re.fullmatch(r"-?\d+,\d+", plain):
+        plain = plain.replace(",", ".")
+    if match := re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*%", plain):
+        return float(match[1]) / 100
+    value = scalar(plain)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or value in (float("inf"), float("-inf"))
+        or value != value
+    ):
+        raise NotRead("That is no number. Write digits, such as `0.30`, or `unknown`.")
+    return value
+
+
+def _choice(text: str, choices: tuple[str, ...]) -> str:
+    if text.isdigit() and 1 <= int(text) <= len(choices):
+        return choices[int(text) - 1]
+    near = [choice for choice in choices if choice.lower() == text.lower()]
+    near = near or [choice for choice in choices if choice.lower().startswith(text.lower())]
+    if len(near) != 1:
+        raise NotRead(f"Choose one of: {', '.join(choices)}.")
+    return near[0]
+
+
+def _setting(text: str, choices: tuple[str, ...]) -> Any:
+    return _choice(text, choices) if choices else _number(text)
+
+
+def _yes_no(text: str) -> bool:
+    if text.lower() in ("y", "yes", "true"):
+        return True
+    if text.lower() in ("n", "no", "false"):
+        return False
+    raise NotRead("Answer `yes` or `no`.")
+
+
+def _list(text: str) -> list[str]:
+    inner = text.strip().removeprefix("[").removesuffix("]")
+    if inner.strip().lower() in ("none", ""):
+        return []
+    items = [item.strip().strip("\"'") for item in inner.split(",")]
+    if not all(items):
+        raise NotRead("Write the items with commas between, such as `black, grizzly, none of them`.")
+    if len(set(items)) < len(items):
+        raise NotRead("An item stands there twice.")
+    return items
+
+
+def _duration(text: str) -> str:
+    if re.fullmatch(DURATION.strip("^$"), text):
+        return text
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dhwmy])\w*", text.lower()):
+        word = {"d": "day", "h": "hour", "w": "week", "m": "month", "y": "year"}[match[2]]
+        if not text.lower().split()[-1].startswith(("min", "ms")):
+            return f"{match[1]} {word}{'' if match[1] == '1' else 's'}"
+    raise NotRead("A duration is written like `30 days`; units are second, minute, hour, day, week, month, year.")
+
+
+def _columns(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in text.strip("{} ").split(","):
+        name, colon, kind = (piece.strip() for piece in item.partition(":"))
+        if not colon or kind not in TYPES or not as_name(name):
+            raise NotRead(f"Write `name: type` with commas between, a type being one of: {', '.join(TYPES)}.")
+        found[as_name(name)] = kind
+    return found

@@ -1,0 +1,208 @@
+"""The conversation: asks, teaches, takes answers, shows the plan growing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from difflib import ndiff
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+from drivetrain.interview.answers import NotRead, read_answer
+from drivetrain.interview.draft import Draft
+from drivetrain.interview.questions import Question
+from drivetrain.interview.script import at, closed, script
+from drivetrain.spec.reading import is_question
+
+WIDTH = 100
+Ask = Callable[[str], str]
+Say = Callable[[str], None]
+
+WELCOME = (
+    "A plan, in the order of the approach: what we want, what we can change, what we know, and only then models.\n"
+    "Answer in your own words. At any question: `?` says more, `unknown` writes down who finds out by when,\n"
+    "`back` goes to the question before, `quit` leaves; every answer is saved, and `drivetrain init` goes on."
+)
+_STARTS = {
+    "statement": "1. What is wanted", "decision_unit": "2. What is decided", "lever_name": "3. What can be changed",
+    "source_name": "4. What is known", "model_task": "5. What to predict",
+}  # fmt: skip
+
+
+class Left(Exception):
+    """Somebody leaves; everything said so far is saved."""
+
+
+class Back(Exception):
+    """The question before once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An answer that somebody has to find out."""
+
+    question: str
+    owner: str
+    due: str
+
+
+def interview(file: Path, ask: Ask, say: Say, today: date | None = None) -> bool:
+    """Ask for a plan, or for what is still missing in one.
+
+    Args:
+        file: The plan; written after every answer, and always readable.
+        ask: Shows a prompt and gives the line that was typed; raises EOFError at the end of input.
+        say: Shows a line.
+        today: The day from which due dates count; None: today.
+
+    Returns:
+        Whether it came to its end; False when somebody left.
+
+    Raises:
+        SpecError: There is a file that cannot be read as a plan.
+    """
+    draft = Draft(file, today or date.today())
+    say(WELCOME)
+    again = ""
+    try:
+        while (question := _next(draft, again)) is not None:
+            try:
+                _one(draft, question, ask, say)
+                again = ""
+            except Back:
+                again = draft.forget() or ""
+    except (Left, EOFError, KeyboardInterrupt):
+        draft.save()
+        say(f"\nSaved in {file.name}. `drivetrain init` goes on where you left.")
+        return False
+    draft.finish()
+    for finding in draft.held:
+        say(f"Does not fit yet, and stands in the plan as a question: {finding.facts.get('path')}: {finding.what}")
+    return True
+
+
+def _next(draft: Draft, again: str) -> Question | None:
+    """The first question that was not asked; one that is to be asked `again` even though the plan answers it."""
+    for question in script(draft.tree, draft.said):
+        if closed(draft.tree, question.path):
+            continue
+        if question.key == again:
+            return question
+        if question.key not in draft.said and not (question.path and _answered(draft, question)):
+            return question
+    return None
+
+
+def _answered(draft: Draft, question: Question) -> bool:
+    return question.default is not None if question.id == "outcome_name" else draft.known(question.path)
+
+
+def _one(draft: Draft, question: Question, ask: Ask, say: Say) -> None:
+    """One question, until it has an answer."""
+    if (
+        question.id in _STARTS
+        and question.key not in draft.said
+        and question.path[-2:-1] in ((0,), ("objective",), ("decision",))
+    ):
+        say(f"\n== {_STARTS[question.id]} ==")
+    say("\n" + fill(question.asks, WIDTH))
+    say(fill(f"Why: {question.why}", WIDTH, initial_indent="  ", subsequent_indent="       "))
+    if question.choices:
+        say("  " + "   ".join(f"{place}) {choice}" for place, choice in enumerate(question.choices, 1)))
+    else:
+        say(f"  Good: {question.good}" + (f"      Not so good: {question.bad}" if question.bad else ""))
+    while True:
+        answer = _reply(question, draft, ask, say)
+        before = draft.text
+        if _keep(draft, question, answer, say):
+            for line in _added(before, draft.text):
+                say(f"  | {line}")
+            return
+
+
+def _reply(question: Question, draft: Draft, ask: Ask, say: Say) -> Any:
+    """An answer that can be read: a value, an `Unknown`, or None for an empty one."""
+    while True:
+        text = ask("> ").strip()
+        word = text.lower()
+        if word in ("quit", "exit", "q"):
+            raise Left
+        if word == "back":
+            raise Back
+        if word in ("?", "help"):
+            _more(question, say)
+        elif word.startswith("unknown") and (len(word) == 7 or word[7] in " :,"):
+            if question.path and not question.firm:
+                return _unknown(question, text[7:].strip(" :,"), draft, ask, say)
+            say("  This one has to be answered; any answer can be changed later.")
+        elif not text and question.default is not None:
+            return question.default
+        elif not text and question.optional:
+            return None
+        elif not text:
+            say("  An answer, please; `unknown` if nobody knows, `?` for more.")
+        else:
+            try:
+                return read_answer(question, text)
+            except NotRead as error:
+                say(f"  {error}")
+
+
+def _more(question: Question, say: Say) -> None:
+    """What else can be said about a question: the field's own meaning."""
+    say(f"  {question.why}")
+    if question.good:
+        say(f"  An answer that helps: {question.good}")
+    if question.bad:
+        say(f"  One that does not: {question.bad}")
+    say("  `unknown` if nobody knows yet, `back`, `quit`." + (" Empty: skip it." if question.optional else ""))
+
+
+def _unknown(question: Question, text: str, draft: Draft, ask: Ask, say: Say) -> Unknown:
+    """Who finds out, and by when."""
+    wanted = text or re.sub(r"\s*\(Empty:.*?\)", "", question.asks)
+    owner = ""
+    while not owner:
+        owner = " ".join(ask("  Who finds out? ").split())
+    while True:
+        due = ask(f"  By when? [{draft.open('')['due']}] ").strip() or draft.open("")["due"]
+        try:
+            return Unknown(wanted, owner, date.fromisoformat(due).isoformat())
+        except ValueError:
+            say("  A date, such as 2027-02-28.")
+
+
+def _keep(draft: Draft, question: Question, answer: Any, say: Say) -> bool:
+    """Put an answer into the plan; False when it does not fit, after saying why."""
+    value, path = answer, question.path
+    if isinstance(answer, Unknown):
+        value, path = draft.open(answer.question, answer.owner, answer.due), question.unknown_at
+    elif question.id == "outcome_name":
+        there = at(draft.tree, question.path)
+        kept = dict(there) if isinstance(there, dict) and not is_question(there) else {}
+        value = {str(answer) if name == question.default else name: part for name, part in kept.items()}
+        value.setdefault(str(answer), {})
+    elif question.id == "model_task" and answer is not None:
+        outcome = question.key.removeprefix("models.")
+        path, value = question.path[:-1], {"name": f"{outcome}_model", "task": answer, "predicts": outcome}
+    elif question.id == "constant" and answer is not None:
+        value = {"value": answer}
+    if path and answer is not None:
+        wrong = draft.set(path, value)
+        if wrong:
+            for finding in wrong[:3]:
+                say(f"  {finding.what} {finding.advice}")
+            return False
+    known = answer if isinstance(answer, str | bool | int | float) else None
+    draft.note(question.key, known)
+    return True
+
+
+def _added(before: str, after: str) -> Iterator[str]:
+    """Lines of the plan that are new."""
+    for line in ndiff(before.splitlines(), after.splitlines()):
+        if line.startswith("+ ") and line[2:].strip():
+            yield line[2:]

@@ -1,0 +1,426 @@
+"""`drivetrain init`: an interview that teaches, loses no answer, and always leaves a plan that can be read."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from drivetrain import examples
+from drivetrain.cli import main
+from drivetrain.errors import SpecError
+from drivetrain.interview import NOTES, interview
+from drivetrain.interview.questions import bank
+from drivetrain.rules import judge, questions
+from drivetrain.spec import load_spec
+
+TODAY = date(2026, 11, 23)
+
+MAIL = {
+    "What shall we call": "Mail sorting",
+    "What should become better": "Letters reach the right district at the lowest cost.",
+    "Which one figure": "handling cost",
+    "In which unit": "EUR/letter",
+    "Which way is better": "minimize",
+    "What is it today": "0.30",
+    "What should it become": "0.12",
+    "How long after a decision": "1 day",
+    "What is one case worth": "-cost(bin) - wrong_bin * ((bin != 'manual') & (bin != digit))",
+    "`bin` stands in the value": "",
+    "`digit` stands in the value": "",
+    "`wrong_bin` stands in the value": "4",
+    "Who feels": "recipients",
+    "What happens to them": "late mail",
+    "What can they": "redelivery within a day",
+    "Does anybody else": "no",
+    "really, really well": "Who then reads what the model cannot?",
+    "What is one decision about": "letter",
+    "Who or what acts": "sorting line",
+    "When is it decided": "each letter",
+    "Does a person confirm": "assist",
+    "What can somebody change": "bin",
+    "Is `bin` a choice": "options",
+    "Which settings": "manual, 1, 2",
+    "Who may pull": "line manager",
+    "be taken back": "yes",
+    "when nobody does anything": "manual",
+    "What is done with": "manual",
+    "How was": "constant",
+    "Is there another lever": "no",
+    "Which data tell": "letters",
+    "hold?": "images",
+    "What is one row": "one letter",
+    "Where does": "data/letters",
+    "What is found out later": "digit",
+    "Is `digit` yes or no": "category",
+    "Which classes": "1, 2",
+    "Which column of": "folder",
+    "How long after the decision": "",
+    "Which levers change": "none",
+    "Is anything else": "no",
+    "Which columns": "",
+    "Who owns": "own",
+    "about people": "no",
+    "Is there another source": "no",
+    "By which kind of model": "",
+}
+
+
+class Person:
+    """Somebody at the other end who looks up an answer to the question on the screen."""
+
+    def __init__(self, answers=MAIL, leave_after=10_000, before=()):
+        self.answers, self.leave_after, self.before = answers, leave_after, list(before)
+        self.screen, self.prompts, self.asked = "", 0, []
+
+    def say(self, line: str) -> None:
+        self.screen += line + "\n"
+
+    def ask(self, prompt: str) -> str:
+        self.prompts += 1
+        if self.prompts > self.leave_after:
+            raise EOFError
+        shown = self.screen
+        if "Who finds out?" in prompt:
+            return "somebody"
+        if "By when?" in prompt:
+            return ""
+        asked = shown[shown.rfind("\n\n") :]
+        asked = " ".join(asked.split())
+        self.asked.append(asked)
+        for words, reply in self.before:
+            if words in asked:
+                self.before.remove((words, reply))
+                return reply
+        for words, reply in self.answers.items():
+            if words in asked.partition(" Why:")[0]:
+                return reply
+        raise AssertionError(f"no answer for: {asked[:200]}")
+
+
+def talk(folder: Path, person: Person) -> bool:
+    return interview(folder / "drivetrain.yaml", person.ask, person.say, TODAY)
+
+
+class Unknowing(Person):
+    """Answers `unknown` to everything, and only what must be answered when that is refused."""
+
+    def ask(self, prompt: str) -> str:
+        if prompt != "> ":
+            return super().ask(prompt)
+        self.prompts += 1
+        assert self.prompts < 300
+        if "has to be answered" in self.screen.rsplit("\n\n", 1)[-1]:
+            return super().ask(prompt)
+        if re.search(r"Is there another|Does anybody else|Is anything else", self.screen.rsplit("\n\n", 1)[-1]):
+            return "no"
+        return "unknown"
+
+
+# ---- a whole plan ----------------------------------------------------------------------------------------------------
+
+
+def test_an_interview_makes_a_plan_that_loads_and_is_free_of_faults(tmp_path):
+    assert talk(tmp_path, Person()) is True
+    spec = load_spec(tmp_path)
+    assert spec.project.name == "Mail sorting"
+    assert spec.objective.measure.current == 0.30
+    assert spec.objective.constants["wrong_bin"].value == 4
+    assert spec.levers[0].policies.today == "manual"
+    assert spec.data[0].outcomes["digit"].affected_by == []
+    assert spec.models[0].task == "image-classification"
+    assert not spec.unknowns
+    assert not [f for f in judge(spec) if f.level in ("fail", "unknown")]
+    assert not (tmp_path / NOTES).exists()
+
+
+def test_it_asks_in_the_order_of_the_approach_and_teaches(tmp_path):
+    person = Person()
+    talk(tmp_path, person)
+    headings = re.findall(r"== (\d)\. ", person.screen)
+    assert headings == ["1", "2", "3", "4", "5"]
+    assert person.screen.count("Why:") == len(person.asked)
+    assert "Not so good:" in person.screen
+
+
+def test_the_plan_grows_before_ones_eyes(tmp_path):
+    person = Person()
+    talk(tmp_path, person)
+    grown = [line[4:] for line in person.screen.splitlines() if line.startswith("  | ")]
+    for line in (tmp_path / "drivetrain.yaml").read_text(encoding="utf-8").splitlines()[2:]:
+        assert line in grown
+
+
+def test_every_question_says_why_and_what_a_good_answer_is():
+    for question in bank().values():
+        assert question.why.endswith((".", "?"))
+        assert "?" in question.asks or question.asks.endswith("between.")
+        assert question.good or question.form == "yes-no"
+
+
+# ---- unknown ---------------------------------------------------------------------------------------------------------
+
+
+def test_unknown_to_everything_gives_a_plan_that_loads_and_whose_first_question_is_the_objective(tmp_path):
+    person = Unknowing()
+    assert talk(tmp_path, person) is True
+    spec = load_spec(tmp_path)
+    assert {"objective.statement", "objective.measure", "objective.value", "levers", "data"} <= {
+        question.path for question in spec.unknowns
+    }
+    first = questions(spec)[0]
+    assert first.path == "objective.statement"
+    assert "better" in first.text
+    assert first.owner == "somebody"
+    assert first.due == date(2026, 12, 23)
+
+
+def test_unknown_asks_who_finds_out_and_by_when(tmp_path):
+    person = Person(before=[("What is it today", "unknown: What does a letter cost us?")])
+    talk(tmp_path, person)
+    (open_,) = load_spec(tmp_path).unknowns
+    assert (open_.path, open_.question, open_.owner) == (
+        "objective.measure.current",
+        "What does a letter cost us?",
+        "somebody",
+    )
+
+
+# ---- leaving and coming back -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answers", [1, 9, 13, 22, 31, 40])
+def test_left_anywhere_the_plan_can_be_read_and_the_interview_goes_on(tmp_path, answers):
+    first = Person(leave_after=answers)
+    assert talk(tmp_path, first) is False
+    load_spec(tmp_path)
+    second = Person()
+    assert talk(tmp_path, second) is True
+    assert len(first.asked) + len(second.asked) == len(MAIL)  # nothing was asked twice
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    talk(whole, Person())
+    assert load_spec(tmp_path) == load_spec(whole)
+
+
+def test_without_its_notes_it_still_goes_on_from_the_plan(tmp_path):
+    talk(tmp_path, Person(leave_after=25))
+    (tmp_path / NOTES).unlink()
+    person = Person()
+    assert talk(tmp_path, person) is True
+    assert not any("What should become better" in asked for asked in person.asked)
+    assert load_spec(tmp_path).models
+
+
+def test_what_was_changed_by_hand_meanwhile_is_kept_comments_included(tmp_path):
+    talk(tmp_path, Person(leave_after=30))
+    file = tmp_path / "drivetrain.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("owner: line manager", "owner: the foreman   # asked on Monday"), encoding="utf-8")
+    assert talk(tmp_path, Person()) is True
+    assert "owner: the foreman   # asked on Monday" in file.read_text(encoding="utf-8")
+    assert load_spec(tmp_path).models
+
+
+def test_a_plan_that_is_complete_is_not_asked_for_again(tmp_path):
+    talk(tmp_path, Person())
+    before = (tmp_path / "drivetrain.yaml").read_bytes()
+    person = Person()
+    assert talk(tmp_path, person) is True
+    assert len(person.asked) <= 12  # what was skipped, and whether there is more
+    assert (tmp_path / "drivetrain.yaml").read_bytes() == before
+
+
+def test_back_asks_the_question_before_once_more(tmp_path):
+    person = Person(before=[("In which unit", "back"), ("Which one figure", "cost"), ("Which one figure", "price")])
+    talk(tmp_path, person)
+    assert load_spec(tmp_path).objective.measure.name == "price"
+
+
+def test_a_broken_file_is_left_as_it_is(tmp_path):
+    file = tmp_path / "drivetrain.yaml"
+    file.write_text("drivetrain: 1\nproject: {nam: x}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="nam"):
+        talk(tmp_path, Person())
+    assert file.read_text(encoding="utf-8") == "drivetrain: 1\nproject: {nam: x}\n"
+
+
+# ---- answers that do not fit -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "told"),
+    [
+        ("What is it today", "a lot", "That is no number"),
+        ("Which way is better", "sideways", "Choose one of: minimize, maximize"),
+        ("How long after a decision", "soon", "A duration is written like `30 days`"),
+        ("What is one case worth", "bin = digit", "A comparison is written `==`"),
+        ("What is one case worth", "__import__('os')", ""),
+        ("Which settings", "a, a", "An item stands there twice"),
+        ("be taken back", "perhaps", "Answer `yes` or `no`"),
+        ("Which columns", "weight", "Write `name: type`"),
+        ("What shall we call", "", "An answer, please"),
+        ("What shall we call", "unknown", "has to be answered"),
+        ("What shall we call", "?", "An answer that helps"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_does_not_fit_is_explained_and_asked_again(tmp_path, words, wrong, told):
+    person = Person(before=[(words, wrong)])
+    assert talk(tmp_path, person) is True
+    assert told in " ".join(person.screen.split())
+    assert not load_spec(tmp_path).unknowns
+
+
+def test_a_formula_that_never_fits_stays_in_the_plan_as_a_question(tmp_path):
+    person = Person(MAIL | {"What is one case worth": "-cost(bin) * wrong_bin * digot", "`digot` stands": ""})
+    assert talk(tmp_path, person) is True
+    (open_,) = load_spec(tmp_path).unknowns
+    assert open_.path == "objective.value"
+    assert "digot" in open_.question
+    assert "Does not fit yet" in person.screen
+
+
+TEXT = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=40).filter(
+    lambda t: t.strip() and not re.match(r"(?i)\s*(unknown|quit|exit|q|back|help|\?)", t)
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(statement=TEXT, who=TEXT, unit=TEXT)
+def test_whatever_somebody_types_is_text_in_the_plan(tmp_path_factory, statement, who, unit):
+    folder = tmp_path_factory.mktemp("plan")
+    person = Person(
+        MAIL | {"What should become better": statement, "Who feels": who, "In which unit": unit}, leave_after=16
+    )
+    talk(folder, person)
+    spec = load_spec(folder)
+    tidy = " ".join(statement.split())
+    if spec.objective.statement is not None:  # control characters are refused, with a message, until the script ends
+        assert spec.objective.statement == tidy
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+def command(folder: Path, *arguments: str):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return CliRunner().invoke(main, ["init", *arguments])
+
+
+def test_an_example_can_be_the_beginning(tmp_path):
+    done = command(tmp_path, "--example", "bear-warning")
+    assert done.exit_code == 0
+    written = (tmp_path / "drivetrain.yaml").read_text(encoding="utf-8")
+    assert written == examples.path("bear-warning").read_text(encoding="utf-8")
+    again = command(tmp_path, "--example", "mail-sorting")
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+    assert (tmp_path / "drivetrain.yaml").read_text(encoding="utf-8") == written
+    assert command(tmp_path, "--example", "bear-warnign").exit_code == 2
+
+
+def test_without_input_a_plan_of_questions_is_written(tmp_path):
+    assert command(tmp_path, "--no-input").exit_code == 0
+    spec = load_spec(tmp_path)
+    assert next(question.path for question in spec.unknowns) == "objective.statement"
+    assert command(tmp_path, "--no-input").exit_code == 2
+    assert not (tmp_path / NOTES).exists()
+
+
+class Terminal:
+    """`drivetrain init` in a pseudo-terminal, as a person meets it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.master, slave = pty.openpty()
+        command = [sys.executable, "-m", "drivetrain", "init"]
+        environment = os.environ | {"TERM": "dumb", "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=environment, pass_fds=[slave], preexec_fn=lambda: os.login_tty(slave)
+        )
+        os.close(slave)
+        self.seen, self.read = "", 0
+
+    def wait_for(self, words: str, seconds: float = 30) -> str:
+        """Everything since the last call, up to and with these words."""
+        end = time.monotonic() + seconds
+        while words not in self.seen[self.read :]:
+            ready, _, _ = select.select([self.master], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"waited for {words!r}: {self.seen[self.read :][-500:]}"
+            try:
+                chunk = os.read(self.master, 65536)
+            except OSError:
+                chunk = b""
+            assert chunk, f"ended before {words!r}: {self.seen[-800:]}"
+            self.seen += chunk.decode("utf-8", "replace").replace("\r", "")
+        start = self.read
+        self.read = self.seen.index(words, self.read) + len(words)
+        return self.seen[start : self.read]
+
+    def type(self, line: str) -> None:
+        os.write(self.master, f"{line}\n".encode())
+
+    def end(self) -> int:
+        code = self.process.wait(timeout=30)
+        os.close(self.master)
+        return code
+
+
+def answer(terminal: Terminal, number: int, answers=MAIL) -> None:
+    """Answer the next questions on the screen."""
+    for _ in range(number):
+        shown = " ".join(terminal.wait_for("\n> ").split())
+        asked = shown.partition(" Why:")[0]
+        for words, reply in answers.items():
+            if words in asked:
+                terminal.type(reply)
+                break
+        else:
+            raise AssertionError(asked)
+
+
+def test_a_person_at_a_terminal_writes_a_plan(tmp_path):
+    terminal = Terminal(tmp_path)
+    terminal.wait_for("in the order of the approach")
+    answer(terminal, len(MAIL))
+    terminal.wait_for("Next: drivetrain validate")
+    assert terminal.end() == 0
+    assert not load_spec(tmp_path).unknowns
+
+
+def test_a_person_leaves_with_ctrl_c_and_goes_on_later(tmp_path):
+    terminal = Terminal(tmp_path)
+    answer(terminal, 7)
+    terminal.wait_for("\n> ")
+    os.write(terminal.master, b"half an answ\x03")
+    terminal.wait_for("goes on where you left")
+    assert terminal.end() == 0
+    assert load_spec(tmp_path).objective.measure.target == 0.12
+    terminal = Terminal(tmp_path)
+    answer(terminal, len(MAIL) - 7)
+    terminal.wait_for("Next: drivetrain validate")
+    assert terminal.end() == 0
+
+
+def test_killed_in_the_middle_no_answer_is_lost(tmp_path):
+    terminal = Terminal(tmp_path)
+    answer(terminal, 20)
+    terminal.wait_for("\n> ")
+    os.kill(terminal.process.pid, signal.SIGKILL)
+    terminal.end()
+    load_spec(tmp_path)
+    person = Person()
+    assert talk(tmp_path, person) is True
+    assert len(person.asked) == len(MAIL) - 20
