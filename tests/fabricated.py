@@ -76,6 +76,17 @@ def letters(root: Path, number: int = 300, depots: tuple[str, ...] = ("north", "
         (folder / f"{depots[int(rng.integers(len(depots)))]}-{i}.png").touch()
 
 
+def fingerprints(spec: Spec) -> dict[str, Any]:
+    """What a step would record of the data that are there."""
+    from drivetrain import source
+
+    return {
+        entry.name: source.fingerprint(spec, entry.name).as_json()
+        for entry in spec.data
+        if (spec.root / "data").exists()
+    }
+
+
 def trained(spec: Spec, frame: dict[str, Any], model: str = "digit_reader") -> None:
     """Predictions of a run, and the manifest of the model that came out of it."""
     runs = spec.root / "evidence" / "runs" / RUN
@@ -86,7 +97,7 @@ def trained(spec: Spec, frame: dict[str, Any], model: str = "digit_reader") -> N
     (folder / "manifest.json").write_text(json.dumps({"format": 1, "model": model, "run": RUN}), encoding="utf-8")
     evidence.record(
         spec.root, "train", {"run": RUN}, reads={"data": spec.digest("data")},
-        data={"letters": {"sha256": "0" * 64, "synthetic": False}}, artifacts={model: "1" * 64},
+        data=fingerprints(spec), artifacts={model: "1" * 64},
     )  # fmt: skip
 
 
@@ -109,7 +120,7 @@ def decided(spec: Spec, frame: dict[str, Any]) -> None:
     }  # fmt: skip
     evidence.record(
         spec.root, "decide", result, reads={"objective.value": spec.digest("objective.value")},
-        data={"letters": {"sha256": "0" * 64, "synthetic": False}},
+        data=fingerprints(spec),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import date
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,7 +111,6 @@ class TestExport:
         assert "not asked: nothing in the plan sets it off" in text
 
     def test_deon_could_read_the_yaml(self, tmp_path):
-        yaml = pytest.importorskip("yaml")
         hostile = PEOPLE.replace("name: Mail sorting", 'name: "a: b # c \\" {{7*7}}"')
         body = yaml.safe_load(deon.export_yaml(fabricated.project(tmp_path, hostile), {}))
         # What deon's parser asks for.

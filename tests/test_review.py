@@ -53,7 +53,7 @@ def full(tmp_path_factory):
     spec, _ = fabricated.mail(root)
     evidence.record(
         root, "check", {"findings": [{"id": "DA101", "level": "pass", "where": "letters", "what": "is there."}]},
-        reads={}, data={"letters": {"sha256": "0" * 64, "synthetic": False}},
+        reads={}, data=fabricated.fingerprints(spec),
     )  # fmt: skip
     audit.run(spec)
     return load_spec(root)
@@ -99,6 +99,25 @@ class TestWhatIsGathered:
         held = review.build(load_spec(tmp_path))
         assert {r.step: r.stale for r in held.records if r.stale} == {"decide": ("objective.value",)}
         assert spec.slug == "mail-sorting"
+
+    def test_evidence_of_other_data_is_stale_and_data_that_are_only_touched_are_not(self, tmp_path):
+        spec, _ = fabricated.mail(tmp_path)
+        [letter, *_] = (tmp_path / "data" / "letters" / "0").iterdir()
+        letter.touch()
+        assert not review.build(spec).stale
+        letter.write_bytes(b"another letter")
+        held = review.build(spec)
+        assert {r.step: r.other_data for r in held.records} == {"train": ("letters",), "decide": ("letters",)}
+        assert any("the data of letters changed" in m.what for m in _model_gate(spec))
+        letter.write_bytes(b"")
+        assert not review.build(spec).stale
+        letter.unlink()
+        assert review.build(spec).stale
+
+    def test_evidence_beside_data_that_lie_elsewhere_is_not_judged_by_them(self, tmp_path):
+        spec, _ = fabricated.mail(tmp_path)
+        (tmp_path / "data").rename(tmp_path / "moved")
+        assert not review.build(spec).stale
 
     def test_sample_data_are_named_and_refused_by_the_gates(self, tmp_path):
         spec = fabricated.project(tmp_path)

@@ -210,17 +210,22 @@ def _value_margin(spec: Spec) -> float:
 
 
 def _record(spec: Spec, result: Mapping[str, Any]) -> None:
-    paths = ["objective.value", "objective.guardrails", "levers"]
-    for source in spec.data:
-        paths += [f"data.{source.name}.{field}" for field in ("groups", "outcomes", "split", "location", "filename")]
-    for model in spec.models:
-        paths += [f"models.{model.name}.predicts"]
-    trained = [evidence.read(spec.root, step) for step in ("train", "decide")]
+    """Record the audit; it rests on what training and decision read, as they read it, and on a few fields more."""
+    reads: dict[str, str] = {}
     data: dict[str, Mapping[str, Any]] = {}
-    for record in trained:
-        data |= dict(record.data) if record else {}
     artifacts: dict[str, str] = {}
-    for record in trained:
-        artifacts |= dict(record.artifacts) if record else {}
-    reads = {path: spec.digest(path) for path in paths}
+    for step in ("train", "decide"):
+        record = evidence.read(spec.root, step)
+        if record:
+            reads |= dict(record.reads)
+            data |= dict(record.data)
+            artifacts |= dict(record.artifacts)
+    own = [
+        "objective.guardrails",
+        "objective.measure.unit",
+        "objective.measure.current",
+        "objective.measure.minimum_useful",
+    ]
+    own += [f"data.{source.name}.groups" for source in spec.data]
+    reads |= {path: spec.digest(path) for path in own}
     evidence.record(spec.root, "audit", result, reads=reads, data=data, artifacts=artifacts)

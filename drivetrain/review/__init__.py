@@ -8,7 +8,21 @@
 from __future__ import annotations
 
 from drivetrain.review.build import Review, build
+from drivetrain.review.card import model_card
+from drivetrain.review.datasheet import datasheet
+from drivetrain.review.documents import documents, refresh, stale_documents
 from drivetrain.review.onboarding import onboarding
 from drivetrain.review.render import FORMATS, render
 
-__all__ = ["FORMATS", "Review", "build", "onboarding", "render"]
+__all__ = [
+    "FORMATS",
+    "Review",
+    "build",
+    "datasheet",
+    "documents",
+    "model_card",
+    "onboarding",
+    "refresh",
+    "render",
+    "stale_documents",
+]

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
-from drivetrain import checklist, evidence, rules
+from drivetrain import checklist, rules
 from drivetrain.errors import EvidenceError
-from drivetrain.evidence import Evidence
 from drivetrain.findings import Finding
 from drivetrain.review.gates import GateView, gates
 from drivetrain.review.picture import Picture, draw
+from drivetrain.review.records import Record, records
+from drivetrain.rules.secrets import kind_of
+from drivetrain.source.secrets import redacted
 from drivetrain.spec import OpenQuestion, Spec
 from drivetrain.stages import Stage
 
-STEPS = ("check", "train", "decide", "audit")
 QUESTIONS = 8
 """Questions of the rules that are kept; a review asks three, an agenda some more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A step's evidence as it stands.
-
-    Attributes:
-        step: The step.
-        created: UTC time, ISO 8601.
-        synthetic: Made from sample data.
-        stale: Paths of the plan whose value is no longer what it read.
-        data: Sources that it read.
-    """
-
-    step: str
-    created: str
-    synthetic: bool
-    stale: tuple[str, ...]
-    data: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +90,8 @@ class Review:
 
     @property
     def stale(self) -> bool:
-        """Whether any evidence was made from other values of the plan."""
-        return any(record.stale for record in self.records)
+        """Whether any evidence was made from other data, or from other values of the plan."""
+        return not all(record.fresh for record in self.records)
 
 
 def build(spec: Spec, *, today: date | None = None) -> Review:
@@ -120,7 +102,7 @@ def build(spec: Spec, *, today: date | None = None) -> Review:
         today: The day on which things are overdue; None: today.
     """
     day = today or date.today()
-    records, faults = _records(spec.root)
+    kept, faults = records(spec)
     judged: list[Finding] = []
     try:
         # As the last gate would judge: each gate then takes the questions that it asks.
@@ -137,41 +119,39 @@ def build(spec: Spec, *, today: date | None = None) -> Review:
         stage=spec.stage,
         file=spec.path.name if spec.path else "drivetrain.yaml",
         held=datetime.now(UTC).isoformat(timespec="seconds"),
-        plan={part: spec.at(part) for part in _PARTS if spec.at(part)},
+        plan={part: without_secrets(spec.at(part)) for part in _PARTS if spec.at(part)},
         picture=draw(spec),
-        gates=tuple(gates(spec, records, findings, judged, day)),
+        gates=tuple(gates(spec, kept, findings, judged, day)),
         findings=tuple(findings),
         verdict=(verdict.model, verdict.why),
         questions=tuple(_questions(spec)),
         unknowns=tuple(spec.unknowns),
-        records=tuple(
-            Record(step, r.created, r.synthetic, tuple(evidence.stale(r, spec.digest)), tuple(r.data))
-            for step, r in records.items()
-        ),
+        records=tuple(kept.values()),
         items=tuple(_items(spec, judged)) if not faults else (),
         faults=tuple(faults),
-        **{step: records[step].result for step in STEPS if step in records},
+        **{step: kept[step].result for step in kept},
     )
+
+
+def without_secrets(value: Any) -> Any:
+    """Plain data of a plan with passwords and keys taken out of its texts: a review is passed around."""
+    if isinstance(value, dict):
+        return {key: without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value]
+    kind = kind_of(value) if isinstance(value, str) else ""
+    if not kind:
+        return value
+    shown = ""
+    with suppress(ValueError):
+        shown = redacted(value)
+    return shown if shown and not kind_of(shown) else f"[{kind}, not shown]"
 
 
 _PARTS = (
     "objective", "decision", "levers", "uncontrollable", "data", "models", "simulator", "optimizer", "deployment",
     "maintenance",
 )  # fmt: skip
-
-
-def _records(root: Path) -> tuple[dict[str, Evidence], list[str]]:
-    found: dict[str, Evidence] = {}
-    faults = []
-    for step in STEPS:
-        try:
-            record = evidence.read(root, step)
-        except EvidenceError as error:
-            faults.append(error.message)
-            continue
-        if record:
-            found[step] = record
-    return found, faults
 
 
 def _questions(spec: Spec) -> list[Ask]:

@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any, Literal
 
 from drivetrain import evidence
-from drivetrain.evidence import Evidence
 from drivetrain.findings import Finding
+from drivetrain.review.records import Record
 from drivetrain.spec import Spec
 from drivetrain.stages import STAGES, Gate, Stage, gate, reached
 
@@ -67,7 +67,7 @@ class GateView:
 
 
 def gates(
-    spec: Spec, records: Mapping[str, Evidence], findings: Sequence[Finding], items: Sequence[Finding], today: date
+    spec: Spec, records: Mapping[str, Record], findings: Sequence[Finding], items: Sequence[Finding], today: date
 ) -> list[GateView]:
     """Every gate of a project, in order.
 
@@ -100,7 +100,7 @@ def closed(views: Sequence[GateView], stage: Stage) -> list[Missing]:
 def _missing(
     spec: Spec,
     asked: Gate,
-    records: Mapping[str, Evidence],
+    records: Mapping[str, Record],
     findings: Sequence[Finding],
     items: Sequence[Finding],
     today: date,
@@ -134,7 +134,7 @@ def _parts(spec: Spec, asked: Gate, today: date) -> Iterator[Missing]:
             yield Missing("unknown", open_.path, open_.question, "", open_.owner, open_.due.isoformat(), overdue)
 
 
-def _evidence(spec: Spec, asked: Gate, records: Mapping[str, Evidence]) -> Iterator[Missing]:
+def _evidence(spec: Spec, asked: Gate, records: Mapping[str, Record]) -> Iterator[Missing]:
     owner = ", ".join(spec.project.owners)
     for step in asked.evidence:
         # A later gate asks for the same records again; each is named once, where it is first asked for.
@@ -148,9 +148,8 @@ def _evidence(spec: Spec, asked: Gate, records: Mapping[str, Evidence]) -> Itera
             continue
         if record.synthetic and asked.real_data:
             yield Missing("evidence", where, "was made from sample data.", f"Put real data in place. {again}", owner)
-        changed = evidence.stale(record, spec.digest)
-        if changed:
-            yield Missing("evidence", where, f"is stale: {', '.join(changed)} changed since.", again, owner)
+        if not record.fresh:
+            yield Missing("evidence", where, f"is stale: {record.changes} changed since.", again, owner)
         for found in record.result.get("findings", ()):
             if isinstance(found, Mapping) and found.get("level") in ("fail", "unknown"):
                 said = (str(found.get(key, "")) for key in ("where", "what", "advice"))
@@ -158,7 +157,7 @@ def _evidence(spec: Spec, asked: Gate, records: Mapping[str, Evidence]) -> Itera
                 yield Missing("evidence", f"{where}: {found.get('id', '')}", f"{place}: {what}", advice, owner)
 
 
-def _policy(record: Evidence | None) -> Iterator[Missing]:
+def _policy(record: Record | None) -> Iterator[Missing]:
     if record is None:
         return
     where = f"{evidence.FOLDER}/decide.json"

@@ -9,9 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.review.build import STEPS, Review
+from drivetrain.review.build import Review
 from drivetrain.review.layout import WIDTH, Scale, dot_plot, lay_out
 from drivetrain.review.picture import mermaid
+from drivetrain.review.records import STEPS
 from drivetrain.review.words import group_name, interval, number, title
 from drivetrain.stages import reached
 

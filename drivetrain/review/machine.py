@@ -22,6 +22,9 @@ _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def as_json(review: Review) -> str:
     """All of it."""
     body = asdict(review)
+    for record in body["records"]:
+        # What a step measured stands below its own name.
+        del record["result"]
     body["gates"] = [asdict(gate) | {"met": gate.met} for gate in review.gates]
     body["findings"] = [finding.as_json() for finding in review.findings]
     body["unknowns"] = [{**u._asdict(), "due": str(u.due)} for u in review.unknowns]

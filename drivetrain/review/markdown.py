@@ -7,10 +7,11 @@ from itertools import groupby
 from typing import Any
 
 from drivetrain.findings import Finding
-from drivetrain.review.build import STEPS, Ask, Review
+from drivetrain.review.build import Ask, Review
 from drivetrain.review.gates import GateView, Missing
 from drivetrain.review.html import audit_tables
 from drivetrain.review.picture import mermaid
+from drivetrain.review.records import STEPS
 from drivetrain.review.words import number, title
 from drivetrain.stages import reached
 from drivetrain.text import markdown as plain
@@ -200,7 +201,7 @@ def _checklist(review: Review) -> list[str]:
 def _evidence(review: Review) -> list[str]:
     rows = []
     for record in review.records:
-        state = f"**stale**: {plain(', '.join(record.stale))} changed" if record.stale else "fresh"
+        state = "fresh" if record.fresh else f"**stale**: {plain(record.changes)} changed"
         data = plain(", ".join(record.data)) + (" (**sample data**)" if record.synthetic else "")
         rows.append([record.step, record.created[:16].replace("T", " "), data, state])
     run = {record.step for record in review.records}

@@ -1,0 +1,68 @@
+"""Documents that are rendered from the plan and its evidence, never merged: written, and checked for freshness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drivetrain.checklist import as_markdown
+from drivetrain.errors import EvidenceError
+from drivetrain.evidence import write_whole
+from drivetrain.review.build import Review, build
+from drivetrain.review.card import model_card
+from drivetrain.review.datasheet import datasheet
+from drivetrain.review.onboarding import onboarding
+from drivetrain.spec import Spec
+
+ONBOARDING, CHECKLIST, CARD, SHEET = (
+    "docs/onboarding.md",
+    "docs/bias_checklist.md",
+    "docs/model_card.md",
+    "docs/datasheet.md",
+)
+
+
+def documents(spec: Spec, review: Review | None = None) -> dict[str, str]:
+    """Path below the project -> text of every derived document, as the plan and the evidence stand now.
+
+    Raises:
+        EvidenceError: `checklist.yaml` or an evidence record cannot be read.
+    """
+    held = review or build(spec)
+    return {
+        ONBOARDING: onboarding(spec, held),
+        CHECKLIST: as_markdown(spec),
+        CARD: model_card(spec, held),
+        SHEET: datasheet(spec, held),
+    }
+
+
+def stale_documents(spec: Spec, review: Review | None = None) -> list[str]:
+    """Derived documents that lie in the project and say something else than they would now.
+
+    None of a plan that has no project around it: what was never written is not stale.
+    """
+    try:
+        return [name for name, text in documents(spec, review).items() if _differs(spec.root / name, text)]
+    except EvidenceError:
+        return []
+
+
+def refresh(spec: Spec, review: Review | None = None) -> list[str]:
+    """Write the stale documents of a project anew, each whole or not at all; returns which.
+
+    Raises:
+        EvidenceError: `checklist.yaml` or an evidence record cannot be read; nothing was written.
+    """
+    written = []
+    for name, text in documents(spec, review).items():
+        if _differs(spec.root / name, text):
+            write_whole(spec.root / name, text)
+            written.append(name)
+    return written
+
+
+def _differs(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") != text
+    except (OSError, UnicodeDecodeError):
+        return False
