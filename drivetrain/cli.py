@@ -110,6 +110,7 @@ def validate(plan: Path | None, form: str) -> None:
     """Say what is wrong with a plan, line by line."""
     from drivetrain.errors import SpecError
     from drivetrain.spec import check_file
+    from drivetrain.spec.check import find
 
     try:
         document = check_file(plan)
@@ -124,9 +125,9 @@ def validate(plan: Path | None, form: str) -> None:
     if sound:
         # Typed parts are built only for a plan whose structure holds: a faulty one is answered at once.
         from drivetrain import rules
-        from drivetrain.spec import load_spec
+        from drivetrain.spec.document import build
 
-        spec = load_spec(plan)
+        spec = build(document, find(plan))
         coherent = rules.judge(spec)
     if form == "json":
         print_findings([*findings, *coherent], form)

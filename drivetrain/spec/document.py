@@ -27,9 +27,7 @@ def load_spec(path: str | Path | None = None) -> Spec:
         SpecError: There is none, or it cannot be read; `error.findings` holds every problem.
     """
     file = find(path)
-    spec = load_text(read_file(file), file.name)
-    spec.__dict__["_path"] = file.resolve()
-    return spec
+    return build(check_text(read_file(file), file.name), file)
 
 
 def load_text(text: str, filename: str = NAME) -> Spec:
@@ -41,8 +39,12 @@ def load_text(text: str, filename: str = NAME) -> Spec:
     return build(check_text(text, filename))
 
 
-def build(document: Document) -> Spec:
+def build(document: Document, path: Path | None = None) -> Spec:
     """The typed plan of a document that was checked.
+
+    Args:
+        document: With its findings.
+        path: The file that it was read from.
 
     Raises:
         SpecError: Something in it fails.
@@ -51,14 +53,17 @@ def build(document: Document) -> Spec:
     if faults:
         raise SpecError(f"the plan has {len(faults)} faults.", where=document.filename, findings=faults)
     try:
-        return Spec.model_validate(document.tree)
+        spec = Spec.model_validate(document.tree)
+        if path is not None:
+            spec.__dict__["_path"] = path.resolve()
+        return spec
     except ValidationError as error:
         findings = []
         for entry in error.errors(include_url=False):
-            path = ".".join(str(step) for step in entry["loc"])
-            where = f"{document.filename}: {path}"
+            shown = ".".join(str(step) for step in entry["loc"])
+            where = f"{document.filename}: {shown}"
             findings.append(
-                Finding("DS100", "fail", where, f"{entry['msg']}.", "Correct the value.", facts={"path": path})
+                Finding("DS100", "fail", where, f"{entry['msg']}.", "Correct the value.", facts={"path": shown})
             )
         raise SpecError("the plan cannot be read.", where=document.filename, findings=findings) from None
 
