@@ -137,7 +137,7 @@ def agrees(formula, seed: int) -> None:
 
 
 @given(st.one_of(numbers, truths), st.integers(0, 2**16))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_evaluator_agrees_with_numpy(formula, seed) -> None:
     agrees(formula, seed)
 
@@ -226,7 +226,7 @@ rows = st.integers(1, 6).flatmap(
 
 
 @given(rows)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_population_formulas_are_weighted_means_sums_and_their_ratios(row) -> None:
     e, g, w = map(np.array, row)
     names = {"e": e.reshape(-1, 1, 1), "g": g.reshape(-1, 1, 1), "k": 2.0}

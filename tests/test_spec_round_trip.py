@@ -186,7 +186,7 @@ quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 
 
 @given(plans())
-@settings(max_examples=120, deadline=None, suppress_health_check=quiet)
+@settings(max_examples=50, deadline=None, suppress_health_check=quiet)
 def test_any_plan_survives_being_written_and_read(tree: dict[str, Any]) -> None:
     survives(tree)
 
