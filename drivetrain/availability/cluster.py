@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 from drivetrain.errors import EnvironmentFault
 
@@ -17,11 +19,11 @@ def cluster(address: str) -> Iterator[Executor]:
         EnvironmentFault: Dask is missing, or nothing answers at the address.
     """
     try:
-        from distributed import Client
+        distributed: Any = import_module("distributed")
     except ImportError as error:
         raise EnvironmentFault("Dask is not installed.", "Install it: pip install 'drivetrain[scale]'") from error
     try:
-        client = Client(address, timeout="10s")
+        client = distributed.Client(address, timeout="10s")
     except (OSError, TimeoutError, ValueError) as error:
         raise EnvironmentFault(
             f"no Dask scheduler answers at `{address}`.", "Start one with `dask scheduler`, or use `--workers`."

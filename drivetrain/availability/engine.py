@@ -48,9 +48,11 @@ def check(
     looks: dict[str, Look] = {}
     for source in spec.data:
         found += _source(spec, source, looks, executor, progress or (lambda *_: None), cached)
+    from drivetrain.availability.curve import curves
     from drivetrain.availability.overlap import levers
 
     found += levers(spec, looks)
+    found += curves(spec)
     found += _own(spec, looks, own)
     return found
 
@@ -96,15 +98,33 @@ def _guarded(look: Look, judge: Callable[[Look], Iterator[Finding]]) -> Iterator
 
 
 def _media(look: Look, executor: Executor | None, progress: Progress, cached: bool) -> Iterator[Finding]:
-    if not look.source.kind.startswith("images") or "path" not in look.own or look.own.files:
+    """What only reading the media themselves can tell."""
+    kind, root, name = look.source.kind, look.spec.root, look.source.name
+    if kind == "ratings":
+        from drivetrain.availability.stars import stars
+
+        yield from stars(look)
+    if any(column.type == "text" for column in look.source.columns.values()) or "text" in kind:
+        from drivetrain.availability.words import words
+
+        yield from words(look)
+    if "path" not in look.own or look.own.files or not (kind.startswith("images") or kind == "audio"):
+        return
+    from drivetrain.availability.watch import comparing, facts_of
+
+    paths = [str(root / path) for path in look.own.column("path").to_pylist()]
+    if kind == "audio":
+        from drivetrain.availability import sounds
+
+        heard, _, _ = facts_of(root, name, paths, sounds.record(), sounds.listen_to_all, executor, progress, cached)
+        yield from sounds.sounds(look, heard)
         return
     from drivetrain.availability.alike import near_pairs
+    from drivetrain.availability.images import look_at_all, record
     from drivetrain.availability.pictures import pictures
-    from drivetrain.availability.watch import look_at_files
 
-    root = look.spec.root
-    paths = [str(root / path) for path in look.own.column("path").to_pylist()]
-    seen, compare = look_at_files(root, look.source.name, paths, executor, progress, cached)
+    seen, cache, wanted = facts_of(root, name, paths, record(), look_at_all, executor, progress, cached)
+    compare = comparing(seen, cache, wanted, paths, executor, cached)
     yield from pictures(look, seen, near_pairs(seen, paths, compare))
 
 

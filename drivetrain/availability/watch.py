@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from drivetrain.availability.cache import Cache, keys
-from drivetrain.availability.images import Seen, look_at_all, record
+from drivetrain.availability.images import Seen
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from drivetrain.availability.engine import Progress
 
@@ -43,26 +46,36 @@ def spread(work: Callable[[list[S]], T], items: Sequence[S], executor: Executor 
             future.cancel()
 
 
-def look_at_files(
-    root: Path, name: str, paths: Sequence[str], executor: Executor | None, progress: Progress, cached: bool
-) -> tuple[Seen, Callable[[list[tuple[str, str]]], list[float]]]:
-    """What the pictures of a source show, and a way to compare pairs of them.
+def facts_of(
+    root: Path,
+    name: str,
+    paths: Sequence[str],
+    layout: np.dtype[Any],
+    work: Callable[[list[str]], Seen],
+    executor: Executor | None,
+    progress: Progress,
+    cached: bool,
+) -> tuple[Seen, Cache, NDArray[np.uint64]]:
+    """What `work` notes of each file of a source.
 
     Unchanged files are not read again; when the run is stopped, what was read so far is kept.
 
     Args:
         root: Folder of the plan, where the cache lies.
         name: The source.
-        paths: Its files.
+        paths: Its files, `(n,)`.
+        layout: Of the records that `work` gives.
+        work: Reads a list of files.
         executor: Where files are read.
         progress: Told as files are read.
         cached: Whether to use what an earlier run found out.
+
+    Returns:
+        The records in the order of the files, the cache, and the files' keys in it.
     """
     import numpy as np
 
-    from drivetrain.availability.alike import compare_all
-
-    cache = Cache(root, name, record())
+    cache = Cache(root, name, layout)
     wanted = keys(paths)
     known, facts = cache.look_up(wanted)
     if not cached:
@@ -73,7 +86,7 @@ def look_at_files(
     done = len(paths) - len(todo)
     progress(name, done, len(paths))
     try:
-        for start, part in spread(look_at_all, [paths[place] for place in todo], executor):
+        for start, part in spread(work, [paths[place] for place in todo], executor):
             places = todo[start : start + len(part.facts)]
             facts[places] = part.facts
             errors |= {places[place]: error for place, error in part.errors.items()}
@@ -85,16 +98,27 @@ def look_at_files(
         raise
     if len(todo):
         cache.keep(wanted, facts, errors)
-    digest = {path: f"{int(number):x}" for path, number in zip(paths, facts["digest"], strict=True)}
+    return Seen(facts, errors), cache, wanted
+
+
+def comparing(
+    seen: Seen, cache: Cache, wanted: NDArray[np.uint64], paths: Sequence[str], executor: Executor | None, cached: bool
+) -> Callable[[list[tuple[str, str]]], list[float]]:
+    """A way to compare pairs of pictures that remembers what it found out."""
+    from drivetrain.availability.alike import compare_all
+
+    digest = {path: f"{int(number):x}" for path, number in zip(paths, seen.facts["digest"], strict=True)}
+
+    def name_of(pair: tuple[str, str]) -> str:
+        return "-".join(sorted((digest[pair[0]], digest[pair[1]])))
 
     def compare(pairs: list[tuple[str, str]]) -> list[float]:
-        names = ["-".join(sorted((digest[a], digest[b]))) for a, b in pairs]
-        fresh = [pair for pair, name in zip(pairs, names, strict=True) if not cached or name not in cache.scores]
+        fresh = [pair for pair in pairs if not cached or name_of(pair) not in cache.scores]
         for start, scores in spread(compare_all, fresh, executor):
-            for pair, score in zip(fresh[start:], scores, strict=False):
-                cache.scores["-".join(sorted((digest[pair[0]], digest[pair[1]])))] = score
+            for pair, score in zip(fresh[start : start + len(scores)], scores, strict=True):
+                cache.scores[name_of(pair)] = score
         if fresh:
-            cache.keep(wanted, facts, errors)
-        return [cache.scores[name] for name in names]
+            cache.keep(wanted, seen.facts, seen.errors)
+        return [cache.scores[name_of(pair)] for pair in pairs]
 
-    return Seen(facts, errors), compare
+    return compare
