@@ -105,9 +105,10 @@ def examples(form: str) -> None:
 
 @main.command()
 @PLAN
+@click.option("--structure", is_flag=True, help="The structure alone, at once: for editors, at every change.")
 @as_format("text", "json")
-def validate(plan: Path | None, form: str) -> None:
-    """Say what is wrong with a plan, line by line."""
+def validate(plan: Path | None, structure: bool, form: str) -> None:
+    """Say what is wrong with a plan, line by line: its structure, then whether it makes sense."""
     from drivetrain.errors import SpecError
     from drivetrain.spec import check_file
     from drivetrain.spec.check import find
@@ -122,7 +123,7 @@ def validate(plan: Path | None, form: str) -> None:
         sys.exit(error.exit_code)
     sound = not any(finding.level == "fail" for finding in findings)
     coherent: list[Finding] = []
-    if sound:
+    if sound and not structure:
         # Typed parts are built only for a plan whose structure holds: a faulty one is answered at once.
         from drivetrain import rules
         from drivetrain.spec.document import build
@@ -143,7 +144,8 @@ def validate(plan: Path | None, form: str) -> None:
         for path, (question, owner, due) in document.open_questions():
             click.echo(f"  open: {path}: {question} ({owner}, due {due})")
         print_findings(coherent, form)
-        print_questions(spec)
+        if not structure:
+            print_questions(spec, coherent)
     exit_unless_passed(coherent)
 
 
@@ -362,11 +364,11 @@ def read_line(prompt: str) -> str:
     return input(prompt)
 
 
-def print_questions(spec: Spec) -> None:
+def print_questions(spec: Spec, found: Sequence[Finding] | None = None) -> None:
     """The next questions to ask about a plan, most useful first."""
     from drivetrain import rules
 
-    asked = rules.questions(spec)
+    asked = rules.questions(spec, found=found)
     if asked:
         click.echo("The next questions:")
     for question in asked:

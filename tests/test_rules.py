@@ -272,6 +272,14 @@ def test_secrets_are_found_and_not_repeated(text):
     assert found.facts["path"] == "project.summary"
 
 
+def test_no_other_finding_repeats_a_secret():
+    plan = examples.bad()["triage-at-once"].read_text(encoding="utf-8")
+    plan = plan.replace("scope: all wards", "scope: all wards password=hunter2secret")
+    found = judge(load_text(plan))
+    assert any(finding.id == "DT602" for finding in found)
+    assert not [finding for finding in found if "hunter2" in str(finding.as_json())]
+
+
 @pytest.mark.parametrize("text", [
     "postgres://app:${DB_PASSWORD}@db/cases", "password=${PASSWORD}", "https://data.example/letters.csv",
     "token=$TOKEN",
@@ -342,3 +350,9 @@ def test_validate_gives_coherence_as_json_too():
     found = json.loads(validate(str(examples.bad()["dashboard"]), "--format", "json").output)["findings"]
     assert {entry["id"] for entry in found} >= {"DT201", "DT202", "DT203", "DT401"}
     assert all(entry["facts"]["stage"] for entry in found if entry["id"].startswith("DT"))
+
+
+def test_validate_can_look_at_the_structure_alone():
+    done = validate(str(examples.bad()["dashboard"]), "--structure")
+    assert done.exit_code == 0
+    assert "DT" not in done.output

@@ -8,11 +8,12 @@ from functools import cache
 from io import StringIO
 
 import pytest
-from mutations import MUTATIONS, Plan
+from broken_plans import MUTATIONS, Plan
 from ruamel.yaml import YAML
 
 from drivetrain import examples
-from drivetrain.rules import RULES, judge
+from drivetrain.errors import SpecError
+from drivetrain.rules import RULES, judge, questions, verdict
 from drivetrain.spec import load_text
 
 SHARE = 0.95
@@ -75,3 +76,53 @@ def test_the_gallery_itself_gets_no_finding_that_a_mutation_would_bring():
             finding for finding in judge(load_text(text(plan)), "wide") if finding.level in ("warn", "unknown", "fail")
         ]
         assert not grave
+
+
+def places(value, path=()):
+    """Every place in plain data."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+def damage(r: random.Random, plan: Plan) -> None:
+    """Drop a value somewhere, ask a question instead, or empty it."""
+    *way, last = r.choice(list(places(plan)))
+    here = plan
+    for step in way:
+        here = here[step]
+    what = r.choice(["drop", "unknown", "empty"])
+    if what == "drop":
+        del here[last]
+    elif what == "unknown":
+        here[last] = {"unknown": "What is it?", "owner": "me", "due": "2027-01-01"}
+    else:
+        here[last] = type(here[last])() if isinstance(here[last], dict | list) else here[last]
+
+
+def judged_without_a_fault(seed: int) -> bool:
+    """Whether a damaged plan could still be read; then it was judged as well."""
+    r = random.Random(seed)
+    plan = copy.deepcopy(r.choice(plans()))
+    for _ in range(r.randint(1, 4)):
+        damage(r, plan)
+    try:
+        spec = load_text(text(plan))
+    except SpecError:
+        return False
+    for finding in judge(spec, "wide"):
+        assert finding.what
+        assert finding.advice
+    questions(spec)
+    verdict(spec)
+    return True
+
+
+def test_a_damaged_plan_is_refused_or_judged_never_a_fault_of_ours():
+    assert sum(judged_without_a_fault(seed) for seed in range(60)) > 10
+
+
+@pytest.mark.fuzz
+def test_thousands_of_damaged_plans():
+    assert sum(judged_without_a_fault(seed) for seed in range(4000)) > 500

@@ -6,6 +6,7 @@ A rule is asked once the parts it needs stand, and matters from its stage on, so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from drivetrain.errors import FormulaError, SpecError
@@ -15,6 +16,7 @@ from drivetrain.rules.ask import Question, ask
 from drivetrain.rules.capabilities import Field, fields
 from drivetrain.rules.place import Places
 from drivetrain.rules.rule import Fault, Rule, stands
+from drivetrain.rules.secrets import without
 from drivetrain.rules.verdict import Verdict, verdict
 from drivetrain.spec import Spec
 from drivetrain.stages import STAGES, Stage, reached
@@ -47,9 +49,16 @@ def judge(spec: Spec, stage: Stage | None = None) -> list[Finding]:
     return sorted(found, key=lambda f: (-LEVELS.index(f.level), STAGES.index(f.facts["stage"])))
 
 
-def questions(spec: Spec, count: int = 3) -> list[Question]:
-    """The questions that would move a plan most, best first: missing or open early before wrong late."""
-    return ask(spec, judge(spec), {rule.id: rule.question for rule in RULES}, count)
+def questions(spec: Spec, count: int = 3, found: Sequence[Finding] | None = None) -> list[Question]:
+    """The questions that would move a plan most, best first: missing or open early before wrong late.
+
+    Args:
+        spec: The plan, a draft included.
+        count: How many.
+        found: What `judge` said of it, where that is known; None: judge it.
+    """
+    judged = judge(spec) if found is None else found
+    return ask(spec, judged, {rule.id: rule.question for rule in RULES}, count)
 
 
 def _faults(rule: Rule, spec: Spec) -> list[Fault]:
@@ -67,7 +76,7 @@ def _finding(rule: Rule, fault: Fault, places: Places) -> Finding:
         rule.id,
         fault.level or rule.level,
         places.where(fault.path),
-        fault.what,
+        without(fault.what),
         fault.advice or rule.advice,
         tuple(fault.affected),
         facts,

@@ -48,3 +48,13 @@ def kind_of(text: str) -> str:
         ):
             return "a password or token"
     return ""
+
+
+def without(text: str) -> str:
+    """A text with what looks like a secret taken out of it, for messages that repeat what a plan says."""
+    if not kind_of(text):
+        return text
+    text = _KNOWN.sub("[not shown]", text)
+    for pattern in (_IN_ADDRESS, _NAMED):
+        text = pattern.sub(lambda found: found[0].replace(found[1], "[not shown]"), text)
+    return text
