@@ -279,6 +279,25 @@ def test_a_file_behind_a_link_is_not_written_through_it(root, tmp_path):
     assert "docs/onboarding.md" in done.conflicts
 
 
+def test_line_ends_that_a_checkout_turned_are_no_edit_and_stay(root):
+    for path in root.rglob("*"):
+        if path.is_file() and path.name != "record.json":
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert not project.update(root).written
+    edit_crlf = (root / LEARNER).read_bytes() + b"# mine\r\n"
+    (root / LEARNER).write_bytes(edit_crlf)
+    change_plan(root, "owner: hut keeper", "owner: the ranger")
+    change_plan(root, "models:", "deployment: {serve: [batch]}\nmodels:")
+    done = project.update(root)
+    assert not done.conflicts
+    assert not done.kept
+    assert "bear_warning/serve.py" in done.deleted
+    assert (root / LEARNER).read_bytes() == edit_crlf
+    readme = (root / "README.md").read_bytes()
+    assert b"the ranger" in readme
+    assert b"\n" not in readme.replace(b"\r\n", b"")
+
+
 def test_a_new_template_reaches_the_project(root, tmp_path):
     forked = Path(shutil.copytree(template.folder(), tmp_path / "forked", ignore=shutil.ignore_patterns("*cache*")))
     inside = forked / "{{ cookiecutter.slug }}"

@@ -53,6 +53,10 @@ def _decide(
     changes: Changes, project: Path, name: str, now: bytes | None, record: Record, new: bytes | None, task: str | None
 ) -> None:
     old = record.digests.get(name)
+    if now is not None and b"\r\n" in now and b"\n" not in now.replace(b"\r\n", b""):
+        # A checkout on Windows may have turned every line end; that is no edit, and stays so.
+        new = None if new is None else _unix(new).replace(b"\n", b"\r\n")
+        old = _digest(now) if _digest(_unix(now)) == old else old
     if now is None:
         if old is None and new is not None:
             changes.contents[name] = new
@@ -109,6 +113,10 @@ def diff(project: Path, contents: Mapping[str, bytes | None]) -> Iterator[str]:
         target = f"b/{name}" if data is not None else "/dev/null"
         for line in unified_diff(old, new, source, target):
             yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _unix(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n")
 
 
 def _digest(data: bytes | None) -> str | None:

@@ -32,7 +32,7 @@ def context(spec: Spec, slug: str, package: str, origin: Origin) -> dict[str, An
     kinds = served(spec)
     extras = [
         "train",
-        *(["serve"] if needs_service(spec) else []),
+        *(["serve"] if needs_service(spec) or {"batch", "voila", "gradio", "device"} & set(kinds) else []),
         *(["app"] if {"voila", "gradio"} & set(kinds) else []),
     ]
     return {

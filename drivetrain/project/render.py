@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +110,8 @@ def _generate(template: Path, variables: dict[str, object], stage: Path) -> None
         "_jinja2_env_vars": {**(options if isinstance(options, dict) else {}), "bytecode_cache": cache()},
     }
     try:
-        generate_files(str(template), {"cookiecutter": variables}, str(stage), accept_hooks=False)
+        with _unmarked(stage) as output:
+            generate_files(str(template), {"cookiecutter": variables}, str(output), accept_hooks=False)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         where = f"{getattr(error, 'name', None) or 'template'}{f':{line}' if line else ''}"
@@ -118,13 +122,29 @@ def _generate(template: Path, variables: dict[str, object], stage: Path) -> None
         raise ProjectError(f"the template cannot be rendered ({error}).", "Repair it.", "template") from error
 
 
+@contextmanager
+def _unmarked(folder: Path) -> Iterator[Path]:
+    """A path of `folder` that is no template: cookiecutter renders the whole path of each folder that it makes."""
+    if not any(mark in str(folder) for mark in ("{{", "{%", "{#")):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="drivetrain-", ignore_cleanup_errors=True) as plain:
+        link = Path(plain) / "stage"
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
+
+
 def _unserved(spec: Spec, package: str) -> list[str]:
     """Files of the template that belong to a deployment which the plan does not name."""
     kinds = set(served(spec))
     names = []
     if not needs_service(spec):
-        names += [f"{package}/{module}.py" for module in ("serve", "client", "rollout", "drift")]
-        names += ["tests/test_service.py"]
+        names += [f"{package}/serve.py", f"{package}/client.py", "tests/test_service.py", "docs/service.md"]
+    if "batch" not in kinds:
+        names += [f"{package}/batch.py"]
+    if not needs_service(spec) and "batch" not in kinds:
+        # They steer what is served, and read its log.
+        names += [f"{package}/{module}.py" for module in ("rollout", "drift", "harvest")]
     if "api" not in kinds:
         names += ["deploy/Dockerfile", ".dockerignore"]
     if "voila" not in kinds:
