@@ -37,8 +37,9 @@ demo: $(VENV)/.demo  ## plan -> project -> check, train, decide, audit, review -
 	rm -rf $(DEMO)
 	PATH="$(BIN):$$PATH" PORT=$(PORT) bash tests/demo.sh $(DEMO)
 
+# Two processes with one thread each: more threads than cores would spend their time waiting for each other.
 test: $(VENV)/.dev  ## every test that needs pip alone (at most 10 minutes)
-	PATH="$(BIN):$$PATH" python -m pytest -m "not full and not fuzz" $(ARGS)
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m "not full and not fuzz" -n 2 --dist loadfile $(ARGS)
 
 test-rest: $(VENV)/.dev  ## real servers, kills, browsers, five folds
 	PATH="$(BIN):$$PATH" python -m pytest -m full $(ARGS)
