@@ -1,6 +1,7 @@
 """What follows from a plan: what a formula uses, what a model is for, what a lever moves, what a log can score."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Literal
 
@@ -79,6 +80,19 @@ class Derived(Facts):
 
     def uses(self, formula: str) -> Uses:
         """What a formula uses, terms followed; `value` stands for the objective's value."""
+        if formula not in self._uses:
+            self._uses[formula] = self._used(formula)
+        return self._uses[formula]
+
+    @cached_property
+    def _uses(self) -> dict[str, Uses]:
+        return {}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names.table)}
+
+    def _used(self, formula: str) -> Uses:
         try:
             parsed = parse(formula)
         except FormulaError:
@@ -87,10 +101,10 @@ class Derived(Facts):
         value = self.tree.get("objective", {}).get("value")
         if "value" in found and value is not None:
             found |= {name for name, _ in walk_names(parse(value), self.names, self.term)}
+        places = self._places
+        known = sorted((name for name in found if name in places), key=places.__getitem__)
         kinds = ("constant", "lever", "column", "outcome")
-        return Uses(
-            *(tuple(name for name, e in self.names.items() if e.kind == kind and name in found) for kind in kinds)
-        )
+        return Uses(*(tuple(name for name in known if self.names.table[name].kind == kind) for kind in kinds))
 
     def value_formulas(self) -> dict[str, str]:
         """Path -> formula of everything that makes up the value, over time included."""

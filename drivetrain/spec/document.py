@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from drivetrain.errors import SpecError
 from drivetrain.findings import Finding
 from drivetrain.spec.check import NAME, check_document, check_text, find, read_file
+from drivetrain.spec.derived import Derived
 from drivetrain.spec.plan import Spec
 from drivetrain.spec.reading import Document
 from drivetrain.spec.structure import check_structure
@@ -54,6 +55,7 @@ def build(document: Document, path: Path | None = None) -> Spec:
         raise SpecError(f"the plan has {len(faults)} faults.", where=document.filename, findings=faults)
     try:
         spec = Spec.model_validate(document.tree)
+        spec.__dict__["derived"] = Derived(document)
         if path is not None:
             spec.__dict__["_path"] = path.resolve()
         return spec

@@ -89,6 +89,9 @@ class Names(Mapping[str, Name]):
     def __len__(self) -> int:
         return len(self.table)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.table
+
     def of(self, *kinds: Kind) -> list[str]:
         """Names of these kinds, in the order of the plan."""
         return [name for name, entry in self.table.items() if entry.kind in kinds]

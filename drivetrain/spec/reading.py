@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from drivetrain.errors import SpecError
 from drivetrain.findings import Finding, Level
+from drivetrain.spec.complaints import Stop, explain
 from drivetrain.spec.kinds import CUT, FILE, KEY, REPEATED, TAG
 
 Path = tuple[str | int, ...]
@@ -145,7 +146,7 @@ def read(text: str, filename: str = "drivetrain.yaml") -> Document:
         raise too_large(filename, len(text))
     try:
         _Composer(document).compose()
-    except _Stop as stop:
+    except Stop as stop:
         document.add(FILE, (), stop.what, stop.advice)
         finding = document.findings[-1]
         where = f"{filename}:{stop.line}" if stop.line else filename
@@ -162,13 +163,6 @@ def too_large(filename: str, size: int) -> SpecError:
     return SpecError(
         what, advice, filename, [Finding(f"DS1{FILE}", "fail", filename, what, advice, facts={"path": ""})]
     )
-
-
-class _Stop(Exception):
-    """Reading cannot go on."""
-
-    def __init__(self, what: str, advice: str, line: int = 0, column: int = 0) -> None:
-        self.what, self.advice, self.line, self.column = what, advice, line, column
 
 
 class _Composer:
@@ -188,21 +182,19 @@ class _Composer:
             self.next()
             event = self.next()
             if isinstance(event, yaml.StreamEndEvent):
-                raise _Stop("is empty.", "A plan begins with `drivetrain: 1`; `drivetrain init` writes one.")
+                raise Stop("is empty.", "A plan begins with `drivetrain: 1`; `drivetrain init` writes one.")
             self.document.tree = self.value(self.next(), (), 0)
             self.next()
             event = self.next()
             if not isinstance(event, yaml.StreamEndEvent):
                 line = event.start_mark.line + 1
-                raise _Stop(
-                    "a second document begins here (`---`).", "A file holds one plan; remove the rest.", line, 1
-                )
+                raise Stop("a second document begins here (`---`).", "A file holds one plan; remove the rest.", line, 1)
         except yaml.MarkedYAMLError as error:
-            raise _explain(error, self.document.text) from None
+            raise explain(error, self.document.text) from None
         except yaml.reader.ReaderError as error:
             line = self.document.text[: error.position].count("\n") + 1
             code = error.character if isinstance(error.character, int) else ord(error.character)
-            raise _Stop(f"holds the control character U+{code:04X}.", "Remove it.", line) from None
+            raise Stop(f"holds the control character U+{code:04X}.", "Remove it.", line) from None
         finally:
             events.close()
 
@@ -212,7 +204,7 @@ class _Composer:
 
         mark, end = event.start_mark, event.end_mark
         if depth > DEEPEST:
-            raise _Stop(
+            raise Stop(
                 f"is nested more than {DEEPEST} levels deep.", "No part of a plan is.", mark.line + 1, mark.column + 1
             )
         if isinstance(event, yaml.AliasEvent):
@@ -247,7 +239,7 @@ class _Composer:
     def alias(self, event: Any, path: Path) -> Any:
         mark = event.start_mark
         if event.anchor not in self.anchors:
-            raise _Stop(
+            raise Stop(
                 f"`*{event.anchor}` is an alias in YAML, and there is no anchor `&{event.anchor}` before it.",
                 "Quote text that begins with `*`.",
                 mark.line + 1,
@@ -262,7 +254,7 @@ class _Composer:
     def check_size(self, mark: Any) -> None:
         if self.count > MOST:
             what = f"holds more than {MOST:,} values, aliases written out."
-            raise _Stop(what, "Is it a plan? Write what repeats once.", mark.line + 1, mark.column + 1)
+            raise Stop(what, "Is it a plan? Write what repeats once.", mark.line + 1, mark.column + 1)
 
     def mapping(self, path: Path, depth: int, flow: bool) -> dict[str, Any]:
         import yaml
@@ -393,73 +385,3 @@ def _events(text: str) -> Generator[Any, None, None]:
     parser = CParser(text)
     while (event := parser.get_event()) is not None:
         yield event
-
-
-_INDENT = (
-    "the indentation does not fit, or something follows a value that was complete.",
-    "Indent with the lines above; quote a whole formula, not a part of it.",
-)
-_ADVICE = {
-    "block sequence entries are not allowed": (
-        "a `-` with a blank after it begins a list item, which cannot stand here.",
-        "Quote a formula or text that begins with `- `.",
-    ),
-    "mapping values are not allowed": (
-        "a colon with a blank after it cannot stand here.",
-        "Quote text that holds `: `, or check the indentation.",
-    ),
-    "mapping keys are not allowed": ("a `?` cannot stand here.", "Quote text that begins with `?`."),
-    "alphabetic or numeric character": ("`&` and `*` begin an anchor or an alias.", "Quote the whole formula."),
-    "found unexpected end of stream": ("a quotation mark that is opened is not closed.", "Close it."),
-    "found unknown escape character": (
-        "a backslash between double quotes is not followed by what YAML knows.",
-        "Double the backslash, or use single quotes.",
-    ),
-    "did not find expected ',' or ']'": (
-        "a `[` is not closed, or a comma is missing.",
-        "Close it with `]`; quote text with brackets, colons or commas in it.",
-    ),
-    "did not find expected ',' or '}'": (
-        "a `{` is not closed, or a comma is missing.",
-        "Close it with `}`; quote text with braces, colons or commas in it.",
-    ),
-    "did not find expected key": _INDENT,
-    "expected <block end>": _INDENT,
-    "did not find expected '-' indicator": (
-        "the indentation of this list does not fit.",
-        "Put every `-` below the one before.",
-    ),
-    "could not find expected ':'": (
-        "a colon is missing after this key, or text runs over two lines.",
-        "Write `key: value`; quote text that is longer than a line.",
-    ),
-    "invalid Unicode": ("an escape between double quotes is no character.", "Remove it."),
-    "found undefined tag handle": ("`!` begins a tag in YAML.", "Quote text that begins with `!`."),
-}
-"""What the parser complains about -> what that means for who wrote it."""
-
-
-def _explain(error: Any, text: str) -> _Stop:
-    """A parser's complaint in the words of people who write plans."""
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = text.splitlines() or [""]
-    problem = str(error.problem or error.context or "")
-    here = lines[line] if line < len(lines) else ""
-    if "tab character" in problem:
-        return _Stop("a tab stands in the indentation.", "Indent with blanks.", line + 1, column + 1)
-    if "cannot start any token" in problem:
-        around = [number for number in (line, line + 1) if number < len(lines) and re.match(r"[ ]*\t", lines[number])]
-        char = here[column : column + 1]
-        if around or char == "\t":
-            at = around[0] + 1 if around else line + 1
-            return _Stop("a tab stands in the indentation.", "Indent with blanks.", at, column + 1)
-        return _Stop(
-            f"`{char}` cannot begin a value in YAML.", f"Quote text that begins with `{char}`.", line + 1, column + 1
-        )
-    if error.context_mark and ("end of stream" in problem or ",' or" in problem):
-        line, column = error.context_mark.line, error.context_mark.column
-    for part, (what, advice) in _ADVICE.items():
-        if part in problem:
-            return _Stop(what, advice, line + 1, column + 1)
-    return _Stop(f"this is no YAML: {problem}.", "Check indentation, quotes and brackets.", line + 1, column + 1)
