@@ -266,7 +266,7 @@ def test_a_vendored_wheel_installs_and_brings_the_template(tmp_path, plan):
         check=True,
     )
     assert found.stdout.strip() == str(packaged)
-    assert "--find-links vendor" in (made.path / "Makefile").read_text()
+    assert f"pip install vendor/{wheel.name} -e" in (made.path / "Makefile").read_text()
 
 
 def test_what_tools_leave_in_a_template_is_no_part_of_it(tmp_path, plan):
