@@ -211,6 +211,30 @@ def _sees_no_end(r: random.Random, plan: Plan) -> bool:
     return plan["objective"].pop("horizon", None) is not None and "over_time" not in plan["objective"]
 
 
+@breaks("DT115")
+def _writes_a_wish(r: random.Random, plan: Plan) -> bool:
+    objective = plan["objective"]
+    name = r.choice(["uplift", "expected_gain", "effect_of_call", "saved"])
+    objective.setdefault("constants", {})[name] = {"value": r.uniform(0.1, 9)}
+    objective["value"] += f" + {name}"
+    return True
+
+
+@breaks("DT115")
+def _writes_a_share(r: random.Random, plan: Plan) -> bool:
+    numbers = [
+        name for s in plan["data"] for name, o in s.get("outcomes", {}).items() if o.get("type") in ("binary", "number")
+    ]
+    options = [lever for lever in plan["levers"] if lever["type"] == "options"]
+    if not numbers or not options:
+        return False
+    lever = r.choice(options)
+    setting = r.choice(list(lever["options"]))
+    share = f"(1 - {r.uniform(0.1, 0.9):.2f} * ({lever['name']} == '{setting}'))"
+    plan["objective"]["value"] += f" - {r.choice(numbers)} * {share}"
+    return True
+
+
 # ---- levers ----------------------------------------------------------------------------------------------------------
 
 

@@ -11,8 +11,9 @@ from drivetrain.spec import Model, Spec, seconds
 from drivetrain.spec.formula import parse
 
 _BEHAVIOUR = re.compile(
-    r"(buy|bought|purchase|sale|sold|click|churn|leav|left|accept|renew|cancel|attend|show_?up|respon[ds]|repl(y|ied)|"
-    r"open(ed)?$|pay|paid|default|complain|return|convert|conversion|subscri|donat|answer|recover|relapse|readmi|stay)"
+    r"(^|_)(buy|bought|purchas\w*|sales?|sold|click\w*|churn\w*|leav\w*|left|accept\w*|renew\w*|cancel\w*|attend\w*|"
+    r"show_?up|respon[ds]\w*|repl(y|ied)|open(ed)?|pay(s|ing|ment)?|paid|default(ed)?|complain\w*|return(ed|s)?|"
+    r"convert\w*|conversion|subscri\w*|donat\w*|answer(ed)?|recover\w*|relaps\w*|readmi\w*|stay(s|ed)?)(_|$)"
 )
 _LATE = re.compile(
     r"(^|_)(after(wards)?|final|closed|closing|resolved|resolution|outcome|result|exit|cancell?(ed|ation)|actual|ended|"
@@ -100,8 +101,9 @@ class ClaimsAreAsked(Rule):
                 continue
             place = ("data", source.name, "outcomes", name, "affected_by")
             behaviour = _BEHAVIOUR.search(name) or _BEHAVIOUR.search(outcome.column or "")
-            if behaviour and seconds(outcome.delay):
-                what = f"`{name}` is something people do {outcome.delay} later, and {levers} is said not to move it."
+            if behaviour:
+                when = f"{outcome.delay} later" if seconds(outcome.delay) else "afterwards"
+                what = f"`{name}` is something people do {when}, and {levers} is said not to move it."
                 yield Fault(place, what, level="warn")
             elif seconds(outcome.delay):
                 yield Fault(place, f"`{name}` is known {outcome.delay} later, and {levers} is said not to move it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,6 +11,7 @@ from drivetrain.rules.computable import unmeasurable
 from drivetrain.rules.rule import Fault, Rule, absent, is_open, outcomes, silent, stands, told
 from drivetrain.rules.worth import bounds
 from drivetrain.spec import Spec, seconds
+from drivetrain.spec.formula import parse
 
 _ABOUT_A_MODEL = re.compile(
     r"\b(predict\w*|classif\w*|accura\w*|machine learning|deep learning|neural net\w*|artificial intelligence|ai|auc|"
@@ -17,6 +19,7 @@ _ABOUT_A_MODEL = re.compile(
     re.I,
 )
 _MODEL_FIGURE = re.compile(r"\b(accura\w*|auc|auroc|f1|recall|log.?loss|error rate|rmse|mae|r2)\b", re.I)
+_EFFECT = re.compile(r"(^|_)(uplift|lift|effect|gain|saved|saving|improvement|reduction|increase|boost)s?(_|$)")
 _HOLLOW = re.compile(r"^\W*(n/?a|none|no|tbd|unclear|obvious\w*|same|yes|unknown|not known|of course)?\W*$", re.I)
 
 
@@ -301,8 +304,59 @@ class HorizonIsSaid(Rule):
             yield Fault(("objective", "horizon"), "is absent: how long after a decision do its consequences count?")
 
 
+class EffectsAreLearned(Rule):
+    """The value says what happens; what a lever changes is learned from data, never written into the value.
+
+    A hoped-for effect in the formula comes out of every report as if it had been measured.
+    """
+
+    id, level, needs = "DT115", "warn", ("objective.value", "levers")
+    advice = "Name the lever in the outcome's `affected_by` and write the value with the outcome alone."
+    question = "Who measured this effect, on whom, and would it be the same here?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """A constant or term called an effect; an outcome times one more or less a share of a setting."""
+        derived, path = spec.derived, ("objective", "value")
+        objective = spec.objective
+        assert objective is not None
+        for text in derived.value_formulas().values():
+            used = {*derived.uses(text).constants, *(n for n in parse(text).names if n in objective.terms)}
+            for name in sorted(name for name in used if _EFFECT.search(name)):
+                yield Fault(path, f"`{name}` sounds like what a lever is hoped to change.")
+            node = derived.expand(text).node
+            levers, outcomes_ = {lever.name for lever in spec.levers}, {name for _, name, _ in outcomes(spec)}
+            for product in (part for part in ast.walk(node) if isinstance(part, ast.BinOp)):
+                if isinstance(product.op, ast.Mult):
+                    for factor, other in ((product.left, product.right), (product.right, product.left)):
+                        if _is_share_of(factor, levers) and _names(other) & outcomes_:
+                            yield Fault(
+                                path, f"`{ast.unparse(factor)}` says what a setting changes before anybody measured it."
+                            )
+
+
+def _is_share_of(node: ast.expr, levers: set[str]) -> bool:
+    """Whether a factor is one more or less a share of a setting: `1 - 0.3 * (offer == 'call')`."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub):
+        return False
+    sides = (node.left, node.right)
+    one = [side for side in sides if isinstance(side, ast.Constant) and side.value == 1]
+    share = [
+        side
+        for side in sides
+        if isinstance(side, ast.BinOp)
+        and isinstance(side.op, ast.Mult)
+        and any(isinstance(part, ast.Constant) and isinstance(part.value, float) for part in (side.left, side.right))
+        and any(isinstance(part, ast.Compare) and _names(part) & levers for part in (side.left, side.right))
+    ]
+    return bool(one and share)
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
 RULES: tuple[type[Rule], ...] = (
     ObjectiveIsAboutTheWorld, OneFigure, FiguresAgree, TodaysFigure, TargetWithinReach, CostsAreCounted,
     GuardrailsAreMeasurable, ProxiesAreLinked, AffectedAreNamed, AffectedHaveRecourse, SuccessIsThoughtThrough,
-    HorizonFitsPeriods, SomethingMustHold, HorizonIsSaid,
+    HorizonFitsPeriods, SomethingMustHold, HorizonIsSaid, EffectsAreLearned,
 )  # fmt: skip
