@@ -11,8 +11,8 @@ from drivetrain.spec import Spec
 from drivetrain.spec.writing import tree
 
 _EVERYWHERE = re.compile(
-    r"^\W*(all|every(one|body|where)?|any(one|body|where)?|whole|entire|100 "
-    r"?%|world ?-?wide|global\w*|nation-? ?wide|unlimited|no limits?)\b",
+    r"^\W*(100 ?%|(all|every(one|body|where)?|any(one|body|where)?|whole|entire|world ?-?wide|global\w*|"
+    r"nation-? ?wide|unlimited|no limits?)\b)",
     re.I,
 )
 
