@@ -45,8 +45,9 @@ MOST_PIXELS = 2_000_000_000
 class Optimum(Protocol):
     """What an optimizer finds; `decision.Optimum` is one."""
 
-    choice: NDArray[np.int64]
-    prices: NDArray[np.float64]
+    @property
+    def choice(self) -> NDArray[np.int64]:
+        """Index of the setting of each case, shape (n,)."""
 
 
 Optimize = Callable[..., Optimum]

@@ -11,6 +11,7 @@ from pathlib import Path
 TEMPLATE = Path(r"""{{ cookiecutter._repo_dir }}""")
 PACKAGE = "{{ cookiecutter.package }}"
 LEARNERS = {"digit_reader": "image_classification"}
+UNSERVED = [f"{PACKAGE}/batch.py"]  # of deployments that the default example does not name
 
 
 def main() -> None:
@@ -20,6 +21,8 @@ def main() -> None:
     project = Path.cwd()
     for model, task in LEARNERS.items():
         shutil.copyfile(TEMPLATE / "learners" / f"{task}.py", project / PACKAGE / "learners" / f"{model}.py")
+    for name in UNSERVED:
+        (project / name).unlink()
     example = TEMPLATE.parent / "drivetrain" / "examples" / "mail-sorting"
     shutil.copyfile(example / "drivetrain.yaml", project / "drivetrain.yaml")
     shutil.copytree(TEMPLATE / "example", project, dirs_exist_ok=True)
