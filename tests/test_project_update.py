@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from drivetrain import project
+from drivetrain import evidence, project
 from drivetrain.errors import GateError, ProjectError, SpecError
 from drivetrain.project import record, template, transaction
 from drivetrain.project.render import DERIVED
@@ -201,6 +201,19 @@ def test_derived_documents_are_rewritten_and_what_was_edited_in_them_is_kept_bes
     assert "my remark" in (root / "docs" / "onboarding_yours.md").read_text()
     assert "docs/onboarding_yours.md" in done.kept
     assert not done.conflicts
+
+
+def test_the_model_card_tells_what_was_measured(root):
+    result = {"run": "20261123T120000-ab12", "models": {"spotter": {"metrics": {"held_out": {"accuracy": 0.91234}}}}}
+    data = {"photos": {"sha256": "0" * 64, "synthetic": True}}
+    evidence.record(root, "train", result, reads={}, data=data)
+    done = project.update(root)
+    assert done.written == ("docs/model_card.md",)
+    card = (root / "docs" / "model_card.md").read_text()
+    assert "accuracy 0.9123 (on SAMPLE data" in card
+    evidence.record(root, "train", result, reads={}, data={})
+    project.update(root)
+    assert "accuracy 0.9123 (on held-out cases" in (root / "docs" / "model_card.md").read_text()
 
 
 def test_folder_and_package_keep_their_names(root):

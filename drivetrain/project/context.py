@@ -8,8 +8,10 @@ works too.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.project.measured import figures
 from drivetrain.project.origin import Origin
 from drivetrain.text import code, markdown, quoted
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 SERVICE = frozenset({"api", "web", "ray", "kubernetes"})
 
 
-def context(spec: Spec, slug: str, package: str, origin: Origin) -> dict[str, Any]:
+def context(spec: Spec, slug: str, package: str, origin: Origin, root: Path | None = None) -> dict[str, Any]:
     """The variables of the template, as `cookiecutter` names them.
 
     Args:
@@ -28,8 +30,9 @@ def context(spec: Spec, slug: str, package: str, origin: Origin) -> dict[str, An
         slug: Name of the project's folder.
         package: Name of its Python package.
         origin: Where drivetrain comes from.
+        root: Folder of the project when there is one already, with what was measured in it.
     """
-    kinds = served(spec)
+    kinds, measured = served(spec), figures(root)
     extras = [
         "train",
         *(["serve"] if needs_service(spec) or {"batch", "voila", "gradio", "device"} & set(kinds) else []),
@@ -57,7 +60,7 @@ def context(spec: Spec, slug: str, package: str, origin: Origin) -> dict[str, An
             "levers": [_lever(lever) for lever in spec.levers],
             "uncontrollable": [markdown(thing.name) for thing in spec.uncontrollable],
             "data": [_source(source) for source in spec.data],
-            "models": [_model(model) for model in spec.models],
+            "models": [_model(model, measured.get(model.name, "")) for model in spec.models],
             "questions": [_question(question) for question in spec.unknowns],
         },
     }
@@ -166,13 +169,14 @@ def _source(source: Any) -> dict[str, Any]:
     }
 
 
-def _model(model: Any) -> dict[str, str]:
+def _model(model: Any, measured: str) -> dict[str, str]:
     return {
         "name": code(model.name),
         "file": str(model.name),
         "task": str(model.task),
         "predicts": _join(code(name) for name in model.predicts or []) or _open(model, "predicts"),
         "architecture": code(model.architecture) if model.architecture else "",
+        "figures": measured,
     }
 
 

@@ -57,7 +57,8 @@ def render(
     check_slug(slug, package)
     check_models(model.name for model in spec.models)
     learners = {model.name: templates.learner(template, str(model.task)) for model in spec.models}
-    _generate(template, {**templates.settings(template), **context(spec, slug, package, origin)}, stage)
+    variables = context(spec, slug, package, origin, beside.parent if beside else None)
+    _generate(template, {**templates.settings(template), **variables}, stage)
     project = stage / slug
     for path in [path for path in project.rglob("*") if templates.litter(path.relative_to(project))]:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
