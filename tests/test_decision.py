@@ -178,7 +178,7 @@ def test_few_cases_are_allocated_as_well_as_trying_everything_would(n, k, m, see
     truth = brute_force(values, uses, np.ones((n, k), bool), weights)
     names = [f"limit {place}" for place in range(m)]
     if truth is None:
-        with pytest.raises(PolicyError, match="limit [01]"):
+        with pytest.raises(PolicyError, match=r"limit [01]"):
             optimize(values, uses, None, weights, names)
     else:
         assert optimize(values, uses, None, weights, names).value == pytest.approx(truth, abs=1e-9)

@@ -184,9 +184,16 @@ def _tradeoff(axes: Any, result: Mapping[str, Any]) -> None:
 def _sensitivity(axes: Any, result: Mapping[str, Any]) -> None:
     rows = result["sensitivity"][::-1]
     for place, row in enumerate(rows):
-        axes.plot(row["gain"], [place, place], color=COLOUR, lw=6, solid_capstyle="butt")
-        for value, end in zip(row["gain"], (row["low"], row["high"]), strict=True):
-            axes.annotate(f"{end:g}", (value, place), (0, 8), textcoords="offset points", ha="center", fontsize=8)
+        axes.plot(row["gain"], [place, place], "o-", color=COLOUR, lw=3)
+        (left, first), (right, last) = sorted(zip(row["gain"], (row["low"], row["high"]), strict=True))
+        span = max(abs(value) for entry in rows for value in entry["gain"])
+        if right - left < 0.05 * span:
+            said = "makes no difference" if right - left < 0.001 * span else "makes little difference"
+            text = f"{row['low']:g} to {row['high']:g} {said}"
+            axes.annotate(text, (right, place), (0, 8), textcoords="offset points", ha="right", fontsize=8)
+            continue
+        for value, end, side in ((left, first, "right"), (right, last, "left")):
+            axes.annotate(f"{end:g}", (value, place), (0, 8), textcoords="offset points", ha=side, fontsize=8)
     axes.axvline(0, color=ALARM, lw=0.8)
     axes.set_yticks(range(len(rows)), [plain(row["constant"]) for row in rows])
     axes.margins(x=0.1, y=0.3)

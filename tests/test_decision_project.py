@@ -1,0 +1,277 @@
+"""`decide` on whole plans: data in files, models that are asked, evidence that is written."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from worlds import CHURN, PRICING, customers, leaving, pricing_truth, quotes, sigmoid
+
+from drivetrain import artifact, evidence, load_spec, policy
+from drivetrain.decision import decide, what_if
+from drivetrain.errors import PolicyError
+
+
+class Real:
+    """The world's own mechanism in place of a trained model."""
+
+    def __init__(self, model):
+        self.inputs, self.predict = model.inputs, model.predict
+        self.manifest = {}
+
+
+def project(root, monkeypatch, plan, file, table, models):
+    """A trained project: the plan, its data, and models that know the truth."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (root / "drivetrain.yaml").write_text(plan, encoding="utf-8")
+    pq.write_table(pa.table(table), root / file)
+    for name in models:
+        folder = root / "artifacts" / name
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    monkeypatch.setattr(artifact, "load", lambda folder, root=None: Real(models[folder.name]))
+    return load_spec(root)
+
+
+@pytest.fixture
+def churn(tmp_path, monkeypatch):
+    def make(plan=CHURN, count=4_000, **columns):
+        table = {**customers(count, 4), **columns}
+        model = SimpleNamespace(inputs=("end", "calls", "margin", "offer"))
+        from worlds import Chance
+
+        model = Chance("churned", model.inputs, leaving)
+        return project(tmp_path, monkeypatch, plan, "c.parquet", table, {"leaving": model})
+
+    return make
+
+
+def test_a_randomised_log_gives_causal_figures_pictures_and_a_policy_for_the_service(churn):
+    spec = churn()
+    decided = decide(spec)
+    result = evidence.read(spec.root, "decide").result
+    assert {row["label"] for row in result["policies"]} == {"causal"}
+    assert {"policies", "curve", "uplift", "tradeoff"} <= set(result["pictures"])
+    for path in result["pictures"].values():
+        assert (spec.root / path).read_bytes().startswith(b"\x89PNG")
+    [capacity] = result["constraints"]
+    assert capacity["value"] == pytest.approx(400, rel=0.15)
+    assert capacity["price"] > 0
+    gains = result["uplift"]["gain"]
+    assert max(gains) > gains[-1], "calling everybody is worse than calling those whom it helps"
+    # The service reads the policy that was written and, for one case, chooses the same.
+    written = policy.read(spec.root / "artifacts" / "policy.json")
+    problem = policy.problem(spec)
+    for row in range(20):
+        cases = {name: values[row : row + 1] for name, values in decided.world.columns.items()}
+        beliefs = {name: belief.rows(row, row + 1) for name, belief in decided.world.beliefs.items()}
+        [choice] = policy.decide(problem, written, cases, beliefs)
+        assert choice.setting == decided.actions["optimized"]["offer"][row]
+
+
+def test_a_log_made_by_people_names_the_experiment_that_would_make_it_causal(churn):
+    spec = churn(CHURN.replace("kind: randomised", "kind: human"))
+    decide(spec)
+    result = evidence.read(spec.root, "decide").result
+    assert "causal" not in {row["label"] for row in result["policies"]}
+    assert result["experiment"]["lever"] == "offer"
+    assert result["experiment"]["cases"] > 0
+    compile((spec.root / "evidence" / "experiment.py").read_text(), "experiment.py", "exec")
+    assert any("experiment.py" in note for note in result["notes"])
+
+
+def test_a_setting_that_the_log_never_shows_is_not_chosen_unless_the_plan_allows_it(churn):
+    plan = CHURN.replace("call: {cost: 6}}", "call: {cost: 6}, gift: {cost: 0}}")
+    spec = churn(plan)
+    # The mechanism calls a gift as good as a call, and it costs nothing.
+    artifact_load = artifact.load
+
+    def gifted(folder, root=None):
+        real = artifact_load(folder)
+        inner = real.predict
+        real.predict = lambda cases: inner(
+            {**cases, "offer": ["call" if offer == "gift" else offer for offer in cases["offer"]]}
+        )
+        return real
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artifact, "load", gifted)
+        shares = next(row for row in decide(spec).result["policies"] if row["name"] == "optimized")["shares"]
+        assert "gift" not in shares
+        result = evidence.read(spec.root, "decide").result
+        assert any("extrapolate" in note for note in result["notes"])
+        (spec.root / "drivetrain.yaml").write_text(plan.replace("optimizer: {", "optimizer: {extrapolate: true, "))
+        allowed = decide(load_spec(spec.root)).result["policies"]
+        assert "gift" in next(row for row in allowed if row["name"] == "optimized")["shares"]
+
+
+def test_a_scenario_moves_the_chance_of_leaving_and_not_the_draws(churn):
+    scenario = "simulator: {scenarios: [{name: rival campaign, set: {churned: 'min(1, churned * 1.5)'}}]}\noptimizer:"
+    spec = churn(CHURN.replace("optimizer:", scenario))
+    decided = decide(spec)
+    [row] = decided.result["scenarios"]
+    cases = {name: np.asarray(values) for name, values in decided.world.cases.items()}
+    chance = np.minimum(
+        1, 1.5 * leaving(cases["end"], cases["calls"], cases["margin"], np.full(len(cases["end"]), "nothing"))
+    )
+    assert row["values"]["do_nothing"] == pytest.approx(((1 - chance) * cases["margin"]).mean())
+
+
+def test_a_zero_propensity_stops_with_its_count(churn):
+    propensity = np.full(4_000, 0.3)
+    propensity[:] = 0
+    spec = churn(p_offered=propensity)
+    with pytest.raises(Exception, match="propensity is 0 or less"):
+        decide(spec)
+    assert not (spec.root / "evidence" / "decide.json").exists()
+
+
+def test_what_if_changes_nothing_on_disk_and_refuses_what_is_not_there(churn):
+    spec = churn(count=1_000)
+    before = sorted(path.name for path in spec.root.rglob("*"))
+    values = what_if(spec, {"offer": "nothing"})["values"]
+    assert values["offer=nothing"] == pytest.approx(values["do_nothing"])
+    assert sorted(path.name for path in spec.root.rglob("*")) == before
+    with pytest.raises(PolicyError, match="none of its settings"):
+        what_if(spec, {"offer": "shout"})
+    with pytest.raises(PolicyError, match="no lever, constant or column"):
+        what_if(spec, {"ofer": "call"})
+
+
+def test_a_price_is_chosen_over_five_years_and_the_service_agrees(tmp_path, monkeypatch):
+    table = quotes(400, 6)
+    stream = np.random.default_rng(3)
+    price = table["tariff"] * stream.uniform(0.75, 1.25, 400)
+    demand, cost, loyalty = pricing_truth()
+    table["accepted"] = stream.random(400) < demand.function(table["age"], table["rival"], price)
+    table["claims"] = [
+        float(c) if a else None
+        for c, a in zip(cost.function(table["age"]) * stream.gamma(0.8, 1.25, 400), table["accepted"], strict=True)
+    ]
+    table["renewed"] = [bool(stream.random() < 0.8) if a else None for a in table["accepted"]]
+    table["quoted"] = price
+    plan = PRICING.replace(
+        "policies: {do_nothing: {column: tariff}}",
+        "policies: {do_nothing: {column: tariff}, today: {column: quoted}}\n"
+        "    history: {kind: randomised, column: quoted, propensity: 0.004}",
+    ).replace("rival: number}", "rival: number, quoted: {type: number, role: logged}}")
+    models = {"demand": demand, "cost": cost, "loyalty": loyalty}
+    spec = project(tmp_path, monkeypatch, plan, "q.parquet", table, models)
+    decided = decide(spec)
+    rows = {row["name"]: row for row in decided.result["policies"]}
+    assert rows["optimized"]["value"] > rows["do_nothing"]["value"]
+    assert rows["optimized"]["label"] == "model-based", "one logged year is not five"
+    written, problem = policy.read(tmp_path / "artifacts" / "policy.json"), policy.problem(spec)
+    cases = {name: np.asarray(values)[:5] for name, values in decided.world.cases.items() if name}
+    choices = policy.decide(problem, written, cases, {}, list(models.values()))
+    assert [choice.levers["price"] for choice in choices] == decided.actions["optimized"]["price"][:5].tolist()
+    assert what_if(spec, {"price": "400"})["values"]["price=400"] < rows["optimized"]["value"]
+
+
+def test_one_renewal_written_out_by_hand():
+    """Two periods, price up by a tenth, a case that stays with a chance that depends on the price."""
+    from textwrap import dedent
+
+    from worlds import Chance
+
+    from drivetrain.spec import load_text
+
+    plan = """
+    drivetrain: 1
+    project: {name: Two years}
+    objective:
+      statement: Earn.
+      value: buys * price
+      over_time: {periods: 2, every: 1 year, discount: 0.5, continues: buys, next: {price: price * 1.1}}
+    levers: [{name: price, type: range, minimum: 1, maximum: 3, step: 1}]
+    data:
+      - name: people
+        kind: table
+        location: p.csv
+        columns: {age: number}
+        outcomes: {buys: {column: b, type: binary, affected_by: [price]}}
+    models: [{name: m, task: table-classification, predicts: buys}]
+    """
+    problem = policy.problem(load_text(dedent(plan)))
+    ask = policy.modeler(problem, [Chance("buys", ("age", "price"), lambda age, price: sigmoid(1 - price + age))])
+    cases = {"age": np.array([0.0, 0.5])}
+    got = policy.worth(problem, cases, ask, problem.settings)
+    for i, age in enumerate((0.0, 0.5)):
+        for j, price in enumerate((1.0, 2.0, 3.0)):
+            first, second = sigmoid(np.array(1 - price + age)), sigmoid(np.array(1 - 1.1 * price + age))
+            assert got[i, j] == pytest.approx(first * price + first * second * 1.1 * price / 1.5)
+    # Drawn paths agree with the exact recursion.
+    from drivetrain.policy.horizon import paths
+
+    drawn = paths(problem, cases, ask, problem.settings).mean(axis=2)
+    np.testing.assert_allclose(drawn, got, rtol=0.12)
+
+
+def test_where_one_model_feeds_another_their_dependence_is_kept():
+    """Y is true exactly when X is: the mean of X·Y is the chance of X, not its square."""
+    from textwrap import dedent
+
+    from worlds import Chance
+
+    from drivetrain.spec import load_text
+
+    plan = """
+    drivetrain: 1
+    project: {name: Chain}
+    objective: {statement: Chain., value: "where(act == 'go', x * y, 0.2)"}
+    levers: [{name: act, type: options, options: [go, wait]}]
+    data:
+      - name: rows
+        kind: table
+        location: r.csv
+        columns: {a: number}
+        outcomes: {x: {column: x, type: binary, affected_by: []}, y: {column: y, type: binary, affected_by: []}}
+    models:
+      - {name: first, task: table-classification, predicts: x, inputs: [a]}
+      - {name: second, task: table-classification, predicts: y, inputs: [x]}
+    """
+    problem = policy.problem(load_text(dedent(plan)))
+    models = [
+        Chance("y", ("x",), lambda x: np.asarray(x, dtype=float)),
+        Chance("x", ("a",), lambda a: np.asarray(a, dtype=float)),
+    ]
+    beliefs = policy.beliefs(problem, models, {"a": np.array([0.3, 0.8])})
+    got = policy.expectation(problem, problem.value, {}, beliefs)
+    np.testing.assert_allclose(got, [[0.3, 0.2], [0.8, 0.2]])
+    assert beliefs["y"].mean()[:, 0, 0] == pytest.approx([0.3, 0.8])
+
+
+def test_fear_of_the_worst_tenth_chooses_the_safe_setting():
+    from textwrap import dedent
+
+    from drivetrain.decision import World
+    from drivetrain.decision.compare import fit, optimized
+    from drivetrain.spec import load_text
+
+    plan = """
+    drivetrain: 1
+    project: {name: Fear}
+    objective: {statement: Fear., value: "where(act == 'bold', where(bad, -10, 3), 1)"}
+    levers: [{name: act, type: options, options: [bold, safe]}]
+    data:
+      - name: rows
+        kind: table
+        location: r.csv
+        columns: {a: number}
+        outcomes: {bad: {column: b, type: binary, affected_by: []}}
+    models: [{name: m, task: table-classification, predicts: bad}]
+    """
+
+    def chosen(text):
+        problem = policy.problem(load_text(dedent(text)))
+        belief = policy.Belief(("false", "true"), np.tile([[[0.9, 0.1]]], (50, 1, 1)), binary=True)
+        world = World(
+            np.arange(50), np.full(50, "test"), {}, {"bad": belief}, {"bad": np.zeros(50, bool)}, np.full(50, 0.02)
+        )
+        return set(optimized(problem, fit(problem, world), world)["act"].tolist())
+
+    assert chosen(plan) == {"bold"}, "0.9 · 3 - 0.1 · 10 = 1.7 is more than 1"
+    assert chosen(dedent(plan) + "optimizer: {risk: {cvar: 0.1}}\n") == {"safe"}, "the worst tenth of `bold` is -10"
