@@ -213,9 +213,8 @@ class TestThePage:
         page = review.render(review.build(full), "html")
         ids = re.findall(r'<section id="(\w+)"', page)
         assert ids == [
-            "picture", "questions", "gates", "findings", "objective", "levers", "data", "models", "policies", "audit",
-            "checklist",
-            "rollout", "evidence", "unknowns",
+            "picture", "questions", "agenda", "gates", "findings", "objective", "levers", "data", "models", "policies",
+            "audit", "checklist", "rollout", "evidence", "unknowns",
         ]  # fmt: skip
 
     def test_headings_tables_and_links_serve_a_screen_reader(self, full):

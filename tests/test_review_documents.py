@@ -9,7 +9,7 @@ import yaml
 from huggingface_hub import ModelCard
 
 from drivetrain import audit, evidence, review
-from drivetrain.review.documents import CARD, CHECKLIST, ONBOARDING, SHEET
+from drivetrain.review.derived import CARD, CHECKLIST, ONBOARDING, SHEET
 from drivetrain.spec import load_spec
 from tests import fabricated
 

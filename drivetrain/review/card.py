@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from drivetrain.review.build import Review, build
+from drivetrain.review.gather import Review, gather
 from drivetrain.review.markdown import table
 from drivetrain.review.words import BETTER, group_name, interval, number, said, settings
 from drivetrain.spec import Spec
@@ -38,7 +38,7 @@ def model_card(spec: Spec, review: Review | None = None) -> str:
         spec: The plan; evidence beside it is read.
         review: The review of this plan, if it was built already.
     """
-    held = review or build(spec)
+    held = review or gather(spec)
     parts = [
         _head(held), _details(spec, held), _uses(spec, held), _risks(held), _training(held), _evaluation(held),
         _worth(held), _by_group(held), _start(spec), _contact(held),

@@ -9,7 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.review.build import Review
+from drivetrain.review.agenda import agenda
+from drivetrain.review.differences import GRADES, by_grade
+from drivetrain.review.gather import Review
 from drivetrain.review.layout import WIDTH, Scale, dot_plot, lay_out
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
 PAGES = Path(__file__).with_name("pages")
 CONTENTS = (
-    ("picture", "The drivetrain"), ("questions", "Next questions"), ("gates", "Gates"), ("findings", "Findings"),
+    ("picture", "The drivetrain"), ("questions", "Next questions"), ("changes", "What changed"), ("agenda", "Agenda"),
+    ("gates", "Gates"), ("findings", "Findings"),
     ("objective", "1 Objective"), ("levers", "2 Levers"), ("data", "3 Data"), ("models", "4 Models"),
     ("policies", "5 Worth"), ("audit", "6 Audit"), ("checklist", "7 Checklist"), ("rollout", "8 Rollout"),
     ("evidence", "9 Evidence"), ("unknowns", "10 Unknowns"),
@@ -43,12 +46,16 @@ def html(review: Review) -> str:
     }
     shown = [finding for finding in review.findings if finding.level != "pass"]
     now = [finding for finding in shown if reached(review.stage, finding.facts.get("stage", "plan"))]
+    absent = {name for name, there in (("findings", shown), ("changes", review.against)) if not there}
     asked = [item for item in review.items if reached(review.stage, item["stage"])]
     page: str = _environment().get_template("review.html").render(
         review=review,
         # The style sheet is ours and holds no text of the plan.
         style=Markup((PAGES / "style.css").read_text(encoding="utf-8")),
-        contents=[entry for entry in CONTENTS if entry[0] != "findings" or shown],
+        contents=[entry for entry in CONTENTS if entry[0] not in absent],
+        changes=list(by_grade(review.changes)),
+        grades=GRADES,
+        agenda=agenda(review),
         kinds=KINDS,
         drawing=lay_out(review.picture),
         box_width=WIDTH,

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import drivetrain
 from drivetrain.findings import Finding
-from drivetrain.review.build import Review
+from drivetrain.review.gather import Review
 from drivetrain.review.picture import mermaid
 
 _LEVELS = {"fail": "error", "unknown": "warning", "warn": "warning", "note": "note", "pass": "none"}
@@ -89,12 +89,16 @@ TITLES = {
     "DG101": "A part of the plan from which nothing comes",
     "DG201": "Something is missing at a gate that is due",
     "DG202": "Something is missing at a later gate",
+    "DG301": "A change that weakens the plan",
+    "DG302": "An approval that has lapsed",
+    "DG303": "A document that was rendered from an older state",
 }
 
 
 def found(review: Review) -> Iterator[Finding]:
     """Everything that the review holds against the project, as findings."""
     yield from review.findings
+    yield from _since(review)
     for gate in review.gates:
         for missing in gate.missing:
             if missing.kind == "finding":
@@ -108,6 +112,21 @@ def found(review: Review) -> Iterator[Finding]:
                 where = f"{review.file}: {where}"
             what = f"gate {gate.stage}: {missing.what}"
             yield Finding("DG201" if gate.due else "DG202", "fail" if gate.due else "note", where, what, advice)
+
+
+def _since(review: Review) -> Iterator[Finding]:
+    """What changed for the worse, and what has fallen behind."""
+    for change in review.changes:
+        if change.weakens:
+            where, what = f"{review.file}: {change.path}", f"since {review.against}: {change.what}."
+            yield Finding("DG301", "warn", where, what, "Justify it in the review.", facts={"grade": change.grade})
+    for signed in review.signatures:
+        if not signed.holds:
+            what = f"the approval by {signed.name} has lapsed: {', '.join(signed.changed)} changed."
+            yield Finding("DG302", "warn", signed.file, what, f"Sign again: `drivetrain sign {signed.stage}`.")
+    for name in review.stale_documents:
+        what = "says something else than it would now."
+        yield Finding("DG303", "note", name, what, "`drivetrain review` writes it anew.")
 
 
 def _place(where: str, file: str) -> tuple[str, int, str]:

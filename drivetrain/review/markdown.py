@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import Any
 
 from drivetrain.findings import Finding
-from drivetrain.review.build import Ask, Review
+from drivetrain.review.differences import GRADES, by_grade
 from drivetrain.review.gates import GateView, Missing
+from drivetrain.review.gather import Ask, Review
 from drivetrain.review.html import audit_tables
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
@@ -20,8 +21,9 @@ from drivetrain.text import markdown as plain
 def markdown(review: Review) -> str:
     """The review in GitHub's Markdown; text of the plan is escaped, so that it shows and does nothing."""
     parts = [
-        _head(review), _picture(review), _questions(review), _gates(review), _findings(review), _objective(review),
-        _policies(review.decide), _audit(review.audit), _checklist(review), _evidence(review), _unknowns(review),
+        _head(review), _picture(review), _questions(review), _changes(review), _gates(review), _findings(review),
+        _objective(review), _policies(review.decide), _audit(review.audit), _checklist(review), _evidence(review),
+        _unknowns(review),
     ]  # fmt: skip
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -73,6 +75,29 @@ def _question(question: Ask) -> str:
     return f"{plain(question.text)}{who}"
 
 
+def _changes(review: Review) -> list[str]:
+    if not review.against:
+        return []
+    lines = [f"## What changed since {plain(review.against)}", ""]
+    for grade, changes in by_grade(review.changes):
+        lines += [f"**{grade.capitalize()}**: {GRADES[grade]}", ""]
+        lines += [f"- {'**weakens**: ' if change.weakens else ''}{plain(change.what)}" for change in changes]
+        lines.append("")
+    return lines[:-1] if review.changes else [*lines, "Nothing that means anything."]
+
+
+def _approvals(review: Review) -> list[str]:
+    lines = []
+    for signed in review.signatures:
+        state = "holds" if signed.holds else f"**lapsed**: {plain(', '.join(signed.changed))} changed"
+        proof = f"commit {plain(signed.commit)}" if signed.commit else "not committed yet"
+        notes = [f"on condition: {plain(text)}" for text in signed.conditions]
+        notes += [f"dissent: {plain(text)}" for text in signed.dissent]
+        who = f"{plain(signed.name)} ({signed.when[:10]}, {proof})"
+        lines.append(f"- Gate of stage {signed.stage} approved by {who}: {'; '.join([state, *notes])}")
+    return ["", *lines] if lines else []
+
+
 def _gates(review: Review) -> list[str]:
     rows = [
         [
@@ -85,7 +110,7 @@ def _gates(review: Review) -> list[str]:
     for gate in review.gates:
         if gate.due and gate.missing:
             lines += ["", *_gate(gate)]
-    return lines
+    return lines + _approvals(review)
 
 
 def _gate(gate: GateView) -> list[str]:
@@ -206,7 +231,10 @@ def _evidence(review: Review) -> list[str]:
         rows.append([record.step, record.created[:16].replace("T", " "), data, state])
     run = {record.step for record in review.records}
     rows += [[step, "planned, not run yet", "", ""] for step in STEPS if step not in run]
-    return ["## Evidence", "", *table(["step", "when (UTC)", "data", "state"], rows)]
+    lines = ["## Evidence", "", *table(["step", "when (UTC)", "data", "state"], rows)]
+    if review.stale_documents:
+        lines += ["", f"**Stale documents**: {', '.join(f'`{name}`' for name in review.stale_documents)}"]
+    return lines
 
 
 def _unknowns(review: Review) -> list[str]:

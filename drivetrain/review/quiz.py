@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from drivetrain.review.build import Review
 from drivetrain.review.gates import closed
+from drivetrain.review.gather import Review
 from drivetrain.review.words import BETTER, group_name, interval, limit, number, policy, said, settings
 from drivetrain.spec import Spec
 

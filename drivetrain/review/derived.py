@@ -7,10 +7,10 @@ from pathlib import Path
 from drivetrain.checklist import as_markdown
 from drivetrain.errors import EvidenceError
 from drivetrain.evidence import write_whole
-from drivetrain.review.build import Review, build
 from drivetrain.review.card import model_card
-from drivetrain.review.datasheet import datasheet
-from drivetrain.review.onboarding import onboarding
+from drivetrain.review.gather import Review, gather
+from drivetrain.review.sheet import datasheet
+from drivetrain.review.welcome import onboarding
 from drivetrain.spec import Spec
 
 ONBOARDING, CHECKLIST, CARD, SHEET = (
@@ -27,7 +27,7 @@ def documents(spec: Spec, review: Review | None = None) -> dict[str, str]:
     Raises:
         EvidenceError: `checklist.yaml` or an evidence record cannot be read.
     """
-    held = review or build(spec)
+    held = review or gather(spec)
     return {
         ONBOARDING: onboarding(spec, held),
         CHECKLIST: as_markdown(spec),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 from drivetrain import checklist, rules
 from drivetrain.errors import EvidenceError
 from drivetrain.findings import Finding
+from drivetrain.review.approvals import Signed
+from drivetrain.review.differences import Change
 from drivetrain.review.gates import GateView, gates
 from drivetrain.review.picture import Picture, draw
+from drivetrain.review.plain import without_secrets
 from drivetrain.review.records import Record, records
-from drivetrain.rules.secrets import kind_of
-from drivetrain.source.secrets import redacted
 from drivetrain.spec import OpenQuestion, Spec
 from drivetrain.stages import Stage
 
@@ -60,6 +60,10 @@ class Review:
         check, train, decide, audit: What those steps measured; empty when they were not run.
         items: The checklist: each question with its answer and faults.
         faults: Records that could not be read.
+        against: What the plan is compared with, in words; empty when with nothing.
+        changes: What changed since.
+        signatures: Approvals on record, those that have lapsed included.
+        stale_documents: Derived documents that say something else than they would now.
     """
 
     name: str
@@ -82,6 +86,10 @@ class Review:
     audit: Mapping[str, Any] = field(default_factory=dict)
     items: tuple[Mapping[str, Any], ...] = ()
     faults: tuple[str, ...] = ()
+    against: str = ""
+    changes: tuple[Change, ...] = ()
+    signatures: tuple[Signed, ...] = ()
+    stale_documents: tuple[str, ...] = ()
 
     @property
     def synthetic(self) -> bool:
@@ -94,7 +102,7 @@ class Review:
         return not all(record.fresh for record in self.records)
 
 
-def build(spec: Spec, *, today: date | None = None) -> Review:
+def gather(spec: Spec, *, today: date | None = None) -> Review:
     """Gather what is known about the project of a plan: the plan itself, its evidence, its checklist.
 
     Args:
@@ -129,29 +137,21 @@ def build(spec: Spec, *, today: date | None = None) -> Review:
         records=tuple(kept.values()),
         items=tuple(_items(spec, judged)) if not faults else (),
         faults=tuple(faults),
-        **{step: kept[step].result for step in kept},
+        check=_result(kept, "check"),
+        train=_result(kept, "train"),
+        decide=_result(kept, "decide"),
+        audit=_result(kept, "audit"),
     )
-
-
-def without_secrets(value: Any) -> Any:
-    """Plain data of a plan with passwords and keys taken out of its texts: a review is passed around."""
-    if isinstance(value, dict):
-        return {key: without_secrets(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_secrets(item) for item in value]
-    kind = kind_of(value) if isinstance(value, str) else ""
-    if not kind:
-        return value
-    shown = ""
-    with suppress(ValueError):
-        shown = redacted(value)
-    return shown if shown and not kind_of(shown) else f"[{kind}, not shown]"
 
 
 _PARTS = (
     "objective", "decision", "levers", "uncontrollable", "data", "models", "simulator", "optimizer", "deployment",
     "maintenance",
 )  # fmt: skip
+
+
+def _result(kept: Mapping[str, Record], step: str) -> Mapping[str, Any]:
+    return kept[step].result if step in kept else {}
 
 
 def _questions(spec: Spec) -> list[Ask]:

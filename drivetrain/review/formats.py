@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Literal, get_args
 
-from drivetrain.review.build import Review
+from drivetrain.review.gather import Review
 
 Format = Literal["html", "markdown", "json", "sarif", "junit"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from drivetrain.review.build import Review, build
+from drivetrain.review.gather import Review, gather
 from drivetrain.review.glossary import glossary
 from drivetrain.review.picture import mermaid
 from drivetrain.review.quiz import quiz
@@ -21,7 +21,7 @@ def onboarding(spec: Spec, review: Review | None = None) -> str:
         spec: The plan; evidence and answers beside it are read.
         review: The review of this plan, if it was built already.
     """
-    held = review or build(spec)
+    held = review or gather(spec)
     parts = [
         _head(held), _want(held), _pull(spec, held), _know(held), _models(spec, held), _wrong(held), _owners(held),
         _hour(spec, held), _quiz(spec, held), _glossary(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from drivetrain.review.build import Review, build
+from drivetrain.review.gather import Review, gather
 from drivetrain.review.markdown import finding_line, table
 from drivetrain.review.words import said
 from drivetrain.spec import Spec
@@ -24,7 +24,7 @@ def datasheet(spec: Spec, review: Review | None = None) -> str:
         spec: The plan; evidence beside it is read.
         review: The review of this plan, if it was built already.
     """
-    held = review or build(spec)
+    held = review or gather(spec)
     lines = [
         f"# Datasheet: {markdown(held.name)}",
         "",
