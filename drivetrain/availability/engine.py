@@ -131,6 +131,7 @@ def _media(look: Look, executor: Executor | None, progress: Progress, cached: bo
 def _look(spec: Spec, source: Source) -> tuple[Look, list[Finding]]:
     """A source with its split; a split that cannot be made is a finding, and the rest is still looked at."""
     import numpy as np
+    import pyarrow as pa
 
     from drivetrain.source.join import joined
     from drivetrain.source.read import open_rows
@@ -148,6 +149,7 @@ def _look(spec: Spec, source: Source) -> tuple[Look, list[Finding]]:
     except DataError as error:
         faults.append(Finding("DA111", "fail", error.where, error.what, error.advice))
         parts = np.full(own.count, -1, np.int64)
+    pa.default_memory_pool().release_unused()
     return Look(spec, source, rows, own, row, parts[row], parts), faults
 
 

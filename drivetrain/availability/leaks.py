@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from drivetrain.availability.look import Look, count, ranges, some
@@ -39,7 +40,9 @@ def sides(parts: NDArray[np.int64], unit: NDArray[np.int64]) -> NDArray[np.bool_
     top = int(unit.max(initial=-1)) + 1
     seen = np.zeros(top, np.uint8)
     for part in range(4):
-        seen[np.unique(unit[use & (parts == part)])] += 1
+        there = np.zeros(top, bool)
+        there[unit[use & (parts == part)]] = True
+        seen += there
     both = np.zeros(len(unit), bool)
     both[use] = seen[unit[use]] > 1
     return both
@@ -58,7 +61,7 @@ def _entities(look: Look) -> Iterator[Finding]:
         return
     by_time = look.source.split.by == "time"
     rows = np.flatnonzero(both)
-    shared = len(np.unique(unit[both]))
+    shared = int(np.count_nonzero(np.bincount(unit[both])))
     yield look.finding(
         "DA301",
         "warn" if by_time else "fail",
@@ -84,19 +87,21 @@ def _time(look: Look) -> Iterator[Finding]:
     train, test = look.parts == 0, look.parts == 2
     if not np.isfinite(time[train]).any() or not np.isfinite(time[test]).any():
         return
-    late = np.flatnonzero(train & (time >= np.nanmin(time[test])))
-    if not len(late):
+    oldest = float(np.nanmin(time[test]))
+    late = int(np.sum(train & (time >= oldest)))
+    if not late:
         yield look.finding("DA302", "pass", "all training rows are older than the test.", at="split")
         return
-    share = len(late) / int(train.sum())
+    share = late / int(train.sum())
+    since = f"{datetime.fromtimestamp(oldest, UTC):%Y-%m-%d %H:%M}" if abs(oldest) < 1e11 else f"{oldest:g}"
     yield look.finding(
         "DA302",
         "warn",
-        f"{count(len(late), 'training row')} ({share:.0%}) are not older than the oldest test row.",
+        f"{count(late, 'training row')} ({share:.0%}) are not older than the oldest test row.",
         "In service the model meets the future: split by time, or say why the order does not matter.",
         at="split",
-        affected=look.names(late),
-        facts={"rows": len(late), "share": share},
+        affected=[f"training rows with `{name}` from {since} on"],
+        facts={"rows": late, "share": share},
     )
 
 

@@ -27,18 +27,23 @@ class Coded:
 
     Attributes:
         codes: `(n,)`, index into `values`; -1 where the cell is empty.
-        values: The different values as text, truth values as `true` and `false`.
+        named: The different values, as Arrow or as a list.
     """
 
     codes: NDArray[np.int32]
-    values: list[str]
+    named: Any
+
+    @property
+    def values(self) -> list[str]:
+        """The different values as text, truth values as `true` and `false`."""
+        return self.named if isinstance(self.named, list) else list(self.named.to_pylist())
 
     def sizes(self, among: NDArray[np.bool_] | None = None) -> dict[str, int]:
         """Rows of each value."""
         import numpy as np
 
         codes = self.codes if among is None else self.codes[among]
-        counts = np.bincount(codes[codes >= 0], minlength=len(self.values))
+        counts = np.bincount(codes[codes >= 0], minlength=len(self.named))
         return {value: int(number) for value, number in zip(self.values, counts, strict=True)}
 
     def having(self, values: Iterable[str]) -> NDArray[np.bool_]:
@@ -112,7 +117,9 @@ class Look:
         """Joined rows as a person finds them: files, or ranges of rows of a file, counted from 1."""
         import numpy as np
 
-        return self.own_names(np.unique(self.row[np.asarray(rows, np.int64)]))
+        chosen = np.zeros(self.own.count, bool)
+        chosen[self.row[np.asarray(rows, np.int64)]] = True
+        return self.own_names(np.flatnonzero(chosen))
 
     def own_names(self, rows: NDArray[Any] | Sequence[int]) -> list[str]:
         """Own rows as a person finds them."""
@@ -144,7 +151,7 @@ def coded(column: pa.ChunkedArray) -> Coded:
 
     part = encoded(text(column) if not pa.types.is_boolean(column.type) else column.cast(pa.string()))
     codes = np.asarray(pc.fill_null(part.indices.cast(pa.int32()), -1), np.int32)
-    return Coded(codes, part.dictionary.to_pylist())
+    return Coded(codes, part.dictionary)
 
 
 def array(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -183,7 +190,7 @@ def ranges(rows: NDArray[Any] | Sequence[int]) -> list[str]:
     """Row numbers from 0 as ranges of row numbers from 1: `rows 3-7`, `row 12`."""
     import numpy as np
 
-    numbers = np.unique(np.asarray(rows, np.int64)) + 1
+    numbers = np.sort(np.asarray(rows, np.int64)) + 1
     if not len(numbers):
         return []
     breaks = np.flatnonzero(np.diff(numbers) > 1)

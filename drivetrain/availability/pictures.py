@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from drivetrain.availability.alike import LEAST, groups
 from drivetrain.availability.images import FORMATS, MODES, Seen, wrong_ending
 from drivetrain.availability.leaks import sides
-from drivetrain.availability.look import Look, count, some
+from drivetrain.availability.look import Look, coded, count, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -203,13 +203,11 @@ def _tells(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]
     for outcome, declared in look.source.outcomes.items():
         if outcome not in look.own or declared.type not in ("binary", "category"):
             continue
-        label = look.own.column(outcome)
+        label = coded(look.own.column(outcome)).codes[good]
         for name, values in facts.items():
-            # Few sizes are categories of their own; brightness is a number.
-            seen_values = values.astype(float)
-            if name != "brightness":
-                seen_values = np.unique(values, return_inverse=True)[1].astype(float)
-            score = skill(seen_values[good], label.take(good))
+            brightness = name == "brightness"
+            numbers = values[good] if brightness else np.unique(values[good], return_inverse=True)[1]
+            score = skill(numbers, label, categories=not brightness, classes=True)
             if score >= SUSPECT:
                 yield look.finding(
                     "DA311",

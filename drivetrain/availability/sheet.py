@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -26,7 +27,8 @@ SURE = 0.95
 SUSPECT = 0.9
 FAR = 5.0
 """Quartile ranges from the median beyond which a number is looked at as a mistake."""
-SAMPLE = 200_000
+SAMPLE = 100_000
+"""Rows on which it is measured what a column explains, or where its middle lies."""
 
 
 class Sheet:
@@ -39,10 +41,18 @@ class Sheet:
         self.mixed = np.zeros(look.own.count, np.uint64)
         self.telling = False
         self.best: dict[str, tuple[str, float]] = {}
-        self.labels = {name: look.rows.column(name) for name in look.source.outcomes if name in look.rows}
+        self.places = _places(look.rows.count)
+        self.labels: dict[str, tuple[NDArray[Any], bool]] = {}
+        for name, outcome in look.source.outcomes.items():
+            if name in look.rows:
+                classes = outcome.type != "number"
+                label = look.coded(name).codes if classes else array(look.rows.column(name))
+                self.labels[name] = (label if self.places is None else label[self.places], classes)
 
     def findings(self) -> Iterator[Finding]:
         """What each column has to say."""
+        import pyarrow as pa
+
         look = self.look
         built_in = {"path", "folder", "stem", "suffix", "image", "audio", "series"}
         for name in look.own.names:
@@ -53,18 +63,23 @@ class Sheet:
             except DataError as error:
                 yield from self._misfit(name, error)
                 continue
-            self._mix(values)
+            text = pa.types.is_string(values.type) or pa.types.is_boolean(values.type)
+            seen = coded(values) if text else array(values)
+            self._mix(seen)
             if name not in look.source.outcomes:
-                yield from self._column(name, values)
+                yield from self._column(name, values, seen)
+            # Arrow keeps what it freed; a wide table would add up.
+            del values, seen
+            pa.default_memory_pool().release_unused()
         for name, declared in self._brought().items():
-            yield from self._leak(name, declared, look.rows.column(name))
+            column = look.rows.column(name)
+            text = pa.types.is_string(column.type) or pa.types.is_boolean(column.type)
+            yield from self._leak(name, declared, coded(column) if text else array(column))
         yield from self._nothing_leaks()
         if look.source.kind in ("table", "ratings"):
             yield from self._copies()
 
-    def _column(self, name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
-        import pyarrow as pa
-
+    def _column(self, name: str, values: pa.ChunkedArray, seen: Coded | NDArray[Any]) -> Iterator[Finding]:
         declared = self.look.source.columns.get(name)
         if declared is None:
             return
@@ -75,13 +90,17 @@ class Sheet:
         if values.null_count > 0.5 * len(values) and declared.known == "before":
             share = values.null_count / len(values)
             yield self.look.finding("DA508", "note", f"is empty in {share:.0%} of the rows.", at=at)
-        if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
-            yield from self._numbers(name, declared, array(values))
-        elif pa.types.is_string(values.type) and declared.type == "category":
-            yield from self._categories(name, declared, coded(values))
-        elif pa.types.is_boolean(values.type) and len(set(coded(values).values)) < 2:
+        if not isinstance(seen, Coded):
+            if declared.type in ("number", "integer"):
+                yield from self._numbers(name, declared, seen)
+        elif declared.type == "category":
+            yield from self._categories(name, declared, seen)
+        elif declared.type == "boolean" and len(seen.named) < 2:
             yield self.look.finding("DA502", "warn", "is the same in all rows.", "It says nothing; take it out.", at=at)
-        yield from self._leak(name, declared, values if self._one_to_one() else self.look.rows.column(name))
+        if not self._one_to_one():
+            column = self.look.rows.column(name)
+            seen = coded(column) if isinstance(seen, Coded) else array(column)
+        yield from self._leak(name, declared, seen)
 
     def _one_to_one(self) -> bool:
         return self.look.rows.count == self.look.own.count
@@ -150,7 +169,7 @@ class Sheet:
         import numpy as np
 
         at = f"columns.{name}"
-        if len(values.values) < 2 and not (values.codes < 0).any():
+        if len(values.named) < 2 and not (values.codes < 0).any():
             yield self.look.finding(
                 "DA502", "warn", f"is `{values.values[0]}` in all rows.", "It says nothing; take it out.", at=at
             )
@@ -189,24 +208,24 @@ class Sheet:
                 yield self.look.finding(
                     "DA129", "warn", f"never is {some(absent)}.", "Collect such rows.", at=at, affected=absent
                 )
-        elif len(values.values) > 50 and len(values.values) > 0.5 * len(values.codes):
+        elif len(values.named) > 50 and len(values.named) > 0.5 * len(values.codes):
             yield self.look.finding(
                 "DA510",
                 "note",
-                f"has {count(len(values.values), 'different value')} in {count(len(values.codes), 'row')}.",
+                f"has {count(len(values.named), 'different value')} in {count(len(values.codes), 'row')}.",
                 "Hardly a category: declare it as `id` or `text`.",
                 at=at,
             )
 
-    def _leak(self, name: str, declared: Column, values: pa.ChunkedArray) -> Iterator[Finding]:
+    def _leak(self, name: str, declared: Column, seen: Coded | NDArray[Any]) -> Iterator[Finding]:
         """Whether the label can be read off this column."""
         usable = declared.role == "feature" and declared.known == "before" and declared.use == "both"
         if not usable or declared.type in ("text", "path", "image", "audio"):
             return
-        seen = None
-        for outcome, label in self.labels.items():
-            seen = array(_thinned(values)) if seen is None else seen
-            score = skill(seen, _thinned(label))
+        values = seen.codes if isinstance(seen, Coded) else seen
+        values = values if self.places is None else values[self.places]
+        for outcome, (label, classes) in self.labels.items():
+            score = skill(values, label, categories=isinstance(seen, Coded), classes=classes)
             if score > self.best.get(outcome, ("", -1.0))[1]:
                 self.best[outcome] = (name, score)
             if score >= SUSPECT:
@@ -242,23 +261,20 @@ class Sheet:
                     facts={"best": name, "skill": score},
                 )
 
-    def _mix(self, values: pa.ChunkedArray) -> None:
+    def _mix(self, seen: Coded | NDArray[Any]) -> None:
         """Fold a column into a number for each row, so that equal numbers mean equal rows."""
         import numpy as np
-        import pyarrow as pa
 
-        if pa.types.is_floating(values.type):
-            bits = np.ascontiguousarray(array(values)).view(np.uint64)
-            self.telling = self.telling or _mostly_different(bits)
-        elif pa.types.is_integer(values.type) or pa.types.is_timestamp(values.type):
-            bits = np.asarray(values.cast(pa.int64()).fill_null(-(2**62)).to_numpy(), np.int64).view(np.uint64)
-            self.telling = self.telling or _mostly_different(bits)
+        if isinstance(seen, Coded):
+            bits = seen.codes.astype(np.int64).view(np.uint64)
+            self.telling = self.telling or len(seen.named) > 0.5 * len(bits)
         else:
-            found = coded(values)
-            bits = found.codes.astype(np.int64).view(np.uint64)
-            self.telling = self.telling or len(found.values) > 0.5 * len(bits)
+            bits = np.ascontiguousarray(seen, np.float64).view(np.uint64)
+            self.telling = self.telling or _mostly_different(bits)
         with np.errstate(over="ignore"):
-            self.mixed = (self.mixed ^ (bits + np.uint64(2))) * np.uint64(0x9E3779B97F4A7C15)
+            self.mixed ^= bits
+            self.mixed += np.uint64(0x632BE59BD9B4E019)
+            self.mixed *= np.uint64(0x9E3779B97F4A7C15)
             self.mixed ^= self.mixed >> np.uint64(29)
 
     def _copies(self) -> Iterator[Finding]:
@@ -266,11 +282,12 @@ class Sheet:
 
         from drivetrain.availability.leaks import sides
 
-        order = np.argsort(self.mixed, kind="stable")
-        same = np.diff(self.mixed[order]) == 0
-        if not same.any():
+        ordered = np.sort(self.mixed)
+        if not (ordered[1:] == ordered[:-1]).any():
             yield self.look.finding("DA307", "pass", "no row is there twice.")
             return
+        order = np.argsort(self.mixed, kind="stable")
+        same = self.mixed[order[1:]] == self.mixed[order[:-1]]
         again = np.zeros(len(order), bool)
         again[order[1:][same]] = True
         again[order[:-1][same]] = True
@@ -307,16 +324,14 @@ class Sheet:
             )
 
 
-def _thinned(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Evenly spread rows of a long column: what one column explains is known to a hundredth with far fewer."""
+def _places(count: int) -> NDArray[np.int64] | None:
+    """Evenly spread rows of a long table; None when all of a short one are looked at."""
     import numpy as np
-    import pyarrow as pa
 
-    if len(values) <= SAMPLE:
-        return values
+    if count <= SAMPLE:
+        return None
     # Steps of one length would follow any rhythm in the file; a low-discrepancy sequence does not.
-    places = (np.arange(SAMPLE) * 0.6180339887498949 % 1 * len(values)).astype(np.int64)
-    return values.take(pa.array(np.sort(places)))
+    return np.sort((np.arange(SAMPLE) * 0.6180339887498949 % 1 * count).astype(np.int64))
 
 
 def _mostly_different(bits: NDArray[np.uint64]) -> bool:
@@ -334,17 +349,18 @@ def _far(numbers: NDArray[Any]) -> NDArray[np.bool_]:
     few = few[np.isfinite(few)]
     if len(few) < 20:
         return np.zeros(len(numbers), bool)
-    low, middle, high = np.quantile(few, [0.25, 0.5, 0.75])
+    low, middle, high = (float(value) for value in np.quantile(few, [0.25, 0.5, 0.75]))
     if low == high:
         return np.zeros(len(numbers), bool)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        far = np.abs(numbers - middle) > FAR * (high - low)
-        if far.any() and low > 0:
-            ratio = np.log(high / low) or np.inf
-            positive = numbers > 0
-            far &= ~positive | (np.abs(np.log(np.where(positive, numbers, 1) / middle)) > FAR * ratio)
-    found: NDArray[np.bool_] = far & np.isfinite(numbers)
-    return found
+    least, most = middle - FAR * (high - low), middle + FAR * (high - low)
+    far = numbers < least
+    if low > 0:
+        ratio = math.log(high / low)
+        most = max(most, middle * math.exp(min(FAR * ratio, 700)))
+        far &= (numbers <= 0) | (numbers < middle * math.exp(-FAR * ratio))
+    far |= numbers > most
+    far &= np.isfinite(numbers)
+    return np.asarray(far)
 
 
 def _spelled(value: str) -> str:

@@ -134,8 +134,9 @@ def _cut(order: NDArray[np.int64], test: float, validation: float) -> NDArray[np
     """
     import numpy as np
 
-    _, rank, size = np.unique(order, return_inverse=True, return_counts=True)
-    ends = np.concatenate([[0], np.cumsum(size)])
+    counted = np.bincount(order)
+    rank = (np.cumsum(counted > 0) - 1)[order]
+    ends = np.concatenate([[0], np.cumsum(counted[counted > 0])])
     first = _nearest(ends, len(order) * test, 0, test > 0)
     second = _nearest(ends, ends[first] + len(order) * validation, first, validation > 0)
     return np.where(rank < first, 2, np.where(rank < second, 1, 0))
@@ -215,9 +216,12 @@ def _by_lot(source: Source, rows: Rows, row: NDArray[np.int64], by: str, where: 
     if by == "random" and (name not in rows or rows.files):
         return np.asarray(np.unique(alone, return_inverse=True)[1], np.int64)
     keys = encoded(text(_column(rows, name, where)))
-    lots = np.array([_lot(value, seed) for value in keys.dictionary.to_pylist()] or [0], np.uint64)
+    lots = np.array([_lot(value, seed) for value in keys.dictionary.to_pylist()], np.uint64)
     codes = np.asarray(pc.fill_null(keys.indices, -1), np.int64)
-    return np.asarray(np.unique(np.where(codes < 0, alone, lots[codes]), return_inverse=True)[1], np.int64)
+    empty = np.flatnonzero(codes < 0)
+    codes[empty] = len(lots) + np.arange(len(empty))
+    rank = np.unique(np.concatenate([lots, alone[empty]]), return_inverse=True)[1]
+    return np.asarray(rank[codes], np.int64)
 
 
 def _lot(value: str, seed: int) -> int:

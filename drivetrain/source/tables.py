@@ -142,24 +142,40 @@ def _parsed(path: str, where: str, delimiter: str, there: Any, types: Any, modif
 
 @lru_cache(maxsize=2)
 def _spooled(path: str, where: str, delimiter: str, there: Any, types: Any, modified: int, size: int) -> Rows:
-    """Columns of a large CSV file, parsed once into a file that Python deletes when it is no longer needed."""
-    import pyarrow as pa
+    """Columns of a large CSV file, parsed once into a Parquet file that Python deletes when it is no longer needed."""
+    spool = tempfile.NamedTemporaryFile(prefix="drivetrain-", suffix=".parquet")  # noqa: SIM115 - lives as long as Rows
+    kinds = dict(types)
+    if not _by_duckdb(path, delimiter, there, kinds, spool.name):
+        _batches(Path(path), where, delimiter, there, kinds, spool=spool.name)
+    rows = _parquet(Path(spool.name), where, kinds)
 
-    spool = tempfile.NamedTemporaryFile(prefix="drivetrain-", suffix=".arrow")  # noqa: SIM115 - lives as long as Rows
-    _batches(Path(path), where, delimiter, there, dict(types), spool=spool.name)
-    with pa.ipc.open_file(spool.name) as file:
-        count = sum(file.get_batch(number).num_rows for number in range(file.num_record_batches))
-
-    def reader(place: int) -> Reader:
+    def reader(name: str) -> Reader:
         def column() -> Any:
             # The spool must outlive its readers.
-            options = pa.ipc.IpcReadOptions(included_fields=[place])
-            with pa.ipc.open_file(spool.name, options=options) as file:
-                return file.read_all().column(0)
+            return rows.column(name) if spool else None
 
         return column
 
-    return Rows(count, {name: reader(place) for place, (name, _) in enumerate(types)})
+    return Rows(rows.count, {name: reader(name) for name in kinds})
+
+
+def _by_duckdb(path: str, delimiter: str, there: Sequence[str], types: dict[str, str], spool: str) -> bool:
+    """Parse a CSV file on all cores, in the plan's types; False when a cell does not fit, which takes more care."""
+    import duckdb
+
+    named = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "binary": "BOOLEAN", "time": "TIMESTAMP"}
+    columns = {name: named.get(types.get(name, ""), "VARCHAR") for name in there}
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("SET memory_limit = '192MB'")
+            rows = connection.read_csv(
+                path, header=True, sep=delimiter, columns=columns, null_padding=False, quotechar='"', escapechar='"'
+            )
+            kept = rows.select(*[duckdb.ColumnExpression(name) for name in types])
+            kept.write_parquet(spool, compression="uncompressed")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _batches(
@@ -167,6 +183,7 @@ def _batches(
 ) -> Any:
     """Parse a CSV file, to a table or to a spool: in the plan's types, or all as text when a cell does not fit."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from pyarrow import csv
 
     arrow = {
@@ -198,8 +215,7 @@ def _batches(
                 )
                 if spool is None:
                     return _emptied(reader.read_all())
-                schema = reader.schema
-                with pa.OSFile(spool, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+                with pq.ParquetWriter(spool, reader.schema, compression="none") as writer:
                     for batch in reader:
                         writer.write_table(_emptied(pa.table(batch)))
                 return None
