@@ -356,3 +356,11 @@ def test_validate_can_look_at_the_structure_alone():
     done = validate(str(examples.bad()["dashboard"]), "--structure")
     assert done.exit_code == 0
     assert "DT" not in done.output
+
+
+def test_an_outcome_that_is_unknown_as_a_whole_leaves_the_verdict_to_later():
+    whole = "outcomes: {rain: {unknown: Is it recorded?, owner: me, due: 2027-01-01}}"
+    text = ROOF.format(value="where(roof == 'open', -100 * rain - 2, 0) - cost(roof)", more="")
+    text = text.replace("outcomes: {rain: {column: rain, type: binary, affected_by: []}}", whole)
+    assert verdict(load_text(text)).model == "needed"
+    assert "DT403" not in ids(text, "wide")

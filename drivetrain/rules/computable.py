@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError
-from drivetrain.rules.rule import Fault, is_open, told
+from drivetrain.rules.rule import Fault, is_open, outcomes, told
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import parse
 
@@ -48,13 +48,15 @@ def unmeasurable(spec: Spec, path: tuple[str, ...], limits: Sequence[Constraint]
 def immovable(spec: Spec, path: tuple[str, ...], limits: Sequence[Constraint]) -> Iterator[Fault]:
     """Limits on figures that no lever moves: they hold or they do not, whatever is chosen."""
     derived = spec.derived
+    claimed = {name for _, name, outcome in outcomes(spec) if not is_open(outcome, "affected_by")}
+    waiting = set(derived.names.of("outcome")) - claimed
     for limit in limits:
         if limit.measure is None:
             continue
         used = derived.uses(limit.measure)
         known = all(name in derived.names or name == "value" for name in parse(limit.measure).names)
         moved = used.levers or any(derived.upstream(name) for name in used.outcomes) or "value" in limit.measure
-        if known and not moved and not any(is_open(spec.outcome(name), "affected_by") for name in used.outcomes):
+        if known and not moved and not set(used.outcomes) & waiting:
             yield Fault(
                 (*path, limit.name, "measure"), f"no lever moves `{limit.measure}`: no choice can keep the limit."
             )

@@ -14,6 +14,7 @@ from itertools import product
 from math import prod
 
 from drivetrain.errors import FormulaError
+from drivetrain.rules.rule import outcomes
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import Formula
 
@@ -123,7 +124,10 @@ def table(spec: Spec) -> dict[tuple[Plain, ...], dict[tuple[str, ...], float]] |
 
 
 def _classes(spec: Spec, name: str) -> tuple[Plain, ...]:
-    outcome = spec.outcome(name)
+    # An outcome that is unknown as a whole has a name and no part.
+    outcome = next((part for _, other, part in outcomes(spec) if other == name), None)
+    if outcome is None or "type" in outcome.unknown:
+        return ()
     if outcome.type == "binary":
         return (False, True)
     if outcome.type == "category" and outcome.values and "values" not in outcome.unknown:
