@@ -145,27 +145,21 @@ def test_a_paired_difference_has_a_narrower_interval_than_two_figures_apart():
     assert figures["d"].high - figures["d"].low < 0.1 * (figures["a"].high - figures["a"].low)
 
 
-def test_many_cases_are_allocated_as_the_linear_programme_allows():
-    from scipy.optimize import linprog
-    from scipy.sparse import csr_array
-
+def test_many_cases_are_allocated_within_a_ten_thousandth_of_what_is_possible():
     stream = np.random.default_rng(8)
     n, k = 45_000, 3  # more than are looked at all at once
     strength = np.arange(k) / k
     values = stream.gamma(2, 1, (n, 1)) * strength + stream.normal(0, 0.3, (n, k))
-    uses = np.stack(
-        [strength * stream.uniform(0.5, 1.5, (n, 1)) - 0.2, (np.arange(k) == 2) * 1.0 - np.full((n, 1), 0.1)]
-    )
-    weights = np.full(n, 1 / n)
-    found = optimize(values, uses, None, weights, ["budget", "visits"])
-    each = csr_array((np.ones(n * k), (np.repeat(np.arange(n), k), np.arange(n * k))))
-    bound = -linprog(
-        -(values / n).ravel(), A_ub=(uses / n).reshape(2, -1), b_ub=[0, 0], A_eq=each, b_eq=np.ones(n), method="highs"
-    ).fun
-    assert (found.slack >= -1e-9).all()
-    assert found.value == pytest.approx(bound, rel=1e-4)
-    assert found.bound >= bound * (1 - 1e-7)
-    assert found.gap <= 1e-4 * abs(found.value)
+    budget = strength * stream.uniform(0.5, 1.5, (n, 1)) - 0.2
+    visits = np.tile(np.where(np.arange(k) == 2, 0.9, -0.1), (n, 1))
+    found = optimize(values, np.stack([budget, visits]), None, np.full(n, 1 / n), ["budget", "visits"])
+    rows = np.arange(n)
+    assert budget[rows, found.choice].mean() <= 1e-9
+    assert visits[rows, found.choice].mean() <= 1e-9
+    # Weak duality: whatever the prices, no feasible choice is worth more than this.
+    certificate = (values - found.prices[0] * budget - found.prices[1] * visits).max(axis=1).mean()
+    assert (found.prices >= 0).all()
+    assert certificate - values[rows, found.choice].mean() <= 1e-4 * certificate
 
 
 @settings(max_examples=60, deadline=None)
