@@ -44,11 +44,9 @@ def ours(table: pa.Table) -> dict:
     for subset in subsets(GROUPS):
         counted = classes_by_group(found, subset, ["no", "yes"], "yes")
         rates = {figure.name: figure.hits / figure.total for figure in counted.figures}
+        wanted = ("selection rate", "accuracy", "true positive rate", "false positive rate")
         for place, group in enumerate(counted.groups):
-            result[subset, group] = (
-                int(counted.rows[place]),
-                *(rates[name][place] for name in ("selection rate", "accuracy", "true positive rate", "false positive rate")),
-            )
+            result[subset, group] = (int(counted.rows[place]), *(rates[name][place] for name in wanted))
     return result
 
 
