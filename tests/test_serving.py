@@ -105,6 +105,20 @@ def test_a_value_outside_its_range_goes_to_a_person(lender: TestClient, changes:
     assert known["setting"] == "yes"
 
 
+def test_a_number_that_a_network_cannot_hold_is_no_case_and_no_number_comes_out(
+    lender: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = lender.post("/decide", json={"cases": [loan(income=1e31)]})
+    assert (refused.status_code, "too large" in refused.json()["detail"]) == (422, True)
+    engine = lender.app.state.service.engine  # type: ignore[attr-defined]
+    monkeypatch.setitem(engine.predictors["payer"].manifest["preprocessing"]["continuous"]["income"], "std", 1e-30)
+    strange, known = lender.post("/decide", json={"cases": [loan(income=1e29), loan(income=0.0)]}).json()["results"]
+    assert (strange["setting"], strange["recommendation"], strange["in_domain"]) == ("defer", "no", False)
+    assert strange["predictions"] == strange["out_of_domain_scores"] == {}
+    assert "no number comes out for repaid" in strange["reasons"]
+    assert known["setting"] == "no"
+
+
 def test_a_missing_value_is_filled_for_the_model_but_never_for_the_money(lender: TestClient) -> None:
     answers = lender.post("/decide", json={"cases": [loan(income=None), loan(amount=None), loan()]}).json()["results"]
     assert [answer["setting"] for answer in answers] == [

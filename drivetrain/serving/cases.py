@@ -17,6 +17,9 @@ from drivetrain.serving import media
 from drivetrain.serving.field import Field
 from drivetrain.serving.limits import Limits, Refused, kind, short
 
+LARGEST = 1e30
+"""Numbers beyond this overflow where networks calculate, in single precision."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -164,7 +167,7 @@ def _plain(field: Field, value: Any, where: str, limits: Limits) -> Any:
             number = float(value)
         except OverflowError:
             number = math.inf
-        if not math.isfinite(number):
+        if not abs(number) <= LARGEST:
             raise Refused("is too large a number.", where=where)
         if field.type == "integer" and not number.is_integer():
             raise Refused(f"is {number:g}, not a whole number.", where=where)

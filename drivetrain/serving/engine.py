@@ -17,7 +17,7 @@ from drivetrain.serving.answers import Decision, Distribution, Prediction, Quant
 from drivetrain.serving.cases import Batch, decode
 from drivetrain.serving.feedback import outcome_of
 from drivetrain.serving.field import Field, fields
-from drivetrain.serving.guard import Judged, judge
+from drivetrain.serving.guard import Judged, finite, judge
 from drivetrain.serving.limits import Limits
 
 if TYPE_CHECKING:
@@ -204,8 +204,8 @@ class Engine:
             found = policy.decide(self.problem, self.policy, columns, beliefs, models)
             return [choice if case in set(inside) else None for case, choice in enumerate(found)], {}
         except (PolicyError, FormulaError) as error:
-            if len(inside) == 1:
-                return [None] * _count(beliefs), {inside[0]: error.what}
+            if _count(beliefs) == 1:
+                return [None], {0: error.what}
         # One case without a value must not take the answer from the others.
         choices: list[Choice | None] = [None] * _count(beliefs)
         faults: dict[int, str] = {}
@@ -272,9 +272,12 @@ class Engine:
 
     def _prediction(self, judged: Judged, case: int, beliefs: Beliefs, reasons: list[str]) -> Prediction:
         return {
-            "predictions": {outcome: _told(found, case) for outcome, found in beliefs.items()},
+            # What is no number is left out: JSON has none for it, and nobody may take it for one.
+            "predictions": {outcome: _told(found, case) for outcome, found in beliefs.items() if finite(found)[case]},
             "in_domain": not judged.outside[case],
-            "out_of_domain_scores": {name: float(found[case]) for name, found in judged.scores.items()},
+            "out_of_domain_scores": {
+                name: float(found[case]) for name, found in judged.scores.items() if np.isfinite(found[case])
+            },
             "reasons": list(reasons),
             "stage": self.spec.stage,
             "runs": self.runs,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drivetrain.artifact import Distribution, Predictor
-    from drivetrain.policy import Beliefs, Problem
+    from drivetrain.policy import Belief, Beliefs, Problem
     from drivetrain.serving.cases import Batch
 
 
@@ -53,7 +53,17 @@ def judge(problem: Problem, predictors: Mapping[str, Predictor], batch: Batch) -
         # A score that is no number is no reason to trust a case.
         for case in np.flatnonzero(~(listening[name].scores <= threshold)).tolist():
             outside[case].append(f"unlike the cases that {name} was trained on")
+    for outcome, belief in beliefs.items():
+        for case in np.flatnonzero(~finite(belief)).tolist():
+            outside[case].append(f"no number comes out for {outcome}")
     return Judged(beliefs, {name: one.scores for name, one in listening.items()}, outside)
+
+
+def finite(belief: Belief) -> NDArray[np.bool_]:
+    """Whether what is believed of each case is numbers, shape (n,)."""
+    array = belief.probabilities if belief.probabilities is not None else belief.quantiles
+    assert array is not None
+    return np.asarray(np.isfinite(array).all(axis=(1, 2)))
 
 
 class _Listening:

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -16,16 +16,21 @@ from drivetrain import load_spec
 from drivetrain.errors import DrivetrainError
 from drivetrain.serving.field import Field, fields
 
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
+
 _REFUSALS = {
     "400": "The body cannot be read.",
+    "401": "The token is missing or wrong.",
+    "404": "There is no such thing.",
+    "409": "It was decided already.",
     "413": "The request is too large.",
     "415": "Neither JSON nor a form.",
-    "401": "The token is missing or wrong.",
     "422": "A case does not fit the plan.",
     "503": "Not ready, or too many requests are waiting.",
 }
-
-
+_OF_CASES = ("400", "409", "413", "415", "422")
+"""Refusals that only a request with cases can meet."""
 _DECISION = {"type": "string", "pattern": "^[0-9a-f]{24}$", "description": "As `/decide` answered it."}
 _APPROVAL = {
     "type": "object",
@@ -50,26 +55,36 @@ def describe(app: FastAPI, read_cases: Callable[..., Any], folder: Path | None) 
     description = get_openapi(title=app.title, version=app.version, routes=app.routes)
     try:
         spec = load_spec(folder)
-        known, outcomes = fields(spec), [name for source in spec.data for name in source.outcomes]
-        outcomes += [lever.name for lever in spec.levers]
+        known, outcomes = fields(spec), _comes_back(spec)
         description["info"] |= {"title": spec.project.name, "description": spec.project.summary or ""}
     except DrivetrainError:
-        known, outcomes = {}, []
+        known, outcomes = {}, {}
     components = description.setdefault("components", {}).setdefault("schemas", {})
     components["Case"] = _case(known)
     components["Refusal"] = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
     components["Outcome"] = _outcome(outcomes)
     components["Approval"] = _APPROVAL
     for route in app.routes:
-        if isinstance(route, APIRoute) and any(part.call is read_cases for part in route.dependant.dependencies):
-            item = _ITEMS.get(route.path.rstrip("/").rpartition("/")[2], "Case")
-            for method in route.methods or ():
-                _takes_cases(description["paths"][route.path][method.lower()], item, known)
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        takes_cases = any(part.call is read_cases for part in route.dependant.dependencies)
+        for method in route.methods or ():
+            operation = description["paths"][route.path][method.lower()]
+            operation["responses"] |= _refusals(takes_cases, "{" in route.path)
+            if takes_cases:
+                item = _ITEMS.get(route.path.rstrip("/").rpartition("/")[2], "Case")
+                operation["requestBody"] = _body(item, known)
     app.openapi_schema = description
     return description
 
 
-def _takes_cases(operation: dict[str, Any], item: str, known: Mapping[str, Field]) -> None:
+def _refusals(takes_cases: bool, has_name: bool) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    left_out = (() if takes_cases else _OF_CASES) + (() if has_name else ("404",))
+    return {code: {"description": text, "content": content} for code, text in _REFUSALS.items() if code not in left_out}
+
+
+def _body(item: str, known: Mapping[str, Field]) -> dict[str, Any]:
     cases = {"type": "array", "minItems": 1, "items": {"$ref": f"#/components/schemas/{item}"}}
     body: dict[str, Any] = {
         "type": "object",
@@ -87,9 +102,7 @@ def _takes_cases(operation: dict[str, Any], item: str, known: Mapping[str, Field
                 "required": [media[0]],
             }
         }
-    operation["requestBody"] = {"required": True, "content": content}
-    refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
-    operation["responses"] |= {code: {"description": text, "content": refusal} for code, text in _REFUSALS.items()}
+    return {"required": True, "content": content}
 
 
 def _case(known: Mapping[str, Field]) -> dict[str, Any]:
@@ -102,14 +115,33 @@ def _case(known: Mapping[str, Field]) -> dict[str, Any]:
     }
 
 
-def _outcome(names: list[str]) -> dict[str, Any]:
+def _outcome(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"decision": _DECISION, **{name: {} for name in names}},
+        "properties": {"decision": _DECISION, **values},
         "required": ["decision"],
         "additionalProperties": False,
         "minProperties": 2,
     }
+
+
+def _comes_back(spec: Spec) -> dict[str, Any]:
+    """What feedback may say: outcomes, and what the levers were really set to."""
+    found: dict[str, Any] = {}
+    for source in spec.data:
+        for name, outcome in source.outcomes.items():
+            kind = {"binary": "boolean", "number": "number"}.get(outcome.type, "string")
+            one: dict[str, Any] = {"type": kind}
+            if outcome.values and kind == "string":
+                one["enum"] = outcome.values
+            found[name] = {"type": "array", "items": one} if outcome.type == "labels" else one
+            if outcome.unit:
+                found[name]["description"] = f"in {outcome.unit}"
+    for lever in spec.levers:
+        options = {"type": "string", "enum": spec.derived.settings(lever.name)}
+        found[lever.name] = options if lever.type == "options" else {"type": "number"}
+        found[lever.name]["description"] = "what was really done, if it is not what was answered"
+    return found
 
 
 def _property(field: Field) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from drivetrain import run
 from drivetrain.serving import Cases, Decisions, Predictions, Receipts, Service, Standing
 from fastapi import Response
+from fastapi.responses import PlainTextResponse
 
 service = Service()
 app = service.app
@@ -35,13 +36,13 @@ async def feedback(cases: Cases) -> Receipts:
 # Stage limited: every action waits for a person, who approves it on the page or takes another setting.
 
 
-@app.get("/approvals")
+@app.get("/approvals", include_in_schema=False)
 async def approvals() -> Response:
     """The page on which people approve."""
     return service.page("approvals.html")
 
 
-@app.get("/approvals.js")
+@app.get("/approvals.js", include_in_schema=False)
 async def approvals_script() -> Response:
     """The script of that page."""
     return service.page("approvals.js")
@@ -53,7 +54,7 @@ async def waiting() -> dict[str, Any]:
     return service.waiting()
 
 
-@app.get("/approvals/{decision}/{column}")
+@app.get("/approvals/{decision}/{column}", include_in_schema=False)
 async def file(decision: str, column: str) -> Response:
     """A picture or a recording that came with a waiting decision."""
     return service.file(decision, column)
@@ -86,7 +87,7 @@ async def readyz() -> dict[str, Any]:
     return service.readiness()
 
 
-@app.get("/metrics")
+@app.get("/metrics", response_class=PlainTextResponse)
 async def metrics() -> Response:
     """Figures for Prometheus."""
     return service.figures()
