@@ -29,6 +29,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve,dev]'
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.full: $(VENV)/.dev
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve,dev,full]'
+	@touch $@
+
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve,dev,bench]'
 	@touch $@
@@ -41,7 +45,8 @@ demo: $(VENV)/.demo  ## plan -> project -> check, train, decide, audit, review -
 test: $(VENV)/.dev  ## every test that needs pip alone (at most 10 minutes)
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m "not full and not fuzz" -n 2 --dist loadfile $(ARGS)
 
-test-rest: $(VENV)/.dev  ## real servers, kills, browsers, five folds
+test-rest: $(VENV)/.full  ## real servers, kills, five folds (installs Debian packages that are missing)
+	@bash tests/tools.sh
 	PATH="$(BIN):$$PATH" python -m pytest -m full $(ARGS)
 
 test-all: test test-rest  ## everything (at most 60 minutes)
