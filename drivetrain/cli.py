@@ -6,33 +6,27 @@ or a plan that cannot be read. Rooms are imported by the command that needs them
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import drivetrain
 from drivetrain.errors import DrivetrainError
+from drivetrain.meetings import checklist, review, sign, tour
+from drivetrain.printing import PLAN, as_format, display, exit_unless_passed, print_findings, print_json
 
 if TYPE_CHECKING:
     from drivetrain.findings import Finding
     from drivetrain.spec import Spec
 
-F = TypeVar("F", bound=Callable[..., Any])
 TEMPLATE = click.option(
     "--template", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A fork of drivetrain's template."
 )
-PLAN = click.argument("plan", metavar="[PLAN or PROJECT]", required=False, type=click.Path(path_type=Path))
-
-
-def as_format(*choices: str, default: str | None = "text") -> Callable[[F], F]:
-    """The `--format` option with these choices."""
-    return click.option("--format", "form", type=click.Choice(choices), default=default, help="How to print.")
 
 
 class Group(click.Group):
@@ -269,36 +263,8 @@ def undo(folder: Path) -> None:
     click.echo(f"{display(done.path)}: {len(done.files)} files are again as they were before the last update.")
 
 
-@main.command()
-@PLAN
-@as_format("text", "json")
-def checklist(plan: Path | None, form: str) -> None:
-    """List what is open on the bias checklist."""
-    from drivetrain.checklist import open_items
-    from drivetrain.spec import load_spec
-
-    findings = open_items(load_spec(plan).root)
-    print_findings(findings, form)
-    exit_unless_passed(findings)
-
-
-@main.command()
-@PLAN
-@as_format("html", "markdown", "json", "sarif", "junit", default=None)
-def review(plan: Path | None, form: str | None) -> None:
-    """Hold the planning review: everything that is known, in the order of the approach."""
-    from drivetrain import review as room
-    from drivetrain.evidence import write_whole
-    from drivetrain.spec import load_spec
-
-    spec = load_spec(plan)
-    held = room.build(spec)
-    if form:
-        click.echo(room.render(held, form))
-        return
-    path = spec.root / "review.html"
-    write_whole(path, room.render(held, "html"))
-    click.echo(f"The review: {display(path)}")
+for command in (checklist, review, sign, tour):
+    main.add_command(command)
 
 
 @main.command()
@@ -335,27 +301,6 @@ def chosen(plan: Path | None, example: str | None) -> Spec:
     return load_spec(path(example))
 
 
-def print_json(data: object) -> None:
-    """JSON on stdout."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
-
-
-def print_findings(findings: Sequence[Finding], form: str) -> None:
-    """All of them as JSON, or one line each with the gravest last, where people look."""
-    from drivetrain.findings import LEVELS
-
-    if form == "json":
-        print_json({"findings": [f.as_json() for f in findings]})
-        return
-    for finding in sorted(findings, key=lambda f: LEVELS.index(f.level)):
-        click.echo(f"{finding.level:<7} {finding.id}  {finding}")
-        shown = list(finding.affected)[:5]
-        for name in shown:
-            click.echo(f"          {name}")
-        if len(finding.affected) > len(shown):
-            click.echo(f"          and {len(finding.affected) - len(shown)} more (--format json names all)")
-
-
 def read_line(prompt: str) -> str:
     """A line that somebody types, with the editing keys where Python has them."""
     if sys.stdin.isatty():
@@ -383,17 +328,3 @@ def nearest_plan() -> Spec | None:
         return load_spec()
     except DrivetrainError:
         return None
-
-
-def exit_unless_passed(findings: Sequence[Finding]) -> None:
-    """Exit 1 when something failed. An unknown is shown, and closes gates, but does not fail a check."""
-    if any(f.level == "fail" for f in findings):
-        sys.exit(1)
-
-
-def display(path: Path | None) -> str:
-    """A path as a person would type it from here."""
-    if path is None:
-        return "the plan"
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative

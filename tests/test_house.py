@@ -34,6 +34,8 @@ ORDER = [
     {"review"},
     {"project"},
     {"doctor", "explain"},
+    {"printing"},
+    {"meetings"},
     {"cli", "__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

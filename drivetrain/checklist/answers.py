@@ -240,11 +240,12 @@ def initial_yaml(spec: Spec) -> str:
         if item.question.stage != stage:
             stage = item.question.stage
             head += ["", f"  # ---- asked by the gate of stage `{stage}` {'-' * (70 - len(stage))}"]
-        head += ["", *_entry(item, owner)]
+        head += ["", entry_text(item, owner).rstrip("\n")]
     return "\n".join(head) + "\n"
 
 
-def _entry(item: Item, owner: str) -> list[str]:
+def entry_text(item: Item, owner: str) -> str:
+    """A question's entry in the file, unanswered, with the reason why it is asked."""
     asked = item.question
     notes = [
         asked.question,
@@ -252,7 +253,7 @@ def _entry(item: Item, owner: str) -> list[str]:
         f"Asked because of {'; '.join(item.reasons)}",
         f"Evidence: {asked.evidence}",
     ]
-    return [
+    lines = [
         # Text of the plan stands in comments: a line break in it would end the comment.
         *(f"  # {part}" for note in notes for part in wrap(line(note), 112, subsequent_indent="  ")),
         f"  {asked.id}:",
@@ -263,6 +264,7 @@ def _entry(item: Item, owner: str) -> list[str]:
         "    date:",
         "    expires:",
     ]
+    return "\n".join(lines) + "\n"
 
 
 def _scalar(text: str) -> str:
