@@ -8,7 +8,7 @@ from textwrap import dedent
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivetrain import source
@@ -224,6 +224,7 @@ def test_sample_data_are_told_from_real_data_even_when_they_are_moved(tmp_path):
 NUMBERS = st.lists(st.one_of(st.none(), st.floats(allow_nan=False, width=64)), min_size=1, max_size=30)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(NUMBERS)
 def test_a_number_written_to_csv_comes_back_exactly(tmp_path_factory, numbers):
     folder = tmp_path_factory.mktemp("numbers")
@@ -232,6 +233,7 @@ def test_a_number_written_to_csv_comes_back_exactly(tmp_path_factory, numbers):
     assert source.table(spec, "t")["x"].to_pylist() == numbers
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r"), min_size=1), min_size=1))
 def test_any_text_written_to_csv_comes_back(tmp_path_factory, texts):
     import csv as lines

@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SMALL = 64
-"""Shorter side, in pixels, that a picture is decoded to where the format can be scaled."""
 EDGE = 32
-"""Side of the square that the hash is made of."""
+"""Side, in pixels, of the square that a picture is looked at in; JPEG is decoded no larger than that needs."""
 THUMB = 16
 MODES = ("", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "other")
 FORMATS = ("", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "other")
@@ -79,6 +77,7 @@ def look_at_all(paths: Sequence[str]) -> Seen:
     import numpy as np
 
     seen = Seen(np.zeros(len(paths), record()), {})
+    small = np.zeros((len(paths), EDGE, EDGE), np.float32)
     for place, path in enumerate(paths):
         try:
             with open(path, "rb") as stream:
@@ -90,25 +89,48 @@ def look_at_all(paths: Sequence[str]) -> Seen:
             seen.errors[place] = "is empty"
             continue
         try:
-            _note(seen.facts[place], data)
+            kind, mode, (width, height), grey = decoded(data)
+            small[place] = grey if grey.shape == (EDGE, EDGE) else _shrunk(grey)
         except Exception as error:  # a decoder may raise anything on hostile bytes, and one file must not end the run
             said = str(error).strip().splitlines()
             seen.errors[place] = f"cannot be decoded ({said[0][:120] if said else type(error).__name__})"
-            seen.facts[place] = np.zeros((), record())
+            continue
+        digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+        seen.facts[place] = (digest, 0, width, height, 0, 0, _place(FORMATS, kind), _place(MODES, mode), 0)
+    _look(seen.facts, small)
     return seen
 
 
-def _note(fact: Any, data: bytes) -> None:
-    """Decode one picture and note what it shows."""
-    kind, mode, (width, height), grey = _jpeg(data) if data[:2] == b"\xff\xd8" else _other(data)
-    small = _shrunk(grey)
-    fact["digest"] = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
-    fact["hash"] = _hash(small)
-    fact["width"], fact["height"] = width, height
-    fact["mean"], fact["spread"] = float(grey.mean()), float(grey.std())
-    fact["format"] = FORMATS.index(kind if kind in FORMATS else "other")
-    fact["mode"] = MODES.index(mode if mode in MODES else "other")
-    fact["thumb"] = small.reshape(THUMB, EDGE // THUMB, THUMB, EDGE // THUMB).mean((1, 3)).ravel()
+def _place(names: tuple[str, ...], name: str) -> int:
+    return names.index(name if name in names else "other")
+
+
+def _look(facts: NDArray[Any], small: NDArray[np.float32]) -> None:
+    """Fill in brightness, hash and thumb of many pictures at once.
+
+    The hash is 64 bits that change little when a picture is compressed, resized, darkened or cropped a little: the
+    signs of the 64 slowest waves of the discrete cosine transform against their median (Zauner 2010), the mean
+    brightness left out.
+
+    Args:
+        facts: Records to fill in, `(n,)`.
+        small: Brightness, `(n, 32, 32)`.
+    """
+    import numpy as np
+
+    waves, half = _waves(), EDGE // THUMB
+    facts["mean"] = small.mean((1, 2))
+    facts["spread"] = small.std((1, 2))
+    strength = waves @ small @ waves.T
+    chosen = np.concatenate([strength[:, :8, :8].reshape(-1, 64)[:, 1:], strength[:, 0, 8:9]], axis=1)
+    bits = np.packbits(chosen > np.median(chosen, axis=1, keepdims=True), axis=1)
+    facts["hash"] = np.ascontiguousarray(bits).view(np.uint64)[:, 0]
+    facts["thumb"] = small.reshape(-1, THUMB, half, THUMB, half).mean((2, 4)).reshape(-1, THUMB * THUMB)
+
+
+def decoded(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
+    """Format, colours, size and brightness of a picture; raises whatever its decoder does."""
+    return _jpeg(data) if data[:2] == b"\xff\xd8" else _other(data)
 
 
 def _jpeg(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
@@ -119,7 +141,7 @@ def _jpeg(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
     if colours in ("CMYK", "YCCK"):
         return _other(data)
     grey = simplejpeg.decode_jpeg(
-        data, colorspace="GRAY", fastdct=True, min_height=SMALL, min_width=SMALL, min_factor=1, strict=True
+        data, colorspace="GRAY", fastdct=True, min_height=EDGE, min_width=EDGE, min_factor=1, strict=True
     )
     return "JPEG", "L" if colours == "Gray" else "RGB", (width, height), grey[..., 0]
 
@@ -148,14 +170,12 @@ def _other(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
     return kind, mode, size, grey
 
 
-def _shrunk(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _shrunk(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A square of 32 x 32 mean brightnesses."""
     import numpy as np
     from PIL import Image
 
-    if grey.shape == (2 * EDGE, 2 * EDGE):
-        return np.asarray(grey.reshape(EDGE, 2, EDGE, 2).mean((1, 3), dtype=np.float32))
-    return np.asarray(Image.fromarray(grey).resize((EDGE, EDGE), Image.Resampling.BOX), np.float32)
+    return np.asarray(Image.fromarray(grey).resize((EDGE, EDGE), Image.Resampling.BOX))
 
 
 @lru_cache(maxsize=1)
@@ -165,17 +185,3 @@ def _waves() -> NDArray[np.float32]:
 
     steps = np.arange(EDGE)
     return np.cos(np.pi * (2 * steps[None] + 1) * np.arange(9)[:, None] / (2 * EDGE)).astype(np.float32)
-
-
-def _hash(small: NDArray[np.float32]) -> int:
-    """64 bits that change little when a picture is compressed, resized, darkened or cropped a little.
-
-    The signs of the 64 slowest waves of the discrete cosine transform against their median (Zauner 2010), the mean
-    brightness left out.
-    """
-    import numpy as np
-
-    waves = _waves()
-    strength = waves @ small @ waves.T
-    chosen = np.concatenate([strength[:8, :8].ravel()[1:], strength[:1, 8]])
-    return int.from_bytes(np.packbits(chosen > np.median(chosen)).tobytes(), "little")
