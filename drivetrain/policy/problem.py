@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class Shock:
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
     """One decision.
 
@@ -138,7 +139,7 @@ class Problem:
         """A setting as people read it: `manual`, or `offer: call, price: 95` when there are several levers."""
         return label(self.levers, setting)
 
-    @property
+    @cached_property
     def columns(self) -> frozenset[str]:
         """Every name that may be a column of the cases."""
         formulas = [self.value, *self.allowed, *(c for c in self.costs.values() if isinstance(c, Formula))]

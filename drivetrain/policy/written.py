@@ -188,7 +188,8 @@ def decide(
     """
     if policy.settings != problem.labels:
         raise PolicyError("the plan's settings are not those of the policy.", "Run `make decide` again.", where=NAME)
-    problem = replace(problem, seen=policy.seen)
+    if problem.seen != policy.seen:
+        problem = replace(problem, seen=policy.seen)
     beliefs = Beliefs(
         {
             name: given if isinstance(given, Belief) else belief(problem, name, given)
@@ -204,7 +205,8 @@ def decide(
         }
     elif problem.simple:
         ask = lambda cases, levers: beliefs  # noqa: E731
-        problem = replace(problem, searched=None)
+        if problem.searched is not None:
+            problem = replace(problem, searched=None)
         cases = {name: np.asarray(values) for name, values in columns.items() if name in problem.columns}
         cases = cases or {"": np.zeros(max((b.cases for b in beliefs.values()), default=0))}
     else:

@@ -19,6 +19,7 @@ from drivetrain.serving.feedback import outcome_of
 from drivetrain.serving.field import Field, fields
 from drivetrain.serving.guard import Judged, finite, judge
 from drivetrain.serving.limits import Limits
+from drivetrain.stages import reached
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,6 +114,11 @@ class Engine:
         return cls(spec, fields(spec), predictors, problem, written, limits or Limits())
 
     @cached_property
+    def _explores(self) -> bool:
+        deployment = self.spec.deployment
+        return bool(deployment and deployment.exploration and deployment.exploration.share)
+
+    @cached_property
     def runs(self) -> dict[str, str]:
         """Model -> the training run it comes from."""
         return {name: str(predictor.manifest.get("run", "")) for name, predictor in self.predictors.items()}
@@ -156,9 +162,12 @@ class Engine:
             for case, fault in faults.items():
                 reasons[case].append(fault)
         beliefs = self._chosen_beliefs(sound, judged.beliefs, choices)
-        allowed = policy.allowed(self.problem, self._arrays(sound)) if inside else np.ones((1, 1), dtype=bool)
+        allowed = np.ones((1, 1), dtype=bool)
+        if inside and self._explores and (self.problem.allowed or self.problem.seen):
+            allowed = policy.allowed(self.problem, self._arrays(sound))
         allowed = np.broadcast_to(allowed, (len(batch), len(self.problem.labels)))
-        today = self._today(sound, judged.beliefs) if inside else None
+        # Before the stage parallel nobody asks what is done today.
+        today = self._today(sound, judged.beliefs) if inside and reached(self.spec.stage, "parallel") else None
         return [
             Assessed(
                 prediction=self._prediction(judged, case, beliefs, reasons[case]),
@@ -202,7 +211,8 @@ class Engine:
             beliefs = policy.beliefs(self.problem, models, columns)
         try:
             found = policy.decide(self.problem, self.policy, columns, beliefs, models)
-            return [choice if case in set(inside) else None for case, choice in enumerate(found)], {}
+            wanted = set(inside)
+            return [choice if case in wanted else None for case, choice in enumerate(found)], {}
         except (PolicyError, FormulaError) as error:
             if _count(beliefs) == 1:
                 return [None], {0: error.what}

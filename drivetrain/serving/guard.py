@@ -42,21 +42,38 @@ def judge(problem: Problem, predictors: Mapping[str, Predictor], batch: Batch) -
         predictors: Model -> its predictor, in dependency order.
         batch: The cases.
     """
-    listening = {name: _Listening(predictor, len(batch)) for name, predictor in predictors.items()}
-    first = {name: settings[:1] for name, settings in problem.settings.items()}
-    beliefs = policy.beliefs(problem, list(listening.values()), batch.columns, first)
+    beliefs, scores = _asked(problem, predictors, batch)
     outside = [list(reasons) for reasons in batch.outside]
     for name, predictor in predictors.items():
         for case, reason in _unseen(predictor.manifest, batch):
             outside[case] = outside[case] or [reason]
         threshold = predictor.manifest["out_of_domain"]["threshold"]
         # A score that is no number is no reason to trust a case.
-        for case in np.flatnonzero(~(listening[name].scores <= threshold)).tolist():
+        for case in np.flatnonzero(~(scores[name] <= threshold)).tolist():
             outside[case].append(f"unlike the cases that {name} was trained on")
     for outcome, belief in beliefs.items():
         for case in np.flatnonzero(~finite(belief)).tolist():
             outside[case].append(f"no number comes out for {outcome}")
-    return Judged(beliefs, {name: one.scores for name, one in listening.items()}, outside)
+    return Judged(beliefs, scores, outside)
+
+
+def _asked(
+    problem: Problem, predictors: Mapping[str, Predictor], batch: Batch
+) -> tuple[Beliefs, dict[str, NDArray[np.float64]]]:
+    """What is believed, and the score of every case by every model."""
+    if all(set(predictor.inputs) <= batch.columns.keys() for predictor in predictors.values()):
+        # No model reads a lever, a term or another's outcome: each is asked once, and nothing has to be put together.
+        beliefs, scores = policy.Beliefs(), {}
+        for name, predictor in predictors.items():
+            outputs = predictor.logits({column: batch.columns[column] for column in predictor.inputs})
+            scores[name] = predictor.score_logits(outputs)
+            for outcome, found in predictor.distributions(outputs).items():
+                beliefs[outcome] = policy.belief(problem, outcome, found)
+        return beliefs, scores
+    listening = {name: _Listening(predictor, len(batch)) for name, predictor in predictors.items()}
+    first = {name: settings[:1] for name, settings in problem.settings.items()}
+    beliefs = policy.beliefs(problem, list(listening.values()), batch.columns, first)
+    return beliefs, {name: one.scores for name, one in listening.items()}
 
 
 def finite(belief: Belief) -> NDArray[np.bool_]:

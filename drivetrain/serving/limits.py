@@ -27,7 +27,7 @@ class Limits:
     pixels: int = 50_000_000
     characters: int = 100_000
     audio_bytes: int = 8 * 2**20
-    pending: int = 32
+    pending: int = 64
 
 
 class Refused(ServiceError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
-from functools import partial
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,6 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from drivetrain.errors import DrivetrainError, ServiceError
 from drivetrain.serving import openapi, reading
-from drivetrain.serving.answers import Decisions, Predictions, Receipts
 from drivetrain.serving.approvals import Standing
 from drivetrain.serving.cases import of_form, parse_body
 from drivetrain.serving.desk import Desk
@@ -85,21 +84,29 @@ class Service:
             self._desk = Desk(self._folder, self.limits, self.metrics)
         return self._desk.engine
 
-    async def predict(self, cases: list[dict[str, Any]]) -> Predictions:
+    async def predict(self, cases: list[dict[str, Any]]) -> Response:
         """Classes and probabilities of each case."""
-        return {"results": await self._worker.ask(partial(self.desk.predict, cases))}
+        return await self._answer(self.desk.predict, cases)
 
-    async def decide(self, cases: list[dict[str, Any]]) -> Decisions:
+    async def decide(self, cases: list[dict[str, Any]]) -> Response:
         """A setting, or `defer`, for each case; every decision is in the log before it is answered."""
-        return {"results": await self._worker.ask(partial(self.desk.decide, cases))}
+        return await self._answer(self.desk.decide, cases)
 
-    async def feedback(self, cases: list[dict[str, Any]]) -> Receipts:
+    async def feedback(self, cases: list[dict[str, Any]]) -> Response:
         """Outcomes of earlier decisions; each is in the log before it is acknowledged."""
-        return {"results": await self._worker.ask(partial(self.desk.feedback, cases))}
+        return await self._answer(self.desk.feedback, cases)
 
-    async def approve(self, cases: list[dict[str, Any]]) -> Receipts:
+    async def approve(self, cases: list[dict[str, Any]]) -> Response:
         """What people chose for waiting decisions; each is in the log before it is acknowledged."""
-        return {"results": await self._worker.ask(partial(self.desk.approve, cases))}
+        return await self._answer(self.desk.approve, cases)
+
+    async def _answer(self, work: Callable[[list[dict[str, Any]]], Any], cases: list[dict[str, Any]]) -> Response:
+        """Have cases worked on, and their results written as JSON, by the thread that asks the models."""
+
+        def written() -> bytes:
+            return json.dumps({"results": work(cases)}, ensure_ascii=False, allow_nan=False).encode()
+
+        return Response(await self._worker.ask(written), media_type="application/json")
 
     def waiting(self) -> dict[str, Any]:
         """Decisions that wait for a person, the oldest first."""

@@ -1,76 +1,139 @@
-"""One thread that asks the models, and a queue before it that stays short.
+"""One thread that asks the models, and a queue before it that does not stand.
 
-A queue that stands makes everybody wait and nobody faster. Bursts may wait a moment; once the queue has not been empty
-for a while, only as many requests are taken as can be answered in good time, and the rest is told to come again.
+Requests that come together wait for each other for a moment. When more come than can be answered in a second, a queue
+only makes everybody wait and nobody faster: then all but the next one are told to come again, and as long as too many
+come, a request is taken only when it can be answered at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from drivetrain.serving.limits import Refused
 
 Answer = TypeVar("Answer")
 
-BURST_SECONDS = 0.25
-"""Work that may wait when the queue was empty a moment ago."""
-STANDING_SECONDS = 0.1
-"""A queue that has not been empty for so long stands."""
-STANDING = 2
-"""Requests taken at one time while the queue stands: one at the models, one that follows without a gap."""
+SECONDS_OF_WORK = 1.0
+"""Work that may wait."""
+LEAST = 4
+"""Requests that may wait however long one takes."""
+STRICT = 2
+"""Requests taken at one time while too many come: one at the models, and one that follows without a gap."""
+STRICT_SECONDS = 0.5
+"""How long that lasts after the last refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[], Any]
+    answer: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
 
 
 class Worker:
-    """A thread with a short queue.
+    """A thread with a short queue. All methods but the thread's own are called from one event loop.
 
     Args:
-        most: Requests that are taken at one time, whatever their burst.
+        most: Requests that are taken at one time, however short they are.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="models")
-        self._usual = 0.005
-        self._empty_at = perf_counter()
+        self._jobs: deque[_Job] = deque()
+        self._work_to_do = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._usual = 0.01
+        self._strict_until = 0.0
         self.taken = 0
 
     def full(self) -> bool:
-        """Whether the next request is to be refused."""
-        if self.taken < STANDING:
+        """Whether the next request is to be refused; it is, when this says so."""
+        if self.taken < STRICT:
             return False
-        if perf_counter() - self._empty_at > STANDING_SECONDS:
+        now = perf_counter()
+        if now < self._strict_until:
+            self._strict_until = now + STRICT_SECONDS
             return True
-        return self.taken >= min(self._most, max(STANDING, int(BURST_SECONDS / self._usual)))
+        if self.taken < min(self._most, max(LEAST, int(SECONDS_OF_WORK / self._usual))):
+            return False
+        self._strict_until = now + STRICT_SECONDS
+        self._send_away()
+        return True
 
     async def ask(self, work: Callable[[], Answer]) -> Answer:
         """Have something done by the thread.
 
         Raises:
-            Refused: Too much waits already (503).
+            Refused: Too much waits already, or so much came after it that it was sent away (503).
         """
         if self.full():
-            raise Refused("too many requests are waiting; come again in a second.", status=503)
-        if not self.taken:
-            self._empty_at = perf_counter()
+            raise _too_many()
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop.create_future(), loop)
         self.taken += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, work)
+            with self._work_to_do:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="models", daemon=True)
+                    self._thread.start()
+                self._jobs.append(job)
+                self._work_to_do.notify()
+            answer: Answer = await job.answer
+            return answer
         finally:
             self.taken -= 1
-            if not self.taken:
-                self._empty_at = perf_counter()
 
     def stop(self) -> None:
-        """Wait for what was taken, and take no more."""
-        self._thread.shutdown()
+        """Finish what was taken, and take no more."""
+        with self._work_to_do:
+            self._stopping = True
+            self._work_to_do.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._thread, self._stopping = None, False
 
-    def _timed(self, work: Callable[[], Answer]) -> Answer:
-        begun = perf_counter()
-        try:
-            return work()
-        finally:
+    def _send_away(self) -> None:
+        """Refuse all that waits but the next."""
+        with self._work_to_do:
+            sent = [self._jobs.pop() for _ in range(max(0, len(self._jobs) - 1))]
+        for job in sent:
+            if not job.answer.done():
+                job.answer.set_exception(_too_many())
+
+    def _run(self) -> None:
+        while True:
+            with self._work_to_do:
+                while not self._jobs:
+                    if self._stopping:
+                        return
+                    self._work_to_do.wait()
+                job = self._jobs.popleft()
+            if job.answer.cancelled():
+                continue
+            begun = perf_counter()
+            try:
+                found, fault = job.work(), None
+            except Exception as error:  # Handed to who asked, whatever it is.
+                found, fault = None, error
             self._usual += 0.1 * (perf_counter() - begun - self._usual)
+            job.loop.call_soon_threadsafe(_hand_over, job.answer, found, fault)
+
+
+def _hand_over(answer: asyncio.Future[Any], found: Any, fault: Exception | None) -> None:
+    if answer.done():
+        return
+    if fault is not None:
+        answer.set_exception(fault)
+    else:
+        answer.set_result(found)
+
+
+def _too_many() -> Refused:
+    return Refused("too many requests are waiting; come again in a second.", status=503)

@@ -15,20 +15,20 @@ service = Service()
 app = service.app
 
 
-@app.post("/predict")
-async def predict(cases: Cases) -> Predictions:
+@app.post("/predict", response_model=Predictions)
+async def predict(cases: Cases) -> Response:
     """What the models expect: classes and probabilities of each case."""
     return await service.predict(cases)
 
 
-@app.post("/decide")
-async def decide(cases: Cases) -> Decisions:
+@app.post("/decide", response_model=Decisions)
+async def decide(cases: Cases) -> Response:
     """What to do with each case: a setting and its expected value, or `defer` with a recommendation."""
     return await service.decide(cases)
 
 
-@app.post("/feedback")
-async def feedback(cases: Cases) -> Receipts:
+@app.post("/feedback", response_model=Receipts)
+async def feedback(cases: Cases) -> Response:
     """What happened after a decision: its name and the outcome, once it is known."""
     return await service.feedback(cases)
 
@@ -60,8 +60,8 @@ async def file(decision: str, column: str) -> Response:
     return service.file(decision, column)
 
 
-@app.post("/approvals")
-async def approve(cases: Cases) -> Receipts:
+@app.post("/approvals", response_model=Receipts)
+async def approve(cases: Cases) -> Response:
     """What a person chose: the decision, the setting, and by whom."""
     return await service.approve(cases)
 
