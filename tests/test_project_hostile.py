@@ -227,7 +227,7 @@ def _check_markdown(text: str, where: str) -> None:
             if child.type == "link_open":
                 assert str(child.attrs["href"]).startswith(RELATIVE) or "/learners/" in str(child.attrs["href"]), where
     fences = [token for token in tokens if token.type == "fence"]
-    assert all(token.info == "sh" for token in fences), where
+    assert all(token.info in ("sh", "bash") for token in fences), where
     assert not any(token.type == "code_block" for token in tokens), where
 
 
