@@ -118,7 +118,9 @@ def picture(path: Path, share: float, amount: float, draw: np.random.Generator, 
 
     y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
     angle = np.pi * share + draw.normal(0, 0.06)
-    wave_ = np.sin(2 * np.pi * draw.uniform(3, 6) * (x * np.cos(angle) + y * np.sin(angle)) + draw.uniform(0, 7))
+    wave_ = np.sin(
+        2 * np.pi * draw.uniform(3, 6) * (x * np.cos(angle) + y * np.sin(angle)) + draw.uniform(0, 7)
+    )
     colour = np.array(colorsys.hsv_to_rgb((share + draw.normal(0, 0.02)) % 1, 0.7, 1.0))
     middle = draw.uniform(0.3, 0.7, 2)
     inside = np.hypot(x - middle[0], y - middle[1]) < 0.15 + 0.3 * amount
