@@ -99,36 +99,33 @@ def examples(form: str) -> None:
 
 @main.command()
 @PLAN
-@click.option("--structure", is_flag=True, help="The structure alone, at once: for editors, at every change.")
 @as_format("text", "json")
-def validate(plan: Path | None, structure: bool, form: str) -> None:
+def validate(plan: Path | None, form: str) -> None:
     """Say what is wrong with a plan, line by line: its structure, then whether it makes sense."""
     from drivetrain.errors import SpecError
-    from drivetrain.spec import check_file
-    from drivetrain.spec.check import find
+    from drivetrain.spec.check import check_file, find
 
     try:
         document = check_file(plan)
-        findings = document.findings
     except SpecError as error:
         if form != "json" or not error.findings:
             raise
         print_findings(error.findings, form)
         sys.exit(error.exit_code)
-    sound = not any(finding.level == "fail" for finding in findings)
+    sound = not any(finding.level == "fail" for finding in document.findings)
     coherent: list[Finding] = []
-    if sound and not structure:
-        # Typed parts are built only for a plan whose structure holds: a faulty one is answered at once.
+    if sound:
         from drivetrain import rules
-        from drivetrain.spec.document import build
+        from drivetrain.spec.view import view
 
-        spec = build(document, find(plan))
+        # Typed parts take longer to build than to judge, and rules ask for a few fields only.
+        spec = view(document, find(plan))
         coherent = rules.judge(spec)
     if form == "json":
-        print_findings([*findings, *coherent], form)
+        print_findings([*document.findings, *coherent], form)
     else:
-        for finding in findings:
-            click.echo(str(finding) if finding.level == "fail" else f"{finding} ({finding.level})")
+        for finding in document.findings:
+            click.echo(str(finding) if finding.level == "fail" else f"{finding} ({finding.level})", err=not sound)
     if not sound:
         sys.exit(SpecError.exit_code)
     if form == "text":
@@ -138,8 +135,7 @@ def validate(plan: Path | None, structure: bool, form: str) -> None:
         for path, (question, owner, due) in document.open_questions():
             click.echo(f"  open: {path}: {question} ({owner}, due {due})")
         print_findings(coherent, form)
-        if not structure:
-            print_questions(spec, coherent)
+        print_questions(spec, coherent)
     exit_unless_passed(coherent)
 
 

@@ -165,7 +165,7 @@ def test_a_target_that_is_not_empty_is_left_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("objective: [1, 2\nlevers:", ["drivetrain.yaml:", "2"]),
+        ("objective: [1, 2\nlevers:", ["drivetrain.yaml:1: a `[` is not closed"]),
         ("drivetrain: 1\nproject: {name: X}\nobjectve: {statement: S}\n", ["drivetrain.yaml:3", "objective"]),
     ],
     ids=["broken YAML", "a misspelt part"],

@@ -352,12 +352,6 @@ def test_validate_gives_coherence_as_json_too():
     assert all(entry["facts"]["stage"] for entry in found if entry["id"].startswith("DT"))
 
 
-def test_validate_can_look_at_the_structure_alone():
-    done = validate(str(examples.bad()["dashboard"]), "--structure")
-    assert done.exit_code == 0
-    assert "DT" not in done.output
-
-
 def test_an_outcome_that_is_unknown_as_a_whole_leaves_the_verdict_to_later():
     whole = "outcomes: {rain: {unknown: Is it recorded?, owner: me, due: 2027-01-01}}"
     text = ROOF.format(value="where(roof == 'open', -100 * rain - 2, 0) - cost(roof)", more="")

@@ -10,7 +10,7 @@ import pytest
 from drivetrain.errors import MissingPartError, SpecError
 from drivetrain.spec import OpenQuestion, Spec, dump, load_spec, load_text, seconds
 from drivetrain.spec.levers import Confident, FormulaPolicy, IntegerLever, OptionsLever, RangeLever, RankingLever
-from drivetrain.spec.plan import slug
+from drivetrain.spec.lookup import slug
 
 PLANS = Path(__file__).parent / "golden" / "plans"
 ALL = sorted(PLANS.glob("*.yaml"))

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from drivetrain.interview.questions import Question
-from drivetrain.spec.part import DURATION
+from drivetrain.spec.duration import DURATION
 from drivetrain.spec.reading import scalar
 from drivetrain.spec.structure import as_name
 

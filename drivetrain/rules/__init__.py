@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError, SpecError
 from drivetrain.findings import LEVELS, Finding
@@ -18,8 +19,10 @@ from drivetrain.rules.place import Places
 from drivetrain.rules.rule import Fault, Rule, stands
 from drivetrain.rules.secrets import without
 from drivetrain.rules.verdict import Verdict, verdict
-from drivetrain.spec import Spec
 from drivetrain.stages import STAGES, Stage, reached
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
 
 __all__ = ["RULES", "Fault", "Field", "Question", "Rule", "Verdict", "fields", "judge", "questions", "verdict"]
 

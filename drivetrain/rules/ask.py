@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from drivetrain.findings import Finding
 from drivetrain.rules.rule import absent, stands
-from drivetrain.spec import Part, Spec
 from drivetrain.stages import reached
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Part, Spec
 
 _PARTS = ("objective", "decision", "levers", "uncontrollable", "data", "models", "simulator", "optimizer", "deployment",
           "maintenance", "stage", "project")  # fmt: skip

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError
 from drivetrain.rules.rule import Fault, is_open, outcomes, told
-from drivetrain.spec import Spec
 from drivetrain.spec.formula import parse
 
 if TYPE_CHECKING:
+    from drivetrain.spec import Spec
     from drivetrain.spec.objective import Constraint
 
 

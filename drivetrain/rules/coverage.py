@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from drivetrain.errors import SpecError
 from drivetrain.rules.rule import Fault, Rule, is_open, outcomes, plain, told
-from drivetrain.spec import Source, Spec, seconds
+from drivetrain.spec import seconds
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Source, Spec
 
 _ARTICLES = {"one", "a", "an", "each", "the", "per", "every", "in", "of", "with", "for", "and"}
 

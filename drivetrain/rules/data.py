@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError, SpecError
 from drivetrain.rules.rule import Fault, Rule, absent, is_open, outcomes, told
-from drivetrain.spec import Model, Spec, seconds
+from drivetrain.spec import seconds
 from drivetrain.spec.formula import parse
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Model, Spec
 
 _BEHAVIOUR = re.compile(
     r"(^|_)(buy|bought|purchas\w*|sales?|sold|click\w*|churn\w*|leav\w*|left|accept\w*|renew\w*|cancel\w*|attend\w*|"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from drivetrain.rules.rule import Fault, Rule, is_open, silent, stands, told
 from drivetrain.rules.secrets import secrets
-from drivetrain.spec import Spec
-from drivetrain.spec.writing import tree
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
 
 _EVERYWHERE = re.compile(
     r"^\W*(100 ?%|(all|every(one|body|where)?|any(one|body|where)?|whole|entire|world ?-?wide|global\w*|"
@@ -68,7 +70,7 @@ class SecretsStayOut(Rule):
 
     def faults(self, spec: Spec) -> Iterator[Fault]:
         """Text that looks like a secret; the message does not repeat it."""
-        for path, kind in secrets(tree(spec)):
+        for path, kind in secrets(spec.derived.document.tree):
             yield Fault(path, f"holds {kind}.")
 
 

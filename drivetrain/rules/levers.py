@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from drivetrain.rules.rule import Fault, Rule, is_open, outcomes, plain, silent, told
-from drivetrain.spec import Lever, Spec
-from drivetrain.spec.data import Column
-from drivetrain.spec.levers import ColumnPolicy, IntegerLever, OptionsLever, RangeLever, RankingLever
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Lever, Spec
+    from drivetrain.spec.data import Column
 
 _OF_A_MODEL = re.compile(
     r"(threshold|cut_?off|confidence|accuracy|prediction|architecture|learning_rate|epochs?|hyper_?param\w*|batch_size|"
@@ -65,7 +67,7 @@ class LeverHasSettings(Rule):
         """One option, or a range from a number to itself."""
         for lever in spec.levers:
             path = ("levers", lever.name)
-            if isinstance(lever, OptionsLever):
+            if lever.type == "options":
                 count = len(spec.derived.settings(lever.name))
                 source = lever.options_from
                 later = source is not None and (
@@ -76,7 +78,7 @@ class LeverHasSettings(Rule):
                     yield Fault(
                         (*path, "options"), f"`{lever.name}` has {count or 'no'} setting{'' if count == 1 else 's'}."
                     )
-            elif isinstance(lever, IntegerLever | RangeLever) and None is not lever.minimum == lever.maximum:
+            elif (lever.type == "integer" or lever.type == "range") and None is not lever.minimum == lever.maximum:
                 yield Fault((*path, "maximum"), f"`{lever.name}` can only be {lever.minimum:g}.")
 
 
@@ -174,7 +176,7 @@ class RangeWasObserved(Rule):
             if column is None:
                 continue
             path = ("levers", lever.name)
-            if isinstance(lever, IntegerLever | RangeLever):
+            if lever.type == "integer" or lever.type == "range":
                 for key, sign in (("minimum", -1), ("maximum", 1)):
                     planned, seen = getattr(lever, key), getattr(column, key)
                     if planned is not None and seen is not None and sign * planned > sign * seen:
@@ -183,7 +185,7 @@ class RangeWasObserved(Rule):
                             f"{'up' if sign > 0 else 'down'} to {seen:g}."
                         )
                         yield Fault((*path, key), what, facts={"planned": planned, "observed": seen})
-            elif isinstance(lever, OptionsLever) and column.values:
+            elif lever.type == "options" and column.values:
                 new = [setting for setting in spec.derived.settings(lever.name) if setting not in column.values]
                 if new:
                     yield Fault((*path, "options"), f"{told(new)} never occurs in the data.", affected=new)
@@ -291,9 +293,9 @@ class TodayIsPlausible(Rule):
             if lever.history is None or lever.history.kind not in ("never", "constant"):
                 continue
             today = lever.policies.today
-            if isinstance(today, ColumnPolicy):
+            if column := getattr(today, "column", None):
                 how = "never pulled" if lever.history.kind == "never" else "always set the same"
-                what = f"was {how} by its history, and today's policy reads it from the column `{today.column}`."
+                what = f"was {how} by its history, and today's policy reads it from the column `{column}`."
                 yield Fault(("levers", lever.name, "policies", "today"), what)
 
 
@@ -309,7 +311,7 @@ class QueueHasLength(Rule):
         if spec.decision and (spec.decision.batch or is_open(spec.decision, "batch")):
             return
         for lever in spec.levers:
-            if isinstance(lever, RankingLever) and lever.of == "cases":
+            if lever.type == "ranking" and lever.of == "cases":
                 what = (
                     f"`{lever.name}` puts the cases into an order, and "
                     "the plan does not say how many there are at a time."

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from drivetrain.errors import SpecError
 from drivetrain.rules.capabilities import dated, fields
 from drivetrain.rules.rule import Fault, Rule, is_open, outcomes, stands, told
 from drivetrain.rules.verdict import verdict
-from drivetrain.spec import Model, Spec
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Model, Spec
 
 
 class ModelInforms(Rule):

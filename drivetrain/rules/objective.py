@@ -6,12 +6,16 @@ import ast
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from drivetrain.rules.computable import unmeasurable
 from drivetrain.rules.rule import Fault, Rule, absent, is_open, outcomes, silent, stands, told
 from drivetrain.rules.worth import bounds
-from drivetrain.spec import Spec, seconds
+from drivetrain.spec import seconds
 from drivetrain.spec.formula import parse
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
 
 _ABOUT_A_MODEL = re.compile(
     r"\b(predict\w*|classif\w*|accura\w*|machine learning|deep learning|neural net\w*|artificial intelligence|ai|auc|"

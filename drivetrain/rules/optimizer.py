@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError, SpecError
 from drivetrain.rules.computable import immovable, unmeasurable
 from drivetrain.rules.rule import Fault, Rule, is_open, told
-from drivetrain.spec import Spec
 from drivetrain.spec.formula import parse, ratio
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
 
 
 class ConstraintsAreMeasurable(Rule):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import SpecError
-from drivetrain.spec import Spec
 from drivetrain.spec.reading import Document, read
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
 
 
 class Places:
-    """Lines of a plan's parts; the file is read only when somebody asks."""
+    """Lines of a plan's parts; its file is read only for a plan that was changed since, and when somebody asks."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -19,7 +21,9 @@ class Places:
 
     @cached_property
     def document(self) -> Document | None:
-        """The file as it stands; None when there is none."""
+        """The text that the plan was read from, or that its file holds now; None when there is none."""
+        if self.spec.derived.document.text:
+            return self.spec.derived.document
         try:
             return read(self.spec.path.read_text(encoding="utf-8"), self.name) if self.spec.path else None
         except (OSError, UnicodeDecodeError, SpecError):

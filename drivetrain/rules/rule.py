@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from drivetrain.findings import Level
-from drivetrain.spec import Outcome, Part, Source, Spec
+from drivetrain.spec.asked import Asked
 from drivetrain.stages import Stage
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Outcome, Part, Source, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def stands(spec: Spec, path: str) -> bool:
     """Whether something is said at a dotted path: neither absent nor unknown nor empty."""
     here: Any = spec
     for key in path.split("."):
-        if isinstance(here, Part) and key in here.unknown:
+        if isinstance(here, Asked) and key in here.unknown:
             return False
         here = getattr(here, key, None)
         if here is None or here == [] or here == {}:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from drivetrain.errors import FormulaError
 from drivetrain.rules.rule import is_open, stands, told
 from drivetrain.rules.worth import always_best
-from drivetrain.spec import Spec
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)

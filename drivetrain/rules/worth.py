@@ -12,11 +12,14 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from math import prod
+from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError
 from drivetrain.rules.rule import outcomes
-from drivetrain.spec import Spec
 from drivetrain.spec.formula import Formula
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
 
 Plain = float | bool | str
 MOST = 4096

@@ -150,7 +150,7 @@ def _latest(
     """For each row here the latest row there that is strictly earlier, and no older than `window`."""
     import numpy as np
 
-    from drivetrain.spec.part import seconds
+    from drivetrain.spec import seconds
 
     my_time, their_time = _times(here, there, source, join, other, where)
     known, theirs_known = np.isfinite(my_time) & (mine >= 0), np.isfinite(their_time) & (theirs >= 0)

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from drivetrain.errors import MissingPartError, SpecError
+    from drivetrain.spec.asked import OpenQuestion
     from drivetrain.spec.check import check_file, check_text
     from drivetrain.spec.data import Join, Outcome, Source
     from drivetrain.spec.document import load_spec, load_text
+    from drivetrain.spec.duration import seconds
     from drivetrain.spec.language import schema
     from drivetrain.spec.levers import Lever
     from drivetrain.spec.models import Model
-    from drivetrain.spec.part import OpenQuestion, Part, Unknown, seconds
+    from drivetrain.spec.part import Part, Unknown
     from drivetrain.spec.plan import Spec
     from drivetrain.spec.writing import dump, edit, save
 
@@ -49,13 +51,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "asked": ("OpenQuestion",),
     "check": ("check_file", "check_text"),
     "data": ("Join", "Outcome", "Source"),
     "document": ("load_spec", "load_text"),
+    "duration": ("seconds",),
     "language": ("schema",),
     "levers": ("Lever",),
     "models": ("Model",),
-    "part": ("OpenQuestion", "Part", "Unknown", "seconds"),
+    "part": ("Part", "Unknown"),
     "plan": ("Spec",),
     "writing": ("dump", "edit", "save"),
 }

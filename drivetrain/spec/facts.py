@@ -38,7 +38,7 @@ class Facts:
         for part in self.parts(section):
             if part.get("name") == name:
                 return part
-        from drivetrain.spec.plan import hint
+        from drivetrain.spec.lookup import hint
 
         names = [str(part.get("name")) for part in self.parts(section)]
         raise SpecError(f"`{section}` has no `{name}`.", hint(name, names, section.rstrip("s")))
@@ -252,6 +252,15 @@ class Facts:
             return parse(text) if isinstance(text, str) else None
         except FormulaError:
             return None
+
+
+def architecture(task: str) -> str | None:
+    """The architecture that a model of `task` has unless the plan names one; None where layers or factors say it."""
+    if task.startswith("text"):
+        return "AWD_LSTM"
+    if task.startswith(("image", "audio", "series")):
+        return "resnet18"
+    return None
 
 
 def predicted(model: Tree) -> list[str]:

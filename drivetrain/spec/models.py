@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from drivetrain.spec.facts import architecture
 from drivetrain.spec.objective import Constraint
 from drivetrain.spec.part import Expr, Name, OneOrMore, Part, Says, Text, doc
 
@@ -123,15 +124,6 @@ class Model(Part):
         if self.architecture is None:
             self.__dict__["architecture"] = architecture(self.task)
         return self
-
-
-def architecture(task: str) -> str | None:
-    """The architecture that a model of `task` has unless the plan names one; None where layers or factors say it."""
-    if task.startswith("text"):
-        return "AWD_LSTM"
-    if task.startswith(("image", "audio", "series")):
-        return "resnet18"
-    return None
 
 
 class Scenario(Part):

@@ -6,12 +6,11 @@ or its default, and the question stands in `part.unknown` under the field's path
 """
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, ClassVar, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -26,21 +25,12 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticUndefined
 
+from drivetrain.spec.asked import Asked
+from drivetrain.spec.duration import DURATION
 from drivetrain.spec.reading import NAME, is_question
 
 NEVER_UNKNOWN = frozenset({"drivetrain", "project", "name", "kind", "type", "task", "how"})
 """Fields that the rest of their part cannot be read without."""
-
-DURATION = r"^[0-9]+(\.[0-9]+)? (second|minute|hour|day|week|month|year)s?$"
-_SECONDS = {
-    "second": 1.0,
-    "minute": 60.0,
-    "hour": 3600.0,
-    "day": 86400.0,
-    "week": 604800.0,
-    "month": 365.25 / 12 * 86400.0,
-    "year": 365.25 * 86400.0,
-}
 
 
 def _as_text(value: Any) -> Any:
@@ -123,16 +113,7 @@ class Unknown(BaseModel):
     due: Day = doc("By when, as a date.", "2027-02-28")
 
 
-class OpenQuestion(NamedTuple):
-    """An `Unknown` with its place in the plan."""
-
-    path: str
-    question: str
-    owner: str
-    due: date
-
-
-class Part(BaseModel):
+class Part(Asked, BaseModel):
     """A part of the plan: closed to fields it does not know, and unchangeable once read."""
 
     model_config = ConfigDict(
@@ -182,29 +163,6 @@ class Part(BaseModel):
                 values[key] = None
         return values | {"unknown": lifted} if lifted else values
 
-    def questions(self, path: str = "") -> Iterator[OpenQuestion]:
-        """The open questions of this part and of the parts inside it, in the order of the file."""
-        for field in self.fields():
-            for key, open_ in self.unknown.items():
-                if re.split(r"[.\[]", key, maxsplit=1)[0] == field:
-                    yield OpenQuestion(_join(path, key), open_.unknown, open_.owner, open_.due)
-            yield from _questions(getattr(self, field), _join(path, field))
-
-
-def _questions(value: Any, path: str) -> Iterator[OpenQuestion]:
-    if isinstance(value, Part):
-        yield from value.questions(path)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _questions(item, f"{path}.{key}")
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _questions(item, f"{path}.{getattr(item, 'name', None) or place}")
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
 
 def _given(value: Any) -> dict[str, Unknown]:
     """`unknown=` of a part that is built in Python; what a file says under that key is not taken for it."""
@@ -243,15 +201,3 @@ def _depth(annotation: Any) -> int:
     if origin in (list, dict):
         return 1 + _depth(get_args(annotation)[-1])
     return 0
-
-
-def seconds(duration: str) -> float:
-    """Length of a `Dur`: a month is a twelfth of a year, a year 365.25 days.
-
-    Raises:
-        ValueError: `duration` is not written like `30 days`.
-    """
-    if not re.fullmatch(DURATION.strip("^$"), duration):
-        raise ValueError(f"{duration!r} is no duration like '30 days'")
-    amount, unit = duration.split()
-    return float(amount) * _SECONDS[unit.removesuffix("s")]

@@ -1,30 +1,26 @@
-"""The whole plan: `Spec`, with the questions that the other rooms ask it."""
+"""The whole plan: `Spec`."""
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from drivetrain.errors import MissingPartError, SpecError
 from drivetrain.findings import Finding
-from drivetrain.spec.data import Outcome, Source
+from drivetrain.spec.data import Source
 from drivetrain.spec.deployment import Deployment, Maintenance
 from drivetrain.spec.levers import Lever, Uncontrollable
+from drivetrain.spec.lookup import Lookup
 from drivetrain.spec.models import Model, Optimizer, Simulator
 from drivetrain.spec.objective import Decision, Objective, Project
-from drivetrain.spec.part import OpenQuestion, Part, doc
+from drivetrain.spec.part import Part, doc
 
 if TYPE_CHECKING:
     from drivetrain.spec.derived import Derived
 
-T = TypeVar("T")
 
-
-class Spec(Part):
+class Spec(Lookup, Part):
     """A plan, in the order of the approach: objective, levers, data, models, and what carries them to an action."""
 
     drivetrain: Literal[1] = doc("Version of the plan language.", 1)
@@ -43,17 +39,6 @@ class Spec(Part):
     deployment: Deployment | None = doc("How decisions reach people.", default=None)
     maintenance: Maintenance | None = doc("Who keeps it going.", default=None)
 
-    @property
-    def path(self) -> Path | None:
-        """The file that the plan was read from; None when it was built in Python."""
-        path: Path | None = self.__dict__.get("_path")
-        return path
-
-    @property
-    def root(self) -> Path:
-        """The folder that the plan's paths are relative to."""
-        return self.path.parent if self.path else Path.cwd()
-
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Spec":
         """A copy, with what was derived left behind."""
         copy = super().model_copy(update=update, deep=deep)
@@ -67,21 +52,6 @@ class Spec(Part):
         copy.__dict__["_path"] = path.resolve()
         return copy
 
-    @property
-    def slug(self) -> str:
-        """Name of the project's folder."""
-        return self.project.slug or slug(self.project.name)
-
-    @property
-    def package(self) -> str:
-        """Name of the project's Python package."""
-        return self.slug.replace("-", "_")
-
-    @property
-    def unknowns(self) -> list[OpenQuestion]:
-        """Everything that is asked and not answered yet, in the order of the approach."""
-        return list(self.questions())
-
     @cached_property
     def derived(self) -> "Derived":
         """What follows from the plan: names, settings, costs, inputs, the order of models."""
@@ -89,101 +59,6 @@ class Spec(Part):
         from drivetrain.spec.document import plain
 
         return Derived(plain(self))
-
-    def require(self, *paths: str) -> Any:
-        """The parts at `paths`, which must be there.
-
-        Args:
-            paths: `objective`, `objective.value`, `decision.batch`, `data` … in dotted form.
-
-        Returns:
-            The part, or a tuple of parts when several were asked for.
-
-        Raises:
-            MissingPartError: One is absent, unknown or empty; the message names the first.
-        """
-        found = tuple(self._require(path) for path in paths)
-        return found[0] if len(found) == 1 else found
-
-    def _require(self, path: str) -> Any:
-        here: Any = self
-        seen: list[str] = []
-        for key in path.split("."):
-            open_ = here.unknown.get(key) if isinstance(here, Part) else None
-            here = _step(here, key)
-            seen.append(key)
-            place = ".".join(seen)
-            where = f"{self.path.name if self.path else 'plan'}: {place}"
-            if open_ is not None:
-                raise MissingPartError(
-                    f"is not known yet: {open_.unknown}", f"{open_.owner} finds out by {open_.due}.", where
-                )
-            if here is None or (len(seen) == 1 and here == []):
-                raise MissingPartError(
-                    "is needed for this and is not in the plan yet.", "Write it, then run this again.", where
-                )
-        return here
-
-    def lever(self, name: str) -> Lever:
-        """The lever of this name.
-
-        Raises:
-            SpecError: There is none; the message suggests the nearest.
-        """
-        return _named(self.levers, name, "lever")
-
-    def source(self, name: str) -> Source:
-        """The source of this name.
-
-        Raises:
-            SpecError: There is none; the message suggests the nearest.
-        """
-        return _named(self.data, name, "source")
-
-    def model(self, name: str) -> Model:
-        """The model of this name.
-
-        Raises:
-            SpecError: There is none; the message suggests the nearest.
-        """
-        return _named(self.models, name, "model")
-
-    def outcome(self, name: str) -> Outcome:
-        """The outcome of this name, whichever source holds it.
-
-        Raises:
-            SpecError: There is none; the message suggests the nearest.
-        """
-        return self.outcome_source(name).outcomes[name]
-
-    def outcome_source(self, name: str) -> Source:
-        """The source that holds the outcome of this name.
-
-        Raises:
-            SpecError: There is none; the message suggests the nearest.
-        """
-        for source in self.data:
-            if name in source.outcomes:
-                return source
-        raise _nothing("outcome", name, [outcome for source in self.data for outcome in source.outcomes])
-
-    @property
-    def case_source(self) -> Source:
-        """The source whose rows are the cases: `decision.cases`, or the only source.
-
-        Raises:
-            SpecError: There are several sources and the plan does not say which.
-        """
-        if self.decision and self.decision.cases:
-            return self.source(self.decision.cases)
-        self.require("data")
-        if len(self.data) == 1:
-            return self.data[0]
-        raise MissingPartError(
-            f"there are {len(self.data)} sources, and the plan does not say whose rows are the cases.",
-            "Write `decision: {cases: …}` with one of: " + ", ".join(source.name for source in self.data) + ".",
-            "decision.cases",
-        )
 
     def findings(self) -> list[Finding]:
         """What is wrong with a plan that was built or changed in Python; a plan that was loaded has no fault."""
@@ -217,59 +92,3 @@ class Spec(Part):
         from drivetrain.spec.document import digest
 
         return digest(self, path)
-
-
-def _step(here: Any, key: str) -> Any:
-    if isinstance(here, Part):
-        return getattr(here, key, None)
-    if isinstance(here, dict):
-        return here.get(key)
-    if isinstance(here, list):
-        return next((item for item in here if getattr(item, "name", None) == key), None)
-    return None
-
-
-def _named(parts: Sequence[T], name: str, kind: str) -> T:
-    for part in parts:
-        if getattr(part, "name", None) == name:
-            return part
-    raise _nothing(kind, name, [str(getattr(part, "name", "")) for part in parts])
-
-
-def _nothing(kind: str, name: str, names: Sequence[str]) -> SpecError:
-    return SpecError(f"there is no {kind} `{name}`.", hint(name, names, kind))
-
-
-def hint(name: str, names: Sequence[str], kind: str) -> str:
-    """The nearest of `names`, or all of them when none is near."""
-    from difflib import get_close_matches
-
-    if near := get_close_matches(name, names, 1, 0.6):
-        return f"Did you mean `{near[0]}`?"
-    return f"There are: {', '.join(f'`{n}`' for n in names)}." if names else f"The plan has no {kind} yet."
-
-
-_RESERVED = {"con", "prn", "aux", "nul", "drivetrain", "test", "tests"}
-_RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
-
-
-def slug(name: str) -> str:
-    """A folder and package name made from a project's name: `Über-Mail (2)` gives `uber-mail-2`."""
-    import keyword
-    import sys
-
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    made = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
-    if not made:
-        return "project"
-    if made[0].isdigit():
-        made = f"project-{made}"
-    package = made.replace("-", "_")
-    if (
-        made in _RESERVED
-        or keyword.iskeyword(package)
-        or keyword.issoftkeyword(package)
-        or package in sys.stdlib_module_names
-    ):
-        return f"{made}-project"
-    return made

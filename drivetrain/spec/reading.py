@@ -62,6 +62,7 @@ class Document:
         findings: What was found wrong so far.
         questions: What is unknown: the question, its owner, when it is due.
         clean: The tree without questions and faults, short forms written out (`check_structure`).
+        parts: Definition of the part that stands at each path of `clean`.
     """
 
     filename: str
@@ -72,6 +73,7 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
     questions: dict[Path, tuple[str, str, str]] = field(default_factory=dict)
     clean: dict[str, Any] = field(default_factory=dict)
+    parts: dict[Path, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, kind: int, path: Path, what: str, advice: str = "", level: Level = "fail") -> None:
         """Note a finding about the value at `path`; its id is that of its part and kind."""

@@ -42,7 +42,7 @@ _WORDS = {
 
 
 def check_structure(document: Document) -> None:
-    """Fill in `document.clean`, `document.questions` and, with what is wrong, `document.findings`."""
+    """Fill in `document.clean`, `parts`, `questions` and, with what is wrong, `document.findings`."""
     root = definitions()
     if not isinstance(document.tree, dict):
         document.add(WRONG_KIND, (), f"is {_said(document.tree)}, and a plan is fields.", "Begin with `drivetrain: 1`.")
@@ -85,7 +85,10 @@ class _Walker:
             fitting = [self.nearest(value, fitting)]
         clean = self.one(value, fitting[0], path)
         short = fitting[0].get("x-short")
-        return {short: clean} if short and clean is not _HOLE else clean
+        if not short or clean is _HOLE:
+            return clean
+        self.document.parts[path] = next(choice for choice in choices if "properties" in choice)
+        return {short: clean}
 
     def question(self, value: Any, schema: dict[str, Any], path: Path) -> Any:
         if {"$ref": "#/$defs/Unknown"} not in schema.get("anyOf", ()):
@@ -94,6 +97,7 @@ class _Walker:
             return _HOLE
         before = len(self.document.findings)
         clean = self.fields(value, self.defs["Unknown"], path)
+        del self.document.parts[path]
         if len(self.document.findings) == before:
             self.document.questions[path] = (clean["unknown"], clean["owner"], clean["due"])
         return _HOLE
@@ -161,6 +165,8 @@ class _Walker:
     ) -> dict[str, Any]:
         """The fields of a part, in the order of the language, then the entries of a mapping."""
         known = schema.get("properties", {})
+        if known:
+            self.document.parts[path] = schema
         clean: dict[str, Any] = {}
         for key, prop in known.items():
             if key in value:

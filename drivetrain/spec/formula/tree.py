@@ -246,7 +246,7 @@ def _allow_constant(value: object, text: str) -> None:
 def _allow_call(node: ast.Call, text: str, depth: int) -> None:
     if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
         name = one_line(ast.unparse(node.func))
-        from drivetrain.spec.plan import hint
+        from drivetrain.spec.lookup import hint
 
         raise FormulaError(f"there is no function `{name}`.", hint(name, sorted(FUNCTIONS), "function"))
     name = node.func.id
