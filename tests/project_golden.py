@@ -16,7 +16,7 @@ from drivetrain import load_spec, project
 from drivetrain.project import record, template
 from drivetrain.project.context import context
 from drivetrain.project.origin import Origin
-from drivetrain.project.render import ANSWERS, CHECKLIST, PLAN
+from drivetrain.project.render import ANSWERS, CHECKLIST, DERIVED, PLAN
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE / "golden" / "project"
@@ -69,7 +69,7 @@ def write() -> None:
                 (GOLDEN / name / file).write_bytes(data)
             (GOLDEN / name / "tree.txt").write_text("".join(f"{file}\n" for file in made.files))
             if name == DEFAULT:
-                for file in (ANSWERS, CHECKLIST):
+                for file in (ANSWERS, *sorted(DERIVED)):
                     target = template.folder() / "example" / file
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(made.path / file, target)

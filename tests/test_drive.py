@@ -19,7 +19,7 @@ PYTHON = sys.executable
 ENVIRONMENT = os.environ | {"PATH": f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
 
 
-def say(folder: Path, *command: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def say(folder: Path, *command: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
     """Run a command as a person would type it in `folder`."""
     return subprocess.run(
         command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=timeout

@@ -67,7 +67,7 @@ def render(
     for name, path in learners.items():
         shutil.copyfile(path, project / package / "learners" / f"{name}.py")
     (project / PLAN).write_bytes(plan_bytes(spec))
-    _ask(spec, project, beside)
+    _derive(spec, project, package, beside)
     if origin.kind == "vendor":
         (project / vendor.FOLDER).mkdir(exist_ok=True)
         vendor.wheel(project / vendor.FOLDER)
@@ -84,14 +84,15 @@ def plan_bytes(spec: Spec) -> bytes:
     return dump(spec).encode()
 
 
-def _ask(spec: Spec, project: Path, beside: Path | None) -> None:
-    """The questions of the bias checklist that this plan sets off: to be answered, and to be read."""
-    from drivetrain.checklist import as_markdown, initial, initial_yaml
+def _derive(spec: Spec, project: Path, package: str, beside: Path | None) -> None:
+    """The questions that this plan sets off, to be answered, and the documents that follow from plan and evidence."""
+    from drivetrain.checklist import initial_yaml
+    from drivetrain.review import documents
 
-    told = as_markdown(spec.moved(beside)) if beside else as_markdown(spec.moved(project / PLAN), answers=initial(spec))
-    (project / "docs").mkdir(exist_ok=True)
-    (project / CHECKLIST).write_text(told, encoding="utf-8", newline="\n")
     (project / ANSWERS).write_text(initial_yaml(spec), encoding="utf-8", newline="\n")
+    (project / "docs").mkdir(exist_ok=True)
+    for name, text in documents(spec.moved(beside or project / PLAN), package=package).items():
+        (project / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _generate(template: Path, variables: dict[str, object], stage: Path) -> None:

@@ -31,17 +31,18 @@ PIPELINES = {
 METRICS = {"accuracy": "accuracy", "auroc": "roc_auc", "f1": "f1", "mae": "mae", "rmse": "rmse", "r2": "r_squared"}
 
 
-def model_card(spec: Spec, review: Review | None = None) -> str:
+def model_card(spec: Spec, review: Review | None = None, package: str = "") -> str:
     """The card: front matter that the Hub reads, then what people should know before they use the models.
 
     Args:
         spec: The plan; evidence beside it is read.
         review: The review of this plan, if it was built already.
+        package: Name of the project's package; the plan's when it is not given.
     """
-    held = review or gather(spec)
+    held, name = review or gather(spec), package or spec.package
     parts = [
-        _head(held), _details(spec, held), _uses(spec, held), _risks(held), _training(held), _evaluation(held),
-        _worth(held), _by_group(held), _start(spec), _contact(held),
+        _head(held), _details(held, name), _uses(spec, held), _risks(held), _training(held), _evaluation(held),
+        _worth(held), _by_group(held), _start(name), _contact(held),
     ]  # fmt: skip
     return "\n".join(_front(held)) + "\n" + "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -107,11 +108,11 @@ def _head(held: Review) -> list[str]:
     return lines
 
 
-def _details(spec: Spec, held: Review) -> list[str]:
+def _details(held: Review, package: str) -> list[str]:
     lines = ["## Model details", "", markdown(held.summary) if held.summary else "", ""]
     rows = []
     for model in held.plan.get("models", ()):
-        path = f"{spec.package}/learners/{model['name']}.py"
+        path = f"{package}/learners/{model['name']}.py"
         rows.append(
             [
                 code(model["name"]), model["task"], markdown(said(model.get("predicts"))),
@@ -253,12 +254,12 @@ def _tables(held: Review) -> Iterator[list[str]]:
                 ]
 
 
-def _start(spec: Spec) -> list[str]:
+def _start(package: str) -> list[str]:
     return [
         "## How to get started",
         "",
         "```sh",
-        f"python -m {spec.package}.serve     # POST /decide; artifacts are verified by hash, nothing is unpickled",
+        f"python -m {package}.serve     # POST /decide; artifacts are verified by hash, nothing is unpickled",
         "```",
     ]
 

@@ -21,19 +21,33 @@ ONBOARDING, CHECKLIST, CARD, SHEET = (
 )
 
 
-def documents(spec: Spec, review: Review | None = None) -> dict[str, str]:
+def documents(spec: Spec, review: Review | None = None, package: str = "") -> dict[str, str]:
     """Path below the project -> text of every derived document, as the plan and the evidence stand now.
+
+    Args:
+        spec: The plan; evidence and answers beside it are read.
+        review: The review of this plan, if it was built already.
+        package: Name of the project's package; found when it is not given.
 
     Raises:
         EvidenceError: `checklist.yaml` or an evidence record cannot be read.
     """
     held = review or gather(spec)
+    name = package or _package(spec)
     return {
-        ONBOARDING: onboarding(spec, held),
+        ONBOARDING: onboarding(spec, held, name),
         CHECKLIST: as_markdown(spec),
-        CARD: model_card(spec, held),
+        CARD: model_card(spec, held, name),
         SHEET: datasheet(spec, held),
     }
+
+
+def _package(spec: Spec) -> str:
+    """The folder with the project's code: a plan that was renamed keeps the package that it had."""
+    if not (spec.root / spec.package).is_dir():
+        for path in sorted(spec.root.glob("*/learners/__init__.py")):
+            return path.parts[-3]
+    return spec.package
 
 
 def stale_documents(spec: Spec, review: Review | None = None) -> list[str]:

@@ -14,17 +14,18 @@ from drivetrain.spec import Spec
 from drivetrain.text import code, markdown
 
 
-def onboarding(spec: Spec, review: Review | None = None) -> str:
+def onboarding(spec: Spec, review: Review | None = None, package: str = "") -> str:
     """The page, as Markdown.
 
     Args:
         spec: The plan; evidence and answers beside it are read.
         review: The review of this plan, if it was built already.
+        package: Name of the project's package; the plan's when it is not given.
     """
-    held = review or gather(spec)
+    held, name = review or gather(spec), package or spec.package
     parts = [
-        _head(held), _want(held), _pull(spec, held), _know(held), _models(spec, held), _wrong(held), _owners(held),
-        _hour(spec, held), _quiz(spec, held), _glossary(),
+        _head(held), _want(held), _pull(spec, held), _know(held), _models(held, name), _wrong(held), _owners(held),
+        _hour(held, name), _quiz(spec, held), _glossary(),
     ]  # fmt: skip
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
@@ -104,10 +105,10 @@ def _know(held: Review) -> list[str]:
     return lines if len(lines) > 2 else [*lines, "No data yet."]
 
 
-def _models(spec: Spec, held: Review) -> list[str]:
+def _models(held: Review, package: str) -> list[str]:
     lines = ["## What the models do", ""]
     for model in held.plan.get("models", ()):
-        path = f"{spec.package}/learners/{model['name']}.py"
+        path = f"{package}/learners/{model['name']}.py"
         lines.append(
             f"- **{markdown(model['name'])}** ({model['task']}) predicts {_said(model.get('predicts'))}. "
             f"Its code is short, and ours: [{markdown(path)}](../{path})"
@@ -154,8 +155,7 @@ def _owners(held: Review) -> list[str]:
     return lines
 
 
-def _hour(spec: Spec, held: Review) -> list[str]:
-    package = spec.package
+def _hour(held: Review, package: str) -> list[str]:
     models = [model["name"] for model in held.plan.get("models", ())]
     made = f"`artifacts/{models[0]}/manifest.json` is there" if models else "a line per model says how good it is"
     steps = [

@@ -23,6 +23,7 @@ class History(Callback):  # type: ignore[misc]
     def __init__(self, title: str) -> None:
         self.title = title
         self.rows: list[dict[str, float]] = []
+        self.repeating = False
 
     def before_fit(self) -> None:
         """Stay silent while the learning rate is being sought or predictions are gathered."""
@@ -42,7 +43,9 @@ class History(Callback):  # type: ignore[misc]
             print(f"\r  {self.title}  epoch {self.epoch + 1}/{self.n_epoch}  {share:4.0%} ", end="", file=sys.stderr)
 
     def after_epoch(self) -> None:
-        """Keep the epoch's figures and say them."""
+        """Keep the epoch's figures and say them; an epoch that is only repeated after a stop was kept before."""
+        if self.repeating:
+            return
         names = [str(name) for name in self.recorder.metric_names[1:-1]]
         figures = dict(zip(names, map(float, self.recorder.log[1:]), strict=False))
         self.rows.append({"epoch": len(self.rows) + 1, **figures, "seconds": time.monotonic() - self.started})

@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +21,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from drivetrain import artifact, evidence
-from drivetrain.errors import DrivetrainError, SpecError
-from drivetrain.training import faults, judge, reads
+from drivetrain.errors import ArtifactError, DrivetrainError, SpecError
+from drivetrain.training import faults, judge, reads, unfinished
 from drivetrain.training.rows import check, rows
 
 if TYPE_CHECKING:
@@ -65,13 +66,23 @@ class Run:
         plan.require("data", "models")
         self.plan = plan
         self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-        self.folder = plan.root / evidence.FOLDER / "runs" / self.name
-        self.staging = plan.root / "artifacts" / f".run-{self.name}"
         self._frames: dict[str, pd.DataFrame] = {}
-        self._histories: dict[str, Any] = {}
+        self._watched: dict[str, list[Any]] = {}
         self._parts: dict[str, list[judge.Part]] = {}
         self._results: dict[str, Any] = {}
         self._data = reads.data(plan)
+        self._held: Any = None
+        self._spoken = redirect_stdout(sys.stderr)  # fastai's callbacks print, and only results belong on stdout
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's evidence is kept."""
+        return self.plan.root / evidence.FOLDER / "runs" / self.name
+
+    @property
+    def staging(self) -> Path:
+        """Where its work lies until it is done."""
+        return self.plan.root / "artifacts" / f"{unfinished.PREFIX}{self.name}"
 
     def __enter__(self) -> Self:
         # Every model's rows are read before the first is trained: a fault should show in seconds, not after an hour.
@@ -80,18 +91,29 @@ class Run:
             faults.check_task(model)
             if not self._foretold(model):
                 self._read(model)
-        self.folder.mkdir(parents=True)
-        self.staging.mkdir(parents=True)
+        read = {key: value for model in self.plan.models for key, value in reads.plan(self.plan, model).items()}
+        key = unfinished.key(self.plan, self._data, read)
+        if found := unfinished.find(self.plan.root / "artifacts", key):
+            _, self.name, self._held = found
+            say(f"run {self.name}: going on where it was stopped")
+        else:
+            self._held = unfinished.begin(self.staging, self.name, key)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._spoken.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._spoken.__exit__(kind, error, None)
+        stopped = isinstance(error, KeyboardInterrupt)  # by the user, who may want it to go on
         try:
             if error is None:
                 self._finish()
         finally:
-            shutil.rmtree(self.staging, ignore_errors=True)
-            if error is not None and not any(self.folder.iterdir()):
-                self.folder.rmdir()
+            self._held.close()
+            if not stopped:
+                shutil.rmtree(self.staging, ignore_errors=True)
+                if error is not None and not any(self.folder.iterdir()):
+                    self.folder.rmdir()
         if isinstance(error, Exception) and not isinstance(error, DrivetrainError):
             explained = faults.explain(error, self.plan, self._frames.values())
             if explained is not None:
@@ -101,6 +123,9 @@ class Run:
         """What is to be trained, in dependency order."""
         for name in self.plan.derived.model_order():
             model = self.plan.model(name)
+            if self._done(name):
+                say(f"{name}: was done before the run was stopped")
+                continue
             frame = self._frames[name] if name in self._frames else self._read(model)
             known = frame["split"].isin(["train", "validation"])
             say(f"{name}: {int((frame['split'] == 'train').sum())} rows to train on, {int((~known).sum())} held out")
@@ -119,12 +144,14 @@ class Run:
         """Have a learner say its progress on stderr and keep its history."""
         from fastai.callback.progress import ProgressCallback
 
-        from drivetrain.training import history
+        from drivetrain.training import history, resume
 
-        learn.path = self.staging
+        learn.path, learn.model_dir = self.staging, f"models-{job.name}"
         learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, ProgressCallback)])
-        self._histories[job.name] = history.History(job.name)
-        learn.add_cb(self._histories[job.name])
+        watched = history.History(job.name)
+        checkpoint = resume.Checkpoint(self.staging / f"checkpoint-{job.name}.pth", watched)
+        learn.add_cbs([watched, checkpoint])
+        self._watched[job.name] = [watched, checkpoint]
 
     def keep(self, job: Job, learn: Any) -> None:
         """Calibrate, export, check and judge a trained learner.
@@ -136,9 +163,9 @@ class Run:
 
         name, model = job.model.name, job.model
         started = time.monotonic()
-        watched = self._histories.pop(job.name, None)
+        watched, *others = self._watched.pop(job.name, [None])
         if watched is not None:
-            learn.remove_cb(watched)
+            learn.remove_cbs([watched, *others])
             history.write_table(watched.rows, self.folder / f"history-{job.name}.csv")
             history.draw(watched.rows, self.folder / f"history-{job.name}.png", job.name)
         files = self.staging / f"files-{name}"
@@ -161,16 +188,34 @@ class Run:
             "export": round(time.monotonic() - started, 2),
         }
         self._results[name] = result
+        evidence.write_whole(self.staging / f"result-{name}.json", json.dumps(result, allow_nan=False) + "\n")
         held_out = result["metrics"]["held_out"]
         said = ", ".join(f"{key} {held_out[key]:.4f}" for key in SAID if held_out.get(key) is not None)
         say(f"{name}: held out ({held_out['cases']} rows): {said or 'nothing to judge'}")
 
+    def _done(self, name: str) -> bool:
+        """Whether a model was complete before the run was stopped."""
+        kept = self.staging / f"result-{name}.json"
+        if kept.exists() and self._made(name) is not None:
+            self._results[name] = json.loads(kept.read_text(encoding="utf-8"))
+        return name in self._results
+
+    def _made(self, name: str) -> Path | None:
+        """Where the artifact is that this run made of a model: still staged, or put in place already."""
+        if (self.staging / name).exists():
+            return self.staging / name
+        placed = self.plan.root / "artifacts" / name
+        try:
+            return placed if artifact.read_manifest(placed).get("run") == self.name else None
+        except ArtifactError:
+            return None
+
     def _read(self, model: Model) -> pd.DataFrame:
         """A model's rows, with what earlier models of this run say where the rows do not hold an input."""
         predictors = {
-            name: artifact.load(self.staging / name, root=self.plan.root)
+            name: artifact.load(made, root=self.plan.root)
             for name in self.plan.derived.feeders(model.name)
-            if (self.staging / name).exists()
+            if (made := self._made(name)) is not None
         }
         self._frames[model.name] = rows(self.plan, model, predictors)
         check(self.plan, model, self._frames[model.name])
@@ -193,7 +238,8 @@ class Run:
         text = json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         evidence.write_whole(self.folder / "metrics.json", text)
         for name in names:
-            artifact.manifest.put(self.staging / name, self.plan.root / "artifacts" / name)
+            if (self.staging / name).exists():
+                artifact.manifest.put(self.staging / name, self.plan.root / "artifacts" / name)
         digests = {name: artifact.digest(self.plan.root / "artifacts" / name) for name in names}
         read = {key: value for name in names for key, value in reads.plan(self.plan, self.plan.model(name)).items()}
         evidence.record(self.plan.root, "train", body, reads=read, data=self._data, artifacts=digests)
