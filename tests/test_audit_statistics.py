@@ -196,7 +196,7 @@ class TestDisparities:
         # 5 % are allowed; 400 simulations measure that to within two points (two standard errors).
         assert alarms(400, 1_500, kind) <= 0.05 + 0.02
 
-    @pytest.mark.full
+    @pytest.mark.fuzz
     @pytest.mark.parametrize("rows", [500, 4_000])
     @pytest.mark.parametrize("kind", ["", "rare losses"])
     def test_none_is_found_where_there_is_none_in_2000_simulations(self, rows, kind):

@@ -36,7 +36,7 @@ def test_an_example_becomes_a_project_with_a_learner_for_each_model_and_nothing_
     run("make", "-n", f"PYTHON={sys.executable}", "check", "train", "decide", "audit", "review", cwd=made.path)
 
 
-@pytest.mark.full
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", names())
 def test_an_example_is_typed_and_passes_its_own_tests(tmp_path, name):
     made = project.new(path(name), tmp_path)
@@ -44,7 +44,7 @@ def test_an_example_is_typed_and_passes_its_own_tests(tmp_path, name):
     run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=made.path)
 
 
-@pytest.mark.full
+@pytest.mark.fuzz
 def test_what_plain_cookiecutter_gives_passes_its_own_tests(tmp_path):
     command = [sys.executable, "-m", "cookiecutter", ROOT, "--directory", "template", "--no-input", "-o", tmp_path]
     environment = os.environ | {"HOME": str(tmp_path)}

@@ -112,7 +112,7 @@ def test_a_checkpoint_is_plain_data(tmp_path: Path) -> None:
     assert len(kept["figures"]) in (2, 3)
 
 
-@pytest.mark.full
+@pytest.mark.fuzz
 @pytest.mark.parametrize("kind", ["tables", "letters"])
 def test_killed_at_random_moments_it_always_ends_well(kind: str, tmp_path: Path) -> None:
     build, model = (tables, "payer") if kind == "tables" else (letters, "reader")
