@@ -57,10 +57,10 @@ def test_a_flood_is_refused_and_who_is_taken_does_not_wait() -> None:
     answered = sorted(seconds for seconds, ok in found if ok)
     assert len(answered) > 60
     assert sum(not ok for _, ok in found) > 500
-    # One at the models and one behind it: twice the work, and some time for the machine.
-    assert answered[int(0.95 * len(answered))] < 0.1
+    # One at the models and one behind it, on a busy machine; a queue of all 64 would take over a second.
+    assert answered[int(0.95 * len(answered))] < 0.4
     refused = sorted(seconds for seconds, ok in found if not ok)
-    assert refused[len(refused) // 2] < 0.01
+    assert refused[len(refused) // 2] < 0.05
     worker.stop()
 
 

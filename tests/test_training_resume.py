@@ -109,7 +109,7 @@ def test_a_checkpoint_is_plain_data(tmp_path: Path) -> None:
     killed(spec, after="epoch 2/9")
     [checkpoint] = (tmp_path / "artifacts").glob(".run-*/checkpoint-*.pth")
     kept = torch.load(checkpoint, weights_only=True)  # refuses whatever would have to be executed
-    assert len(kept["figures"]) in (2, 3)
+    assert len(kept["figures"]) in (1, 2, 3), "killed while an epoch was under way: one may not have been kept yet"
 
 
 @pytest.mark.fuzz
