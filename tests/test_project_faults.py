@@ -206,17 +206,17 @@ def test_a_fault_during_undo_leaves_everything_as_it_was(tmp_path, plan):
     undo_survives(tmp_path, plan, every=11)
 
 
-@pytest.mark.full
+@pytest.mark.fuzz
 def test_a_fault_at_every_write_of_new_leaves_everything_as_it_was(tmp_path, plan):
     new_survives(tmp_path, plan, every=1)
 
 
-@pytest.mark.full
+@pytest.mark.fuzz
 def test_a_fault_at_every_write_of_update_leaves_everything_as_it_was(tmp_path, plan):
     update_survives(tmp_path, plan, every=1)
 
 
-@pytest.mark.full
+@pytest.mark.fuzz
 def test_a_fault_at_every_write_of_undo_leaves_everything_as_it_was(tmp_path, plan):
     undo_survives(tmp_path, plan, every=1)
 
@@ -277,7 +277,7 @@ def test_a_kill_between_two_writes_is_made_good_by_the_next_command(tmp_path, pl
     kills_are_survived(tmp_path, plan, what, [1, 4, 30, 55, 80, 95])
 
 
-@pytest.mark.full
+@pytest.mark.fuzz
 @pytest.mark.parametrize("what", ["new", "update", "undo"])
 def test_a_kill_before_every_write_is_made_good_by_the_next_command(tmp_path, plan, what):
     kills_are_survived(tmp_path, plan, what, range(1, 400))
@@ -299,7 +299,7 @@ def kills_are_survived(tmp_path: Path, plan: Path, what: str, moments: Any) -> N
     assert survived > 3
 
 
-@pytest.mark.full
+@pytest.mark.fuzz
 @pytest.mark.parametrize("what", ["new", "update"])
 def test_fifty_kills_at_random_moments_are_made_good_by_the_next_command(tmp_path, plan, what):
     before, complete, start = _worlds(tmp_path, plan, what)
