@@ -65,6 +65,17 @@ def test_every_make_target_that_a_page_shows_exists(page: str, command: str) -> 
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"{page}: make {target}"
 
 
+def test_every_code_block_is_in_a_language_that_a_test_runs() -> None:
+    """`docs/conftest.py` runs them; a block without a language, or in another one, would be read by nobody."""
+    run = {"console", "python", "text", "yaml", "toml", "json"}
+    unread = []
+    for page in PAGES:
+        fences = re.findall(r"^```(.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert len(fences) % 2 == 0, f"{page}: a code block does not end"
+        unread += [f"{page.relative_to(ROOT)}: {language!r}" for language in fences[::2] if language not in run]
+    assert not unread, "\n".join(unread)
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     broken = []
     for page in PAGES:
