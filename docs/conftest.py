@@ -1,7 +1,8 @@
 """Every code block of every page is run: a page is a session in a folder of its own.
 
-- `console`: each line behind `$ ` is typed into one shell after another, which keep folder and environment; what follows
-  it must be what it prints, where `…` stands for anything and a number for any number.
+- `console`: each line behind `$ ` is typed into one shell after another, which keep folder and environment; what
+  follows it must be what it prints, where `…` stands for anything and a number for any number. A command that ends
+  with another code than 0 says so: `# exit 1`.
 - `python`: a program of its own; `text` after it is what it prints.
 - `yaml`, `toml`, `json`: must be readable; a first line `# name.yaml` writes the file, and so does one of `python`.
 
@@ -97,6 +98,7 @@ def same(shown: str, printed: str) -> bool:
 
 
 def console(example: Example) -> str | None:
+    """Commands, and what each prints."""
     for part in re.split(r"^\$ ", example.parsed, flags=re.MULTILINE)[1:]:
         lines = part.splitlines()
         ends = next((n for n, line in enumerate(lines) if not line.endswith("\\")), len(lines) - 1)
@@ -112,6 +114,7 @@ def console(example: Example) -> str | None:
 
 
 def python(example: Example) -> str | None:
+    """A program, or a file of the project."""
     if write(example):
         compile(example.parsed, example.path, "exec")
         return None
@@ -120,6 +123,7 @@ def python(example: Example) -> str | None:
 
 
 def text(example: Example) -> str | None:
+    """What the block before printed."""
     printed = example.namespace["printed"]
     return None if same(example.parsed, printed) else f"printed was\n{printed}"
 
@@ -135,6 +139,7 @@ def write(example: Example) -> bool:
 
 
 def data(example: Example) -> None:
+    """Something that can be read, and may be a file."""
     {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}[example.region.lexemes["arguments"]](
         example.parsed
     )
