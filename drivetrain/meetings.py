@@ -72,6 +72,8 @@ def checklist(
         room.answer(spec, answer, given)
     findings = room.open_items(spec.root if spec.path is None else spec.path)
     print_findings(findings, form)
+    if form == "text":
+        click.echo(room.summary(findings, spec.stage))
     if not passes(findings):
         sys.exit(1)
 

@@ -146,6 +146,7 @@ def mail(root: Path, text: str = MAIL, number: int = 300, seed: int = 1) -> tupl
         {
             "case": frame["case"], "split": frame["split"], "do_nothing": np.full(len(truth), "manual"),
             "value_do_nothing": np.full(len(truth), -0.30), "optimized": chosen, "value_optimized": value,
+            "setting_do_nothing_bin": np.full(len(truth), "manual"), "setting_optimized_bin": chosen,
         },
     )  # fmt: skip
     return spec, frame | {"chosen": chosen, "value": value, "said": said, "depot": cases["depot"].to_pylist()}

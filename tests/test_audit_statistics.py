@@ -13,7 +13,7 @@ from scipy import stats
 from drivetrain import intervals
 from drivetrain.audit.compare import compare
 from drivetrain.audit.counts import Cells, cells, subsets
-from drivetrain.audit.figures import Table, classes_by_group, settings_by_group
+from drivetrain.audit.figures import Table, classes_by_group, decisions_by_group
 
 SIMULATIONS = 2_000
 
@@ -162,7 +162,7 @@ def world(stream: np.random.Generator, rows: int, kind: str = "", size: float = 
     for subset in subsets(list(groups)):
         tables += [
             classes_by_group(found, subset, ["no", "yes"], "yes"),
-            settings_by_group(found, subset, "optimized", ["call", "wait"]),
+            decisions_by_group(found, subset, {"value": "value_optimized"}, {"offer": ("optimized", ["call", "wait"])}),
         ]
     return tables
 

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from projects import TEMPLATE, make, train
+from sklearn import metrics
 from trainable import MEDIA, ROWS, plan, visits, write
 
-from drivetrain import artifact, evidence
+from drivetrain import artifact, audit, evidence
 from drivetrain.errors import DataError
 from drivetrain.spec import Spec
 from drivetrain.spec.models import Task
@@ -249,3 +250,80 @@ def test_a_manifest_holds_no_path_of_this_machine(trained: Trained) -> None:
     for name in ROWS:
         root = trained(name).root
         assert str(root) not in (root / "artifacts" / name / "manifest.json").read_text()
+
+
+def by_group(trained: Trained, model: str, outcome: str, *columns: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """What the audit says of each group: rows and figures."""
+    [entry] = [m for m in audited(trained, model)["models"] if (m["model"], m["outcome"]) == (model, outcome)]
+    [table] = [t for t in entry["by_group"] if t["columns"] == list(columns)]
+    return {tuple(row["group"].values()): row | {"entry": entry} for row in table["groups"]}
+
+
+def audited(trained: Trained, model: str) -> dict[str, Any]:
+    root = trained(model).root
+    found = evidence.read(root, "audit")
+    return dict(found.result) if found else audit.run(trained(model))
+
+
+class TestTheAudit:
+    """Figures of what training really writes, against scikit-learn on what is really served."""
+
+    @pytest.mark.parametrize("region", ["north", "south"])
+    def test_a_number_by_group(self, region: str, trained: Trained) -> None:
+        frame = held_out(trained, "purse")
+        frame = frame[frame["region"] == region]
+        said = load(trained, "purse").predict(asked(load(trained, "purse"), frame))["spent"]
+        row = by_group(trained, "purse", "spent", "region")[(region,)]
+        figures = {name: figure["value"] for name, figure in row["figures"].items()}
+        assert row["rows"] == len(frame)
+        assert figures["absolute error"] == pytest.approx(
+            metrics.mean_absolute_error(frame["spent"], said.quantiles.mean(axis=1))
+        )
+        expected = metrics.root_mean_squared_error(frame["spent"], said.quantiles.mean(axis=1))
+        assert figures["root mean squared error"] == pytest.approx(expected)
+        low, high = np.quantile(said.quantiles, [0.05, 0.95], axis=1)
+        assert figures["inside the 90 % range"] == pytest.approx(frame["spent"].between(low, high).mean())
+
+    def test_numbers_are_audited_in_bands(self, trained: Trained) -> None:
+        found = by_group(trained, "purse", "spent", "age")
+        assert len(found) == 4
+        assert sum(row["rows"] for row in found.values()) == 300
+        assert min(row["rows"] for row in found.values()) > 50
+
+    def test_the_classes_of_a_model_with_a_learner_per_setting(self, trained: Trained) -> None:
+        frame = held_out(trained, "door")
+        predictor = load(trained, "door")
+        said = predictor.predict(asked(predictor, frame.assign(sort=frame["sorted_as"])))["came"].probabilities[:, 1]
+        for (region,), row in by_group(trained, "door", "came", "region").items():
+            at = (frame["region"] == region).to_numpy()
+            truth, chosen = frame["came"].astype(str).str.lower().eq("true").to_numpy()[at], said[at] > 0.5
+            assert row["figures"]["true positive rate"]["value"] == pytest.approx(metrics.recall_score(truth, chosen))
+            assert row["figures"]["selection rate"]["value"] == pytest.approx(chosen.mean())
+            assert row["figures"]["calibration gap"]["value"] == pytest.approx((said[at] - truth).mean(), abs=1e-6)
+
+    def test_censored_rows_are_left_out_and_counted(self, trained: Trained) -> None:
+        table = visits()
+        test = table[table["part"] == "test"]
+        [entry] = [m for m in audited(trained, "bed")["models"] if m["model"] == "bed"]
+        assert (entry["rows"], entry["censored"]) == (test["ended"].sum(), (~test["ended"]).sum())
+        assert any(f["id"] == "DU104" for f in audited(trained, "bed")["findings"])
+
+    def test_ratings(self, trained: Trained) -> None:
+        frame = held_out(trained, "shelf")
+        said = load(trained, "shelf").predict(asked(load(trained, "shelf"), frame))["taste"].quantiles.mean(axis=1)
+        [entry] = [m for m in audited(trained, "shelf")["models"] if m["model"] == "shelf"]
+        found = entry["overall"]["figures"]["root mean squared error"]["value"]
+        assert found == pytest.approx(metrics.root_mean_squared_error(frame["taste"], said))
+
+    @pytest.mark.fuzz
+    def test_each_label_and_each_area(self, trained: Trained) -> None:
+        frame, tagger = held_out(trained, "tagger"), load(trained, "tagger")
+        said = tagger.predict(asked(tagger, frame))["tags"]
+        for place, label in enumerate(said.classes):
+            truth = np.array([label in labels for labels in frame["tags"]])
+            for (few,), row in by_group(trained, "tagger", f"tags: {label}", "few").items():
+                at = (frame["few"] == (few == "true")).to_numpy()
+                expected = metrics.accuracy_score(truth[at], said.probabilities[at, place] > 0.5)
+                assert row["figures"]["accuracy"]["value"] == pytest.approx(expected)
+        [area] = [m for m in audited(trained, "tracer")["models"] if m["outcome"] == "outline: area of shape"]
+        assert area["overall"]["figures"]["absolute error"]["value"] < 0.2

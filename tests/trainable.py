@@ -31,6 +31,7 @@ data:
       outline: {column: outline, type: mask, values: [ground, shape], affected_by: []}
       kind: {column: kind, values: [a, b, c, d], affected_by: []}
       tone: {column: tone, values: [glad, cross], affected_by: []}
+    groups: [few]
     split: {column: part}
   - name: sounds
     kind: audio
@@ -49,6 +50,7 @@ data:
       calls: {column: calls, type: number, minimum: 0, affected_by: []}
       stay: {column: stay, type: number, bins: [0, 1, 2, 4, 8], event: ended, affected_by: []}
       came: {column: came, type: binary, affected_by: [sort]}
+    groups: [region, age]
     split: {column: part}
   - name: stars
     kind: ratings

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 Verdict = Literal["differs", "no difference that matters", "too few to tell"]
 
-MARGIN = 0.05
-"""A difference of two shares below this is taken for one that does not matter."""
 FOUR_FIFTHS = 0.8
 """Ratio of selection rates below which US agencies look closer (29 CFR 1607.4 D); a screen, not a verdict."""
 FALSE_ALARM = 0.05
@@ -29,6 +27,7 @@ class Comparison:
     """One group compared with the reference by one figure.
 
     Attributes:
+        subject: What was audited: a model's outcome, or the decisions.
         columns: Group columns.
         group: The group's values.
         reference: The reference's values.
@@ -43,6 +42,7 @@ class Comparison:
         verdict: What can be said.
     """
 
+    subject: str
     columns: tuple[str, ...]
     group: Group
     reference: Group
@@ -57,13 +57,11 @@ class Comparison:
     verdict: Verdict
 
 
-def compare(tables: Sequence[Table], margin: float = MARGIN, value_margin: float = 0.0) -> list[Comparison]:
+def compare(tables: Sequence[Table]) -> list[Comparison]:
     """Compare every group of every table with the table's largest group.
 
     Args:
-        tables: Groups with their figures.
-        margin: Least difference of two shares that matters.
-        value_margin: The same for means, in their unit.
+        tables: Groups with their figures; each figure says which difference matters.
 
     Returns:
         All comparisons that were possible, in the order of the tables. A difference is said to be one only if its
@@ -90,12 +88,9 @@ def compare(tables: Sequence[Table], margin: float = MARGIN, value_margin: float
         p[means] = intervals.mean_test(samples[0], samples[1])
     adjusted = _adjusted([len(pair.table.columns) > 1 for pair in pairs], p)
     return [
-        _comparison(
-            pair, [float(end[i]) for end in difference], ratios[:, i].tolist(), float(p[i]), float(adjusted[i]),
-            value_margin if pair.figure.name == "value" else margin,
-        )
+        _comparison(pair, [float(end[i]) for end in difference], ratios[:, i].tolist(), float(p[i]), float(adjusted[i]))
         for i, pair in enumerate(pairs)
-    ]  # fmt: skip
+    ]
 
 
 class _Pair(NamedTuple):
@@ -134,10 +129,11 @@ def _adjusted(crossed: Sequence[bool], p: NDArray[Any]) -> NDArray[Any]:
 
 
 def _comparison(
-    pair: _Pair, difference: Sequence[float], ratio: Sequence[float], p: float, p_adjusted: float, least: float
+    pair: _Pair, difference: Sequence[float], ratio: Sequence[float], p: float, p_adjusted: float
 ) -> Comparison:
     selection = pair.figure.name.startswith(("selection rate", "setting rate"))
     return Comparison(
+        subject=pair.table.subject,
         columns=pair.table.columns,
         group=pair.table.groups[pair.group],
         reference=pair.table.groups[pair.table.reference],
@@ -149,7 +145,7 @@ def _comparison(
         p=p,
         p_adjusted=p_adjusted,
         screened=selection and ratio[0] < FOUR_FIFTHS,
-        verdict=_verdict(difference[1], difference[2], p_adjusted, least),
+        verdict=_verdict(difference[1], difference[2], p_adjusted, pair.figure.margin),
     )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Group = tuple[str | None, ...]
 MOST_GROUPS = 500
+GROUP, OUTCOME = "group ", "outcome "
+"""Prefixes of columns that come from the plan's data: with a space in it, none is taken for one of the audit's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ def _codes(column: Any) -> tuple[list[str | None], NDArray[Any]]:
     coded = place[np.where(missing, len(values), np.nan_to_num(codes)).astype(int)]
     named = [values[i] for i in order]
     return ([*named, None] if missing.any() else named), coded
+
+
+def plain(columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns' names as the plan knows them."""
+    return tuple(name.removeprefix(GROUP).removeprefix(OUTCOME) for name in columns)
 
 
 def subsets(columns: Sequence[str], depth: int | None = None) -> Iterator[tuple[str, ...]]:

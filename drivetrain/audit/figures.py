@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drivetrain import intervals
-from drivetrain.audit.counts import Cells, Group, grouped, total
+from drivetrain.audit.counts import Cells, Group, grouped, plain, total
+from drivetrain.audit.outcomes import COVERAGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MARGIN = 0.05
+"""A difference of two shares below this is taken for one that does not matter; of two errors, times their spread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share in each group: `hits` of `total`, both (groups,)."""
+    """A share in each group: `hits` of `total`, both (groups,).
+
+    Attributes:
+        name: What is counted.
+        hits: How often it is so.
+        total: Of how many.
+        tested: Whether groups are compared by it.
+        margin: Least difference that matters.
+    """
 
     name: str
     hits: NDArray[Any]
     total: NDArray[Any]
     tested: bool = True
+    margin: float = MARGIN
 
     def interval(self, level: float = intervals.LEVEL) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Estimate, low and high of every group."""
@@ -36,17 +49,26 @@ class Mean:
         sums: Sums of x, x², x³ and the number of x in each group, (groups, 4), where x was centred.
         centre: What was subtracted.
         tested: Whether groups are compared by it.
+        margin: Least difference that matters, in the unit of x.
+        root: The figure is the root of the mean: x is a square.
     """
 
     name: str
     sums: NDArray[Any]
     centre: float
     tested: bool = True
+    margin: float = 0.0
+    root: bool = False
 
     def interval(self, level: float = intervals.LEVEL) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Estimate, low and high of every group."""
-        found, low, high = intervals.mean(self.sums, level)
-        return found + self.centre, low + self.centre, high + self.centre
+        import numpy as np
+
+        found, low, high = (end + self.centre for end in intervals.mean(self.sums, level))
+        if not self.root:
+            return found, low, high
+        rooted = [np.sqrt(np.maximum(end, 0.0)) for end in (found, low, high)]
+        return rooted[0], rooted[1], rooted[2]
 
     @property
     def sample(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -72,12 +94,14 @@ class Table:
         groups: Their values, in order; None is "missing".
         rows: Number of rows, (groups,).
         figures: What was measured.
+        subject: What was audited: a model's outcome, or the decisions.
     """
 
     columns: tuple[str, ...]
     groups: list[Group]
     rows: NDArray[Any]
     figures: list[Figure]
+    subject: str = ""
 
     @property
     def reference(self) -> int:
@@ -119,43 +143,77 @@ def classes_by_group(
             Rate(f"share of cases{suffix}", n_true, rows, False),
         ]
     if "gap" in found.sums:
-        figures.append(Mean("calibration gap", total(place, number, found.sums["gap"]), found.centre["gap"]))
-    return Table(tuple(columns), groups, rows, figures)
+        sums = total(place, number, found.sums["gap"])
+        figures.append(Mean("calibration gap", sums, found.centre["gap"], margin=MARGIN))
+    return Table(plain(columns), groups, rows, figures)
 
 
-def numbers_by_group(found: Cells, columns: Sequence[str], names: Sequence[str], tested: Sequence[str] = ()) -> Table:
-    """Means of `names` in each group; groups are compared by those in `tested` (none given: by all)."""
-    groups, place = grouped(found, columns)
-    figures: list[Figure] = [
-        Mean(name, total(place, len(groups), found.sums[name]), found.centre[name], not tested or name in tested)
-        for name in names
-    ]
-    return Table(tuple(columns), groups, total(place, len(groups), found.rows), figures)
-
-
-def settings_by_group(found: Cells, columns: Sequence[str], policy: str, settings: Sequence[str]) -> Table:
-    """How often a policy chooses each setting, and what its choices are worth, in each group.
+def numbers_by_group(found: Cells, columns: Sequence[str], margin: float = 0.0) -> Table:
+    """Errors of a predicted number in each group, and how often the truth lay inside the predicted range.
 
     Args:
-        found: Cells by the group columns and `policy`, with a sum `value_<policy>`.
+        found: Cells by the group columns, with sums `error`, `absolute error`, `squared error` and, where a range was
+            predicted, of 0 and 1 under `COVERAGE`.
         columns: Group columns; none for the whole.
-        policy: The policy.
-        settings: The settings of the lever; none for a lever without named settings.
+        margin: Least difference of two errors that matters, in the number's unit.
+    """
+    groups, place = grouped(found, columns)
+
+    def mean(name: str, shown: str, **options: Any) -> Mean:
+        return Mean(shown, total(place, len(groups), found.sums[name]), found.centre[name], **options)
+
+    figures: list[Figure] = [
+        mean("error", "error", margin=margin),
+        mean("absolute error", "absolute error", margin=margin),
+        mean("squared error", "root mean squared error", tested=False, root=True),
+    ]
+    if COVERAGE in found.sums:
+        inside = total(place, len(groups), found.sums[COVERAGE])
+        figures.append(Rate(COVERAGE, (inside[:, 0] + found.centre[COVERAGE] * inside[:, 3]).round(), inside[:, 3]))
+    return Table(plain(columns), groups, total(place, len(groups), found.rows), figures)
+
+
+def decisions_by_group(
+    found: Cells,
+    columns: Sequence[str],
+    values: Mapping[str, str],
+    settings: Mapping[str, tuple[str, Sequence[str]]],
+    means: Mapping[str, str] | None = None,
+    margin: float = 0.0,
+) -> Table:
+    """What a policy's choices are worth, and which settings it chooses, in each group.
+
+    Args:
+        found: Cells by the group columns and the policy's settings, with sums of values and of numbers that were set.
+        columns: Group columns; none for the whole.
+        values: Figure -> its sum, in the objective's unit.
+        settings: Lever with named settings -> its column, and the settings.
+        means: Lever with numbers for settings -> its sum.
+        margin: Least difference in value that matters.
     """
     groups, place = grouped(found, columns)
     number = len(groups)
     rows = total(place, number, found.rows)
-    value = f"value_{policy}"
-    figures: list[Figure] = [Mean("value", total(place, number, found.sums[value]), found.centre[value])]
-    if settings:
-        chosen = _class_of(found, policy)
+    figures: list[Figure] = [
+        Mean(name, total(place, number, found.sums[key]), found.centre[key], margin=margin)
+        for name, key in values.items()
+    ]
+    for lever, (key, names) in settings.items():
+        chosen = _class_of(found, key)
         # With two settings the one rate says all; testing the other as well would only cost power.
-        told = settings[:1] if len(settings) == 2 else settings
+        told = names[:1] if len(names) == 2 else names
+        label = "" if len(settings) + len(means or {}) == 1 else f"{lever} = "
         figures += [
-            Rate(f"setting rate: {name}", total(place, number, found.rows * (chosen == name)), rows, name in told)
-            for name in settings
+            Rate(
+                f"setting rate: {label}{name}", total(place, number, found.rows * (chosen == name)), rows, name in told
+            )
+            for name in names
         ]
-    return Table(tuple(columns), groups, rows, figures)
+    figures += [
+        Mean(f"mean setting: {lever}", total(place, number, found.sums[key]), found.centre[key])
+        for lever, key in (means or {}).items()
+    ]
+    return Table(plain(columns), groups, rows, figures)
 
 
 def expected_calibration_error(found: Cells, columns: Sequence[str]) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.audit import guardrails
+from drivetrain.audit.outcomes import COVERAGE
 from drivetrain.findings import Finding, Level
 
 if TYPE_CHECKING:
@@ -34,6 +35,17 @@ def _groups(spec: Spec, result: Row) -> Iterator[Finding]:
             "DU101", level, "data", f"{result['note']}: results were audited by class only.",
             "Name the columns to audit by in `groups`, or answer `groups_recorded` in checklist.yaml.",
         )  # fmt: skip
+    for model in result["models"]:
+        if model["censored"]:
+            yield Finding(
+                "DU104", "note", _subject(model),
+                f"{model['censored']} censored rows are left out: of their outcome only a bound is known.",
+                "Do not take these errors for those of all cases: what lasts long is missing in them.",
+            )  # fmt: skip
+
+
+def _subject(model: Row) -> str:
+    return f"models.{model['model']}, {model['outcome']}"
 
 
 def _classes(result: Row) -> Iterator[Finding]:
@@ -41,7 +53,7 @@ def _classes(result: Row) -> Iterator[Finding]:
         overall = model["overall"]
         if not overall:
             yield Finding(
-                "DU102", "fail", f"models.{model['model']}", "has no held-out row with a known outcome.",
+                "DU102", "fail", _subject(model), "has no held-out row with a known outcome.",
                 "Keep rows for the test (`split`), or label some.",
             )  # fmt: skip
             continue
@@ -51,7 +63,7 @@ def _classes(result: Row) -> Iterator[Finding]:
             said = name.removeprefix("true positive rate").removeprefix(": ") or str(model["positive"])
             if figure["high"] < 0.5:
                 yield Finding(
-                    "DU103", "warn", f"models.{model['model']}: {said}",
+                    "DU103", "warn", f"{_subject(model)}: {said}",
                     f"only {figure['value']:.0%} ({figure['low']:.0%} to {figure['high']:.0%}) of {figure['rows']} "
                     f"cases of class `{said}` are recognised.",
                     "See the confusion matrix; collect or weight this class, or put the error's cost into `value`.",
@@ -63,9 +75,9 @@ def _differences(result: Row) -> Iterator[Finding]:
     for entry in result["differences"]:
         if entry["verdict"] != "differs":
             continue
-        kind = "calibration" if entry["figure"] == "calibration gap" else "disparity"
+        kind = "calibration" if entry["figure"] in ("calibration gap", COVERAGE) else "disparity"
         yield Finding(
-            "DU201", "warn", f"{named(entry['group'])}: {entry['figure']}",
+            "DU201", "warn", f"{entry['subject']}: {named(entry['group'])}: {entry['figure']}",
             f"{_amount(entry['value'][0])} against {_amount(entry['value'][1])} of {named(entry['reference'])}: "
             f"difference {entry['difference']:+.3g} ({entry['low']:+.3g} to {entry['high']:+.3g}), "
             f"p = {entry['p_adjusted']:.2g} with {result['comparisons']['number']} comparisons taken into account.",
@@ -79,7 +91,7 @@ def _differences(result: Row) -> Iterator[Finding]:
             f"{len(screened)} selection rates are below four fifths of the reference's. This is a screen, not a test: "
             "chance alone gives some, above all in small groups.",
             "Look at those that DU201 names too.",
-            affected=tuple(f"{named(e['group'])}: {e['figure']}: {e['ratio']:.2f}" for e in screened),
+            affected=tuple(f"{e['subject']}: {named(e['group'])}: {e['figure']}: {e['ratio']:.2f}" for e in screened),
         )  # fmt: skip
     many = sorted({" & ".join(subset) for model in result["models"] for subset in model.get("left_out", ())})
     if many:

@@ -32,17 +32,17 @@ def judge(rows: list[dict[str, Any]]) -> Iterator[Finding]:
     for row in rows:
         limit = f"{str(row['kind']).replace('_', ' ')} {_amount(row['bound'])}"
         spread = f"{_amount(row['value'])} ({_amount(row['low'])} to {_amount(row['high'])})"
-        facts = {"kind": "guardrail", **row}
         if row["state"] == "not met":
             yield Finding(
                 "DU301", "fail", f"guardrail {row['name']}", f"is {spread}, not {limit}.",
-                "Decide again with it as a hard constraint, or change the lever's limits.", facts=facts,
+                "Decide again with it as a hard constraint, or change the lever's limits.",
+                facts={"kind": "guardrail", **row},
             )  # fmt: skip
         elif row["state"] != "met":
             yield Finding(
                 "DU302", "warn", f"guardrail {row['name']}",
                 f"is {spread}: too few cases to tell whether it is {limit}.",
-                "Collect more cases of this group before the next stage.", facts=facts,
+                "Collect more cases of this group before the next stage.", facts=dict(row),
             )  # fmt: skip
 
 

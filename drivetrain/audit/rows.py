@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain import evidence
+from drivetrain.audit.counts import GROUP, OUTCOME
+from drivetrain.audit.outcomes import EVENT, Predictions, by_outcome
 from drivetrain.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -17,29 +19,8 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
 
 HELD_OUT = ("test", "hold_out")
-BINS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Held-out predictions of one outcome.
-
-    Attributes:
-        model: The model.
-        outcome: What it predicts.
-        run: Run that they come from.
-        classes: The classes, in the order of the probabilities; None for a number.
-        table: `case`, `split`, `truth`, the group columns, and `predicted`, `gap`, `bin` (classes) or `error`,
-            `absolute error` (a number).
-        unlabelled: Held-out rows left out because their outcome was not observed.
-    """
-
-    model: str
-    outcome: str
-    run: str
-    classes: tuple[str, ...] | None
-    table: pa.Table
-    unlabelled: int
+MOST_VALUES = 12
+"""A group column of numbers with more values is cut into quarters: nobody is audited by single years of age."""
 
 
 def group_columns(spec: Spec, source_name: str) -> list[str]:
@@ -67,7 +48,7 @@ def run_of(spec: Spec, model: str) -> str:
 
 
 def predictions(spec: Spec, model: str) -> list[Predictions]:
-    """Held-out predictions of a model, one entry per outcome and, for labels, per label.
+    """Held-out predictions of a model, one entry per outcome and, for labels and areas, per class.
 
     Raises:
         EvidenceError: They are not there, or cannot be read.
@@ -76,14 +57,11 @@ def predictions(spec: Spec, model: str) -> list[Predictions]:
     where = f"{evidence.FOLDER}/runs/{run}/predictions-{model}.parquet"
     found = _read(spec.root / where, where, "make train")
     found = found.filter(_held_out(found, where))
-    source = spec.derived.model_data(model)
-    found = _with_groups(spec, source, found, where, outcomes=False)
     outcomes = spec.model(model).predicts or []
-    if len(outcomes) == 1:
-        return _outcome(found, model, outcomes[0], run, where)
-    return [
-        entry for outcome in outcomes for entry in _outcome(_only(found, outcome, outcomes), model, outcome, run, where)
-    ]
+    # Of a censored row only a bound is known, so that no error can be told.
+    events = {name: event for name in outcomes if (event := spec.outcome(name).event)}
+    found = _with_columns(spec, spec.derived.model_data(model), found, where, {EVENT: list(events.values())})
+    return by_outcome(found, model, outcomes, run, where, events)
 
 
 def decisions(spec: Spec) -> tuple[pa.Table, list[str]] | None:
@@ -100,7 +78,7 @@ def decisions(spec: Spec) -> tuple[pa.Table, list[str]] | None:
     if not policies:
         raise EvidenceError("names no policy with its value.", "Run `make decide` again.", where=where)
     found = found.filter(_held_out(found, where))
-    return _with_groups(spec, spec.case_source.name, found, where, outcomes=True), policies
+    return _with_columns(spec, spec.case_source.name, found, where, {OUTCOME: _discrete(spec)}), policies
 
 
 def _read(path: Path, where: str, step: str) -> pa.Table:
@@ -116,27 +94,22 @@ def _read(path: Path, where: str, step: str) -> pa.Table:
 
 
 def _held_out(found: pa.Table, where: str) -> Any:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     if absent := [name for name in ("case", "split") if name not in found.column_names]:
         raise EvidenceError(f"has no column `{absent[0]}`.", "Run the step that writes it again.", where=where)
-    return pc.is_in(found["split"].cast("string"), value_set=_text(HELD_OUT))
+    return pc.is_in(found["split"].cast("string"), value_set=pa.array(HELD_OUT, pa.string()))
 
 
-def _text(values: Sequence[str]) -> Any:
-    import pyarrow as pa
-
-    return pa.array(list(values), pa.string())
-
-
-def _with_groups(spec: Spec, source_name: str, found: pa.Table, where: str, outcomes: bool) -> pa.Table:
-    """`found` with the group columns of its cases, and their outcomes, beside it."""
+def _with_columns(
+    spec: Spec, source_name: str, found: pa.Table, where: str, more: Mapping[str, Sequence[str]]
+) -> pa.Table:
+    """`found` with columns of its cases beside it, each under a prefix: its groups, and what `more` names."""
     import numpy as np
 
-    wanted = group_columns(spec, source_name)
-    if outcomes:
-        wanted += [name for name in _discrete(spec) if name not in wanted]
-    if not wanted:
+    wanted = {GROUP: group_columns(spec, source_name), **more}
+    if not any(wanted.values()):
         return found
     from drivetrain import source
 
@@ -150,100 +123,40 @@ def _with_groups(spec: Spec, source_name: str, found: pa.Table, where: str, outc
             "Run `make train decide` again.",
             where=where,
         )
-    for name in wanted:
-        if name in cases.column_names and name not in found.column_names:
-            found = found.append_column(name, cases[name].take(order[at]))
+    for prefix, names in wanted.items():
+        for name in names:
+            if name in cases.column_names:
+                column = banded(cases[name]) if prefix == GROUP else cases[name]
+                found = found.append_column(f"{prefix}{name}", column.take(order[at]))
     return found
 
 
+def banded(column: Any) -> Any:
+    """A column of many numbers as four bands with equally many rows, "below 30", "30 to 45" …; any other as it is."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
+        return column
+    if pc.count_distinct(column).as_py() <= MOST_VALUES:
+        return column
+    numbers = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), float)
+    finite = np.isfinite(numbers)
+    ends = np.unique(np.quantile(numbers[finite], [0.25, 0.5, 0.75], method="lower"))
+    between = [f"{low:g} to {high:g}" for low, high in pairwise(ends)]
+    names = [f"below {ends[0]:g}", *between, f"{ends[-1]:g} up"]
+    # The places tell the order where the names would not: "below 30" sorts before "100 to 200".
+    names = [f"{i + 1}. {name}" for i, name in enumerate(names)]
+    place = np.searchsorted(ends, np.where(finite, numbers, 0.0), side="right")
+    return pa.chunked_array([pa.array(np.array(names, object)[place], pa.string(), mask=~finite)])
+
+
 def _discrete(spec: Spec) -> list[str]:
-    return [n for s in spec.data for n, outcome in s.outcomes.items() if outcome.type in ("category", "binary")]
-
-
-def _only(found: pa.Table, outcome: str, outcomes: Sequence[str]) -> pa.Table:
-    """The columns of one of several outcomes: `truth_<outcome>`, `p_<outcome>_<class>`, `predicted_<outcome>`."""
-    renamed = {f"{kind}_{outcome}": kind for kind in ("truth", "prediction", "predicted")}
-    for name in found.column_names:
-        # The longest name wins: `p_a_b_x` is of the outcome `a_b`, if there is one, and not of `a`.
-        owner = max((o for o in outcomes if name.startswith(f"p_{o}_")), key=len, default=None)
-        if owner == outcome:
-            renamed[name] = f"p_{name.removeprefix(f'p_{outcome}_')}"
-    kept = [n for n in found.column_names if n in renamed or not n.startswith(("truth", "p_", "predict"))]
-    return found.select(kept).rename_columns([renamed.get(n, n) for n in kept])
-
-
-def _outcome(found: pa.Table, model: str, outcome: str, run: str, where: str) -> list[Predictions]:
-    """The predictions of an outcome: one entry, or for an outcome with several labels one per label."""
-    import pyarrow as pa
-
-    labels = [name.removeprefix("p_") for name in found.column_names if name.startswith("p_")]
-    truth = found["truth"] if "truth" in found.column_names else None
-    if truth is not None and (pa.types.is_list(truth.type) or pa.types.is_large_list(truth.type)):
-        there = [None if row is None else set(row) for row in truth.to_pylist()]
-        truths = {label: pa.array([None if row is None else label in row for row in there]) for label in labels}
-    elif truth is None and labels and all(f"truth_{label}" in found.column_names for label in labels):
-        truths = {label: found[f"truth_{label}"] for label in labels}
-    else:
-        return [_one(found, model, outcome, run, where)]
-    kept = found.select([name for name in found.column_names if not name.startswith(("p_", "truth"))])
-    entries = []
-    for label, is_true in truths.items():
-        said = found[f"p_{label}"].to_numpy().astype(float)
-        table = kept.append_column("truth", _words(is_true))
-        table = table.append_column("p_false", pa.array(1 - said)).append_column("p_true", pa.array(said))
-        entries.append(_one(table, model, f"{outcome}: {label}", run, where))
-    return entries
-
-
-def _words(column: Any) -> Any:
-    """Truth values as the classes `false` and `true`; missing stays missing."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    flags = pc.cast(column, pa.bool_())
-    return pc.if_else(flags, pa.scalar("true"), pa.scalar("false"))
-
-
-def _one(found: pa.Table, model: str, outcome: str, run: str, where: str) -> Predictions:
-    import pyarrow.compute as pc
-
-    if "truth" not in found.column_names:
-        raise EvidenceError("has no column `truth`.", "Run `make train` again.", where=where)
-    labelled = found.filter(pc.is_valid(found["truth"]))
-    columns = [name for name in found.column_names if name.startswith("p_")]
-    classes = tuple(name.removeprefix("p_") for name in columns) if columns else None
-    table = _classes(labelled, columns) if classes else _number(labelled, where)
-    return Predictions(model, outcome, run, classes, table, found.num_rows - labelled.num_rows)
-
-
-def _classes(found: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Likeliest class, its probability minus whether it was right (two classes: of the second), and its bin."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    names = np.array([name.removeprefix("p_") for name in columns], dtype=object)
-    p = np.stack([found[name].to_numpy() for name in columns], axis=1).astype(float)
-    truth = pc.cast(found["truth"], pa.string()).to_numpy(zero_copy_only=False)
-    predicted = names[p.argmax(axis=1)] if len(p) else np.array([], dtype=object)
-    score, right = (p[:, 1], truth == names[1]) if len(columns) == 2 else (p.max(axis=1, initial=0), truth == predicted)
-    added = {
-        "truth": pa.array(truth, pa.string()),
-        "predicted": pa.array(predicted, pa.string()),
-        "gap": pa.array(score - right.astype(float)),
-        "bin": pa.array(np.minimum((score * BINS).astype(int), BINS - 1)),
-    }
-    kept = found.select([name for name in found.column_names if name not in added and name not in columns])
-    return pa.table({**{name: kept[name] for name in kept.column_names}, **added})
-
-
-def _number(found: pa.Table, where: str) -> pa.Table:
-    """Error (prediction minus truth) and its size."""
-    import numpy as np
-    import pyarrow as pa
-
-    said = next((name for name in ("prediction", "predicted", "mean") if name in found.column_names), None)
-    if said is None:
-        raise EvidenceError("has neither probabilities nor a prediction.", "Run `make train` again.", where=where)
-    error = found[said].to_numpy().astype(float) - found["truth"].to_numpy().astype(float)
-    return found.append_column("error", pa.array(error)).append_column("absolute error", pa.array(np.abs(error)))
+    """Outcomes with classes that no lever moves: which class it would be under another setting, nobody knows."""
+    return [
+        name
+        for entry in spec.data
+        for name, outcome in entry.outcomes.items()
+        if outcome.type in ("category", "binary") and not outcome.affected_by
+    ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.checklist.answers import Answer, Proof, initial, initial_yaml, load
 from drivetrain.checklist.bank import Question, bank, question
 from drivetrain.checklist.chosen import Item, first, questions
-from drivetrain.checklist.judge import judge, open_items
+from drivetrain.checklist.judge import judge, open_items, summary
 from drivetrain.checklist.render import as_markdown
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "open_items",
     "question",
     "questions",
+    "summary",
 ]
 
 

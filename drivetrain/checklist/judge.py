@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 from drivetrain.checklist.answers import FILE, Answer, digests, load
 from drivetrain.checklist.chosen import Item, questions
 from drivetrain.checklist.measured import Known, contradictions
-from drivetrain.findings import Finding, Level
+from drivetrain.findings import Finding, Level, passes
 from drivetrain.spec import Spec, load_spec
 from drivetrain.stages import Stage, reached
 
@@ -51,6 +51,25 @@ def judge(
             what = "this plan does not ask that question (any more)."
             found.append(Finding("DC109", "note", _where(name, answer), what, "Keep it as a record, or remove it."))
     return found
+
+
+def summary(findings: Sequence[Finding], stage: Stage) -> str:
+    """How many questions of today's gate are closed, and how to close the next.
+
+    Args:
+        findings: What `judge` found.
+        stage: The gate that was asked for.
+    """
+    items: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if "item" in finding.facts:
+            items.setdefault(str(finding.facts["item"]), []).append(finding)
+    due = {name: found for name, found in items.items() if found[0].facts["due"]}
+    left = [name for name, found in due.items() if not passes(found)]
+    said = f"Gate `{stage}`: {len(due) - len(left)} of {len(due)} questions are answered and hold"
+    later = len(items) - len(due)
+    said += f"; {later} more come with later gates." if later else "."
+    return f"{said} Next: drivetrain checklist --answer {left[0]} --status … --note …" if left else said
 
 
 def _item(item: Item, answer: Answer | None, due: bool, known: Known, today: date) -> list[Finding]:

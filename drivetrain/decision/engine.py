@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from drivetrain import artifact, evidence, policy, source
 from drivetrain.decision import explore
 from drivetrain.decision.compare import Decided, compare
@@ -107,17 +109,23 @@ def _sources(spec: Spec) -> list[str]:
 
 
 def _write_decisions(root: Path, decided: Decided, problem: policy.Problem) -> None:
-    """`evidence/decisions.parquet`: each judged case, the setting each policy takes, and what that was worth."""
+    """`evidence/decisions.parquet`: each judged case, the settings each policy takes, and what they are worth."""
     import os
 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, Any] = {"case": decided.world.case, "split": decided.world.split}
+    world = decided.world
+    columns: dict[str, Any] = {"case": world.case, "split": world.split}
     for name, action in decided.actions.items():
-        rows = range(len(decided.world.case))
+        rows = range(len(world.case))
         columns[name] = [problem.label({lever: values[row] for lever, values in action.items()}) for row in rows]
+        columns |= {f"setting_{name}_{lever}": np.asarray(values) for lever, values in action.items()}
         columns[f"value_{name}"] = decided.values[name]
+        if world.log is not None and name in decided.scores:
+            # What the log says about a case; nothing about cases that are not in it.
+            columns[f"logged_{name}"] = np.full(len(world.case), np.nan)
+            columns[f"logged_{name}"][world.log.rows] = decided.scores[name]
     path = root / evidence.FOLDER / "decisions.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

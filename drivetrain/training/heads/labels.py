@@ -79,6 +79,6 @@ def baseline(
 
 
 def table(found: Distribution, frame: pd.DataFrame, outcome: str) -> dict[str, Any]:
-    """The true labels, joined by `;`, and the probability of each."""
+    """The true labels, as a list, and the probability of each."""
     columns = {f"p_{name}": found.probabilities[:, index] for index, name in enumerate(found.classes)}
-    return {"truth": [";".join(labels) for labels in frame[outcome]], **columns}
+    return {"truth": [list(labels) for labels in frame[outcome]], **columns}

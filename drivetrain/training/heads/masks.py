@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,15 +30,19 @@ def entry(plan: Spec, outcome: str, frame: pd.DataFrame) -> dict[str, Any]:
 
 def targets(plan: Spec, outcome: str, frame: pd.DataFrame) -> NDArray[np.float64]:
     """The share of the pixels of each class (n, k), in the masks as they are on disk."""
+    return _shares(frame[outcome], len(classes(plan, outcome, frame)))
+
+
+def _shares(masks: Iterable[Any], number: int) -> NDArray[np.float64]:
+    """The share of the pixels of each class (n, k) in mask files."""
     from PIL import Image
 
-    names = classes(plan, outcome, frame)
     rows = []
-    for path in frame[outcome]:
+    for path in masks:
         with Image.open(path) as mask:
-            counts = np.bincount(np.asarray(mask.convert("L")).ravel(), minlength=len(names))
-        rows.append(counts[: len(names)] / counts.sum())
-    return np.array(rows)
+            counts = np.bincount(np.asarray(mask.convert("L")).ravel(), minlength=number)
+        rows.append(counts[:number] / counts.sum())
+    return np.array(rows).reshape(len(rows), number)
 
 
 def calibrate(outputs: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -83,5 +88,8 @@ def baseline(
 
 
 def table(found: Distribution, frame: pd.DataFrame, outcome: str) -> dict[str, Any]:
-    """The predicted area of each class."""
-    return {f"area_{name}": found.probabilities[:, index] for index, name in enumerate(found.classes)}
+    """The true and the predicted area of each class."""
+    true = _shares(frame[outcome], len(found.classes))
+    return {f"truth_{name}": true[:, index] for index, name in enumerate(found.classes)} | {
+        f"area_{name}": found.probabilities[:, index] for index, name in enumerate(found.classes)
+    }
