@@ -253,7 +253,7 @@ def test_a_range_is_drawn_with_a_density() -> None:
         setting, levers = "20", {"price": 20.0}
 
     class Problem:
-        levers, labels = ("price",), ("10", "15", "20", "25")
+        ranking, levers, labels = None, ("price",), ("10", "15", "20", "25")
         settings = {"price": np.array([10.0, 15.0, 20.0, 25.0])}  # noqa: RUF012
 
     spec = load_spec_of_a_price()

@@ -16,10 +16,12 @@ Cases = Mapping[str, Sequence[Any]]
 Feed = dict[str, NDArray[Any]]
 BATCH = 64
 """Cases per run of the network: enough to be fast, few enough for large images to fit."""
+ROWS = 16_384
+"""The same for rows of a table, which are small."""
 
 
 def feeds(cases: Cases, settings: Mapping[str, Any], root: Path | None) -> Iterator[Feed]:
-    """The arrays of n cases, at most `BATCH` cases at a time.
+    """The arrays of n cases, a batch at a time.
 
     Raises:
         DataError: An input is absent or cannot be used; the message names the case.
@@ -28,8 +30,9 @@ def feeds(cases: Cases, settings: Mapping[str, Any], root: Path | None) -> Itera
     absent = [name for name in needed if name not in cases]
     if absent:
         raise DataError(f"the input `{absent[0]}` is missing.", f"Give all of: {', '.join(needed)}.", "cases")
-    for start in range(0, len(cases[needed[0]]), BATCH):
-        part = {name: cases[name][start : start + BATCH] for name in needed}
+    size = ROWS if settings["kind"] == "table" else BATCH
+    for start in range(0, len(cases[needed[0]]), size):
+        part = {name: cases[name][start : start + size] for name in needed}
         yield _feed(part, settings, root, start)
 
 

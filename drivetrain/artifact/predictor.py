@@ -90,7 +90,11 @@ class Predictor:
         for setting, arm in arms.items():
             rows = [row for row, one in enumerate(chosen) if one == setting]
             if rows:
-                part = {name: [values[row] for row in rows] for name, values in cases.items() if name in self.inputs}
+                part = {
+                    name: values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
+                    for name, values in cases.items()
+                    if name in self.inputs
+                }
                 found[rows] = self._run(arm["file"], arm["preprocessing"], part)
         return found
 

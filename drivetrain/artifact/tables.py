@@ -82,13 +82,28 @@ def encode(
         code = {value: index for index, value in enumerate(values) if index}
         if name in indicators:
             given: list[str | None] = ["true" if is_missing(v) else "false" for v in cases[indicators[name]]]
+        elif isinstance(array := cases[name], np.ndarray) and array.dtype.kind in "Ubif":
+            # Simulations ask about millions of rows that hold few values.
+            unique, where = np.unique(array, return_inverse=True)
+            codes[:, column] = np.array([code.get(category(value) or "", 0) for value in unique.tolist()])[where]
+            continue
         else:
             given = [category(value) for value in cases[name]]
         codes[:, column] = [code.get(value, 0) for value in given]
     scaled = np.zeros((size, len(settings["continuous"])), dtype=np.float32)
     for column, (name, scale) in enumerate(settings["continuous"].items()):
-        given_numbers = [number(value, f"case {row}: {name}") for row, value in enumerate(cases[name], start=start)]
-        raw = np.array(given_numbers, dtype=np.float64)
+        raw = _numbers(cases[name], name, start)
         raw = np.where(np.isnan(raw), scale["fill"], raw)
         scaled[:, column] = (raw - scale["mean"]) / scale["std"]
     return codes, scaled
+
+
+def _numbers(values: Sequence[Any], name: str, start: int) -> NDArray[np.float64]:
+    """Numbers (n,), NaN where missing: at once where numpy can, one by one where a value needs a message."""
+    try:
+        raw = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raw = np.zeros((0, 0))
+    if raw.ndim == 1 and not np.isinf(raw).any():
+        return raw
+    return np.array([number(value, f"case {row}: {name}") for row, value in enumerate(values, start=start)], float)

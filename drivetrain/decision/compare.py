@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import policy
-from drivetrain.decision import logged
+from drivetrain.decision import logged, rankings
 from drivetrain.decision.evaluate import (
     Figure,
     Label,
@@ -64,7 +64,7 @@ class Fitted:
 
     prices: Mapping[str, float]
     threshold: float | None
-    gap: float
+    gap: float | None
 
 
 def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int = 42) -> Decided:
@@ -90,6 +90,7 @@ def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int 
     actions[OPTIMIZED] = optimized(problem, made, judged)
     by_labels = label_of(problem) == "causal"
     values = {name: worth(problem, problem.value, judged, action) for name, action in actions.items()}
+    values = {name: judged.by_case(value) for name, value in values.items()}
     statistics: dict[Any, Statistic] = {name: mean_of(value) for name, value in values.items()}
     for name, value in values.items():
         if name != OPTIMIZED:
@@ -99,9 +100,9 @@ def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int 
     for limit in limits:
         parts[limit.name] = measure_of(problem, limit, judged, actions[OPTIMIZED])
         statistics["limit", limit.name] = ratio_of_means(*parts[limit.name])
-    figures = bootstrap(statistics, judged.weights, seed=seed)
+    figures = bootstrap(statistics, judged.shares, seed=seed)
     for name, (top, below) in parts.items():
-        figures["limit", name] = proportion_or(figures["limit", name], top, below, judged.weights)
+        figures["limit", name] = proportion_or(figures["limit", name], top, below, judged.shares)
     labels: dict[str, Label] = dict.fromkeys(actions, label_of(problem))
     found, scores = judged_by_log(problem, judged, actions)
     log = judged.log
@@ -121,7 +122,7 @@ def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int 
         "measure": problem.measure,
         "unit": problem.unit,
         "direction": "minimize" if problem.sign < 0 else "maximize",
-        "cases": len(judged.case),
+        "cases": judged.count,
         "policies": [
             _policy_row(problem, name, figures[name], labels[name], actions[name], judged) for name in actions
         ],
@@ -147,7 +148,7 @@ def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int 
 
 def label_of(problem: policy.Problem) -> Label:
     """How far a figure goes that comes from labels or models alone."""
-    moved = any(problem.affected[name] for name in problem.outcomes)
+    moved = any(problem.affected[name] for name in problem.outcomes) or problem.items is not None
     return "model-based" if moved or problem.horizon or any(s.weight for s in problem.scenarios) else "causal"
 
 
@@ -163,6 +164,9 @@ def fit(problem: policy.Problem, world: World) -> Fitted:
     Raises:
         PolicyError: The limits allow nothing, or no choice fulfils the constraints.
     """
+    if problem.ranking is not None:
+        ranked, gap = rankings.fit(problem, world)
+        return Fitted(ranked, None, gap)
     if problem.tail is None:
         prices, optimum = priced(problem, world, None)
         return Fitted(prices, None, optimum.policy_gap)
@@ -207,6 +211,8 @@ def priced(problem: policy.Problem, world: World, threshold: float | None) -> tu
 
 def optimized(problem: policy.Problem, made: Fitted, world: World) -> policy.Action:
     """What the written policy does; where the limits allow nothing, the fallback."""
+    if problem.ranking is not None:
+        return {problem.ranking.lever: rankings.places(problem, world, made.prices)}
     found = policy.consider(problem, world.cases, world.ask, made.prices, made.threshold)
     chosen = found.choose(made.prices)
     action = found.action(chosen)
@@ -235,7 +241,7 @@ def reference(problem: policy.Problem, name: str, world: World) -> policy.Action
     whole = dict(world.beliefs)
     if not whole and (at_certain or name in problem.policies):
         whole = dict(world.ask(world.cases, coarse.settings))
-    return policy.reference(coarse, name, world.columns, whole)
+    return policy.reference(coarse, name, world.columns, whole, world.groups)
 
 
 def worth(problem: policy.Problem, formula: Formula, world: World, action: policy.Action) -> Floats:
@@ -290,8 +296,10 @@ def measure_of(
         name, group = limit.column
         there = action.get(name, world.columns.get(name))
         member = np.asarray(there).astype(str) == group
-        return numerator * member, below * member
-    return numerator, below
+        numerator, below = numerator * member, below * member
+    # A mean over cases counts each case once, however many items it has.
+    each = 1 if limit.denominator.names else world.width
+    return world.by_case(numerator), world.by_case(below) / each
 
 
 def _policy_row(
@@ -300,7 +308,12 @@ def _policy_row(
     """A policy's figure in the measure, in which less may be better, and how often it takes each setting."""
     turned = figure if problem.sign > 0 else Figure(-figure.value, -figure.high, -figure.low)
     shares: dict[str, float] = {}
-    for row, weight in enumerate(world.weights.tolist()):
+    if problem.ranking is not None and problem.items:
+        # The share of cases that see an item: does everybody see the same?
+        shown = (action[problem.ranking.lever] > 0) * world.weights
+        shares = dict(zip(world.inputs[policy.KEY], shown.reshape(-1, world.width).sum(axis=0).tolist(), strict=False))
+        shares = {item: share for item, share in shares.items() if share > 0}
+    for row, weight in enumerate(world.weights.tolist() if not problem.items else ()):
         setting = problem.label({lever: values[row] for lever, values in action.items()})
         shares[setting] = shares.get(setting, 0.0) + weight
     most = dict(sorted(shares.items(), key=lambda item: -item[1])[:20])

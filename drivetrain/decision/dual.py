@@ -10,7 +10,9 @@ could change their mind near those prices, and only these are looked at again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,16 +96,16 @@ def look(instance: Instance, prices: Floats, *, margins: bool = False) -> Pass:
 
 
 def minimum(
-    instance: Instance, low: Floats, high: Floats, start: Floats, tolerance: float = 1e-10
+    look: Callable[[Floats], Pass], low: Floats, high: Floats, start: Floats, tolerance: float = 1e-10
 ) -> tuple[Floats, float]:
-    """The prices between `low` and `high` at which L is least, and L there."""
+    """The prices between `low` and `high` at which L is least, and L there; `look` lets all cases choose at prices."""
     from scipy.optimize import linprog
 
     m = len(low)
     planes: list[tuple[Floats, float]] = []
     at, best_at, best = start, start, np.inf
     for _ in range(STEPS):
-        seen = look(instance, at)
+        seen = look(at)
         if seen.bound < best:
             best, best_at = seen.bound, at
         # L(p) >= value - p · use for every p: the plane through this point.
@@ -146,7 +148,7 @@ def prices_of(instance: Instance, seed: int) -> tuple[Floats, float, bool, Insta
         if len(active.values) > n // 3:
             break
         low, high = np.maximum(centre - width, 0), centre + width
-        prices, bound = minimum(active, low, high, centre, 1e-8)
+        prices, bound = minimum(partial(look, active), low, high, centre, 1e-8)
         if not (((prices <= low) & (low > 0)) | (prices >= high)).any():
             return prices, bound, True, active
         centre, width = prices, 2 * width
@@ -196,7 +198,7 @@ def _searched(instance: Instance, tolerance: float = 1e-10) -> tuple[Floats, flo
     worst = float(instance.weights.sum() * values.min()) - 1e-9 * (1 + abs(float(values.min())))
     at, bound = np.zeros(m), np.inf
     for _ in range(WIDEST):
-        at, bound = minimum(instance, np.zeros(m), high, at, tolerance)
+        at, bound = minimum(partial(look, instance), np.zeros(m), high, at, tolerance)
         if bound < worst:
             return at, bound, False
         if (at < high * (1 - 1e-9)).all():

@@ -12,12 +12,15 @@ import numpy as np
 from drivetrain import artifact, evidence, policy, source
 from drivetrain.decision import explore
 from drivetrain.decision.compare import Decided, compare
+from drivetrain.decision.items import items
 from drivetrain.decision.world import seen, world
 from drivetrain.errors import PolicyError
 from drivetrain.spec import Spec
 
 READS = ("objective", "decision", "levers", "data", "models", "simulator", "optimizer")
 JUDGED = ("test", "hold_out")
+FITTED = 2_000
+"""Cases that prices come from where a lever is searched over several periods or scenarios."""
 
 
 def decide(spec: Spec) -> Decided:
@@ -30,12 +33,20 @@ def decide(spec: Spec) -> Decided:
         DrivetrainError: A model is missing or was changed, data are missing, or no policy can be made.
     """
     problem, predictors, table, folders = _opened(spec)
-    fitted = world(spec, problem, table, predictors, ("validation",))
-    judged = world(spec, problem, table, predictors, JUDGED)
+    ranked, left_out = items(spec, problem, predictors) if problem.items else (None, [])
+    fitted = world(spec, problem, table, predictors, ("validation",), ranked, _enough(problem))
+    judged = world(spec, problem, table, predictors, JUDGED, ranked)
     decided = compare(problem, fitted, judged)
+    if ranked is not None:
+        held_out = sum(part in JUDGED for part in table["split"].to_pylist())
+        if judged.count < held_out:
+            left_out.append(f"Judged on {judged.count:,} of {held_out:,} cases, drawn by lot.")
+        decided = replace(decided, result={**decided.result, "notes": [*decided.result["notes"], *left_out]})
     explored, program = explore.all_of(spec, problem, decided, fitted)
     decided = replace(decided, result={**decided.result, **explored})
     manifests = {name: evidence.file_digest(folder / "manifest.json") for name, folder in folders.items()}
+    if ranked is not None:
+        manifests[policy.ITEMS] = evidence.file_digest(policy.write_items(spec.root, ranked))
     reads = {path: spec.digest(path) for path in READS}
     made = policy.written(
         problem.labels, decided.prices, reads, manifests, threshold=decided.threshold, seen=problem.seen
@@ -70,8 +81,9 @@ def what_if(spec: Spec, changes: Mapping[str, str]) -> Mapping[str, Any]:
         DrivetrainError: A name is none of these, or its value does not fit.
     """
     problem, predictors, table, _ = _opened(spec)
-    fitted = world(spec, problem, table, predictors, ("validation",))
-    judged = world(spec, problem, table, predictors, JUDGED)
+    ranked = items(spec, problem, predictors)[0] if problem.items else None
+    fitted = world(spec, problem, table, predictors, ("validation",), ranked, _enough(problem))
+    judged = world(spec, problem, table, predictors, JUDGED, ranked)
     return explore.what_if(problem, fitted, judged, changes)
 
 
@@ -84,6 +96,11 @@ def _opened(spec: Spec) -> tuple[policy.Problem, list[policy.Predicts], Any, dic
     if not (spec.optimizer and spec.optimizer.extrapolate):
         problem = replace(problem, seen=seen(spec, problem, table))
     return problem, predictors, table, folders
+
+
+def _enough(problem: policy.Problem) -> int | None:
+    """Cases that prices come from: a sample where every case takes thousands of questions to the models."""
+    return FITTED if problem.searched and not problem.simple else None
 
 
 def _models(spec: Spec, problem: policy.Problem) -> list[str]:
@@ -103,24 +120,30 @@ def _models(spec: Spec, problem: policy.Problem) -> list[str]:
 
 
 def _sources(spec: Spec) -> list[str]:
-    """The case table and what it is joined with."""
+    """The case table, what it is joined with, and the items that are ranked."""
     case = spec.case_source
-    return [case.name, *(join.data for join in case.join if join.data)]
+    ranked = [lever.of for lever in spec.levers if lever.type == "ranking" and lever.of not in (None, "cases")]
+    return list(dict.fromkeys([case.name, *(join.data for join in case.join if join.data), *filter(None, ranked)]))
 
 
 def _write_decisions(root: Path, decided: Decided, problem: policy.Problem) -> None:
-    """`evidence/decisions.parquet`: each judged case, the settings each policy takes, and what they are worth."""
+    """`evidence/decisions.parquet`: each judged case, the settings each policy takes (of items: how many), their worth."""
     import os
 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    world = decided.world
-    columns: dict[str, Any] = {"case": world.case, "split": world.split}
+    world, width = decided.world, decided.world.width
+    columns: dict[str, Any] = {"case": world.case[::width], "split": world.split[::width]}
     for name, action in decided.actions.items():
-        rows = range(len(world.case))
-        columns[name] = [problem.label({lever: values[row] for lever, values in action.items()}) for row in rows]
-        columns |= {f"setting_{name}_{lever}": np.asarray(values) for lever, values in action.items()}
+        if problem.items:
+            shown = world.by_case(action[problem.levers[0]] > 0)
+            columns[name] = [f"{number:g} shown" for number in shown.tolist()]
+            columns[f"setting_{name}_{problem.levers[0]}"] = shown
+        else:
+            rows = range(len(world.case))
+            columns[name] = [problem.label({lever: values[row] for lever, values in action.items()}) for row in rows]
+            columns |= {f"setting_{name}_{lever}": np.asarray(values) for lever, values in action.items()}
         columns[f"value_{name}"] = decided.values[name]
         if world.log is not None and name in decided.scores:
             # What the log says about a case; nothing about cases that are not in it.

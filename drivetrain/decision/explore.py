@@ -24,6 +24,10 @@ Floats = NDArray[np.float64]
 
 LEAST_SHARE = 0.02
 """A region is only named when at least this share of the cases lies in it."""
+SAMPLE = 1_000
+"""Cases that are looked at beside the comparison, where every case takes many questions to the models."""
+MOST_PLACES = 20
+"""Places that the code of an experiment draws from."""
 CURVE = 41
 """Settings in the curve of value against a numeric lever."""
 
@@ -83,11 +87,13 @@ def scenarios(problem: policy.Problem, decided: Decided) -> list[dict[str, Any]]
 
 def sensitivity(problem: policy.Problem, decided: Decided) -> list[dict[str, Any]]:
     """What the optimized policy gains over today's (or over doing nothing) at each constant's low and high."""
-    world = decided.world
-    against = next((name for name in ("today", "do_nothing", "simple_rule") if name in decided.actions), None)
+    world, actions = decided.world, decided.actions
+    against = next((name for name in ("today", "do_nothing", "simple_rule") if name in actions), None)
     if against is None:
         return []
     rows = []
+    if problem.searched and world.count > SAMPLE:
+        world, actions = _sample(world, actions, problem.seed)
     for name, ends in problem.ranges.items():
         if name not in problem.value.names:
             continue
@@ -95,8 +101,8 @@ def sensitivity(problem: policy.Problem, decided: Decided) -> list[dict[str, Any
         for end in ends:
             here = replace(problem, constants={**problem.constants, name: end})
             here = replace(here, value=problem.value)
-            base = float(world.weights @ worth(here, here.value, world, decided.actions[against]))
-            kept = float(world.weights @ worth(here, here.value, world, decided.actions[OPTIMIZED]))
+            base = float(world.weights @ worth(here, here.value, world, actions[against]))
+            kept = float(world.weights @ worth(here, here.value, world, actions[OPTIMIZED]))
             made = optimized(here, Fitted(decided.prices, decided.threshold, 0.0), world)
             gains.append(kept - base)
             refitted.append(float(world.weights @ worth(here, here.value, world, made)) - base)
@@ -106,16 +112,36 @@ def sensitivity(problem: policy.Problem, decided: Decided) -> list[dict[str, Any
     return rows
 
 
+def _sample(world: World, actions: Mapping[str, policy.Action], seed: int) -> tuple[World, dict[str, policy.Action]]:
+    """Some of the cases, drawn by lot, and what is done with them."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(world.case))[:SAMPLE])
+    part = replace(
+        world,
+        case=world.case[rows],
+        split=world.split[rows],
+        columns={name: values[rows] for name, values in world.columns.items()},
+        beliefs={name: _belief_rows(belief, rows) for name, belief in world.beliefs.items()},
+        truth={name: values[rows] for name, values in world.truth.items()},
+        weights=world.weights[rows] / world.weights[rows].sum(),
+        inputs={name: _rows(values, rows) for name, values in world.inputs.items()},
+        log=None,
+        observed={name: values[rows] for name, values in world.observed.items()},
+    )
+    return part, {name: {lever: v[rows] for lever, v in action.items()} for name, action in actions.items()}
+
+
 def curve(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
     """Mean expected value when every case gets the same setting: the expected-profit curve of the only lever."""
     if len(problem.levers) != 1:
         return None
     [lever] = problem.levers
     world = decided.world
+    if problem.ranking is not None:
+        return _by_places(problem, decided) if problem.items else None
     settings = problem.settings[lever]
     if len(settings) > CURVE:
         settings = settings[np.unique(np.linspace(0, len(settings) - 1, CURVE).round().astype(int))]
-    rows = np.random.default_rng(problem.seed).permutation(len(world.case))[:2000]
+    rows = np.random.default_rng(problem.seed).permutation(len(world.case))[: SAMPLE if problem.searched else 2000]
     cases = {name: _rows(values, rows) for name, values in world.cases.items()}
     weights = world.weights[rows] / world.weights[rows].sum()
     if world.models is None:
@@ -126,6 +152,29 @@ def curve(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
         values = policy.worth(problem, cases, world.models, {lever: settings})
     mean = problem.sign * (weights @ np.broadcast_to(values, (len(rows), len(settings))))
     return {"lever": lever, "settings": settings.tolist(), "values": mean.tolist(), "label": "model-based"}
+
+
+def _by_places(problem: policy.Problem, decided: Decided) -> dict[str, Any]:
+    """Mean value of the best ranking of one place, of two, and so on."""
+    world, ranking = decided.world, problem.ranking
+    assert ranking is not None
+    places = np.arange(0, min(ranking.slots or MOST_PLACES, MOST_PLACES, world.width) + 1)
+    made = Fitted(decided.prices, decided.threshold, 0.0)
+    values = []
+    for count in places.tolist():
+        if not count:
+            action = {ranking.lever: np.zeros(len(world.case))}
+        else:
+            weights = ranking.attention[:count] or (1.0,) * count
+            here = replace(problem, ranking=replace(ranking, slots=count, attention=weights))
+            action = optimized(here, made, world)
+        values.append(problem.sign * float(world.weights @ worth(problem, problem.value, world, action)))
+    return {
+        "lever": f"places of {ranking.lever}",
+        "settings": places.tolist(),
+        "values": values,
+        "label": "model-based",
+    }
 
 
 def catastrophe(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
@@ -224,7 +273,7 @@ def _experiment(spec: Spec, problem: policy.Problem, decided: Decided) -> tuple[
     if not moved or against is None or rows[OPTIMIZED]["label"] == "causal":
         return None, ""
     world = decided.world
-    gain = float(world.weights @ (decided.values[OPTIMIZED] - decided.values[against]))
+    gain = float(world.shares @ (decided.values[OPTIMIZED] - decided.values[against]))
     measure = spec.objective.measure if spec.objective else None
     least = (
         abs(measure.minimum_useful - measure.current)
@@ -247,6 +296,8 @@ def _experiment(spec: Spec, problem: policy.Problem, decided: Decided) -> tuple[
     arms = (
         list(dict.fromkeys(settings.tolist()))
         if settings.dtype.kind == "U"
+        else _places(problem, world)
+        if problem.ranking is not None
         else [f"{value:g}" for value in np.quantile(np.unique(settings), [0.1, 0.3, 0.5, 0.7, 0.9]).tolist()]
     )
     unit = (spec.decision.unit if spec.decision else None) or "case"
@@ -263,6 +314,13 @@ def _experiment(spec: Spec, problem: policy.Problem, decided: Decided) -> tuple[
     return plan, experiment.code(lever, arms, unit)
 
 
+def _places(problem: policy.Problem, world: World) -> list[str]:
+    """The places of a ranking, 0 for what is not shown."""
+    assert problem.ranking is not None
+    count = min(problem.ranking.slots or MOST_PLACES, MOST_PLACES)
+    return [str(place) for place in range(0 if world.width > 1 else 1, count + 1)]
+
+
 def _deviation(problem: policy.Problem, decided: Decided) -> float:
     """Standard deviation of what one case comes to: seen in the log where there is one, else what the models expect."""
     log = decided.world.log
@@ -276,7 +334,10 @@ def _deviation(problem: policy.Problem, decided: Decided) -> float:
     square = replace(plain, value=substitute(parse("whole ** 2"), {"whole": problem.value}))
     first = policy.worth(plain, world.cases, world.ask, levers)[:, 0]
     second = policy.worth(square, world.cases, world.ask, levers)[:, 0]
-    return float(np.sqrt(max(0.0, float(world.weights @ second) - float(world.weights @ first) ** 2)))
+    # Of one case: what varies about its mean (its items independently), and its mean between cases.
+    within = float(world.weights @ np.maximum(second - first**2, 0))
+    each = world.by_case(first)
+    return float(np.sqrt(within + world.shares @ (each - world.shares @ each) ** 2))
 
 
 def what_if(problem: policy.Problem, fitted: World, judged: World, changes: Mapping[str, str]) -> dict[str, Any]:

@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from drivetrain import policy
 from drivetrain.errors import DataError
 from drivetrain.spec import Spec
-from drivetrain.spec.formula import evaluate, parse
+from drivetrain.spec.formula import BATCH, evaluate, parse
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
+
+PAIRS = 150_000
+"""Most rows of case × item that policies are made and judged on; of more cases a seeded sample is taken."""
+KEPT = 4
+"""Answers of the models that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,10 @@ class World:
         models: The models as a function; None: `beliefs` are all that is known.
         log: Past decisions among the cases; None when there are none.
         observed: Outcome -> whether it was observed; absent: always.
+        width: Items of each case, where items are ranked: rows are then case × item, case after case, and each case's
+            weight stands at every one of its items, so that a weighted sum of rows is the mean over cases.
+        groups: Rows that are ranked together (the items of a case, the cases of a queue) have one number, shape (n,);
+            None where nothing is ranked.
     """
 
     case: Array
@@ -64,6 +73,22 @@ class World:
     models: policy.Ask | None = None
     log: Log | None = None
     observed: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    width: int = 1
+    groups: NDArray[np.int64] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of cases."""
+        return len(self.case) // self.width
+
+    @property
+    def shares(self) -> Floats:
+        """Weight of each case, summing to 1; shape (count,)."""
+        return np.asarray(self.weights[:: self.width])
+
+    def by_case(self, values: Array) -> Floats:
+        """Sums over the items of each case, shape (count,)."""
+        return np.asarray(np.asarray(values, dtype=float).reshape(-1, self.width).sum(axis=1))
 
     @property
     def cases(self) -> dict[str, Any]:
@@ -111,8 +136,19 @@ def world(
     table: Any,
     predictors: Sequence[policy.Predicts],
     parts: Sequence[str],
+    items: Mapping[str, Any] | None = None,
+    most: int | None = None,
 ) -> World:
-    """The cases of some parts of the split, predicted.
+    """The cases of some parts of the split, predicted; where items are ranked, every case with every item.
+
+    Args:
+        spec: The plan.
+        problem: The decision.
+        table: What `source.cases` gives.
+        predictors: The models.
+        parts: Parts of the split.
+        items: Column -> one value an item, where items are ranked.
+        most: More cases than this are drawn by lot; None: all are taken.
 
     Raises:
         DataError: No case is in these parts, or none of them has the outcomes that it must have.
@@ -132,14 +168,21 @@ def world(
             "Look at the split and at missing labels: make check.",
             where=spec.case_source.name,
         )
+    if items is not None:
+        most = max(1, PAIRS // len(next(iter(items.values()))))
+    if most is not None and table.num_rows > most:
+        rows = np.sort(np.random.default_rng(problem.seed).choice(table.num_rows, most, replace=False))
+        table = table.take(pa.array(rows))
     weight = spec.case_source.weight
     raw = np.asarray(table[weight].to_numpy(zero_copy_only=False), dtype=float) if weight else np.ones(table.num_rows)
     if not (np.isfinite(raw).all() and (raw >= 0).all() and raw.sum() > 0):
         raise DataError("weights must be finite, at least 0, and not all 0.", where=f"{spec.case_source.name}.{weight}")
     columns = arrays(problem.columns, table, problem.columns)
+    if items is not None:
+        return _pairs(problem, table, columns, items, raw / raw.sum(), predictors)
     needed = {name for predictor in predictors for name in predictor.inputs} & set(table.column_names)
     needed -= set(problem.levers) | set(columns) | set(problem.classes)
-    inputs = {name: table[name].to_pylist() for name in needed}
+    inputs = {name: plain(table[name]) for name in needed}
     observed, truth = {}, {}
     for name in known:
         observed[name] = np.asarray(table[name].is_valid().to_numpy(zero_copy_only=False), dtype=bool)
@@ -157,7 +200,77 @@ def world(
         models=models if _must_ask(problem) else None,
         log=_log(spec, problem, table),
         observed=observed,
+        groups=_queues(problem, table.num_rows),
     )
+
+
+def _queues(problem: policy.Problem, count: int) -> NDArray[np.int64] | None:
+    """Queues of the plan's length, drawn by lot from the cases, where cases are ranked."""
+    if problem.ranking is None:
+        return None
+    length = int(problem.constants[BATCH])
+    return np.random.default_rng(problem.seed).permutation(count) // length
+
+
+def _pairs(
+    problem: policy.Problem,
+    table: Any,
+    columns: Mapping[str, Array],
+    items: Mapping[str, Any],
+    shares: Floats,
+    predictors: Sequence[policy.Predicts],
+) -> World:
+    """Every case with every item."""
+    read = {name for predictor in predictors for name in predictor.inputs} | problem.columns
+    here = {name: plain(table[name]) for name in read & set(table.column_names) if name not in columns}
+    every = policy.crossed({**here, **columns, "": table["case"].to_numpy()}, items)
+    known = {name: every[name] for name in problem.columns if name in every}
+    width = len(next(iter(items.values())))
+    models = remembered(policy.modeler(problem, predictors))
+    return World(
+        case=every[""],
+        split=np.repeat(np.array(table["split"].to_pylist(), dtype=str), width),
+        columns=known,
+        beliefs=models(every, problem.settings),
+        truth={},
+        weights=np.repeat(shares, width),
+        inputs={name: values for name, values in every.items() if name not in known and name},
+        models=models,
+        width=width,
+        groups=np.repeat(np.arange(len(shares)), width),
+    )
+
+
+def remembered(ask: policy.Ask) -> policy.Ask:
+    """The models, which are not asked the same question again: many steps look at the same settings."""
+    kept: list[tuple[tuple[Any, ...], Any, policy.Beliefs]] = []
+
+    def asked(cases: policy.Cases, levers: Mapping[str, Array]) -> policy.Beliefs:
+        key = (
+            tuple(sorted((name, id(values)) for name, values in cases.items())),
+            tuple((name, array.shape, array.tobytes()) for name, array in sorted(levers.items())),
+        )
+        for known, _, found in kept:
+            if known == key:
+                return found
+        found = ask(cases, levers)
+        # The columns are kept with the answer, so that no other ones can come to stand at their address.
+        kept.append((key, list(cases.values()), found))
+        del kept[:-KEPT]
+        return found
+
+    return asked
+
+
+def plain(column: Any) -> Any:
+    """A column as models take it: an array where it is plain numbers or texts, else a list with None for missing."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or (pa.types.is_boolean(kind) and not column.null_count):
+        return column.to_numpy(zero_copy_only=False)
+    values = column.to_pylist()
+    return np.array(values, dtype=str) if pa.types.is_string(kind) and not column.null_count else values
 
 
 def _must_ask(problem: policy.Problem) -> bool:
@@ -228,7 +341,9 @@ def seen(spec: Spec, problem: policy.Problem, table: Any) -> dict[str, tuple[Any
     found: dict[str, tuple[Any, ...]] = {}
     for lever in spec.levers:
         history = lever.history
-        if lever.name not in moving or history is None or history.column not in table.column_names:
+        if lever.type == "ranking" or lever.name not in moving or history is None:
+            continue
+        if history.column not in table.column_names:
             continue
         values = [value for value in table[history.column].to_pylist() if value is not None]
         if not values:

@@ -3,8 +3,11 @@
 from drivetrain.policy.belief import Belief
 from drivetrain.policy.choice import best
 from drivetrain.policy.constraints import Limit, Rule
+from drivetrain.policy.items import ITEMS, KEY, read_items, write_items
+from drivetrain.policy.listed import BETWEEN, in_order, listed
 from drivetrain.policy.modeler import Ask, Beliefs, Cases, Predicts, belief, beliefs, modeler
-from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Shock, problem
+from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Ranking, Shock, problem
+from drivetrain.policy.ranking import crossed, ranked
 from drivetrain.policy.reference import Action, reference
 from drivetrain.policy.scenario import shocked
 from drivetrain.policy.simulate import allowed, expectation, limits, realised, uses
@@ -13,6 +16,9 @@ from drivetrain.policy.worth import Considered, columns_of, consider, worth
 from drivetrain.policy.written import Choice, Price, Written, act, decide, fits, read, write, written
 
 __all__ = [
+    "BETWEEN",
+    "ITEMS",
+    "KEY",
     "REFERENCES",
     "Action",
     "Ask",
@@ -26,6 +32,7 @@ __all__ = [
     "Predicts",
     "Price",
     "Problem",
+    "Ranking",
     "Rule",
     "Shock",
     "Written",
@@ -36,19 +43,25 @@ __all__ = [
     "best",
     "columns_of",
     "consider",
+    "crossed",
     "decide",
     "expectation",
     "expected",
     "fits",
+    "in_order",
     "limits",
+    "listed",
     "modeler",
     "problem",
+    "ranked",
     "read",
+    "read_items",
     "realised",
     "reference",
     "shocked",
     "uses",
     "worth",
     "write",
+    "write_items",
     "written",
 ]

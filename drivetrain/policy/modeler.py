@@ -112,7 +112,11 @@ def beliefs(
     for predictor in _ordered(problem, predictors):
         for name in predictor.inputs:
             if name in branches[0].beliefs and name not in branches[0].given:
-                branches = [part for branch in branches for part in _split(branch, name)]
+                branches = [
+                    part
+                    for branch in branches
+                    for part in ([_guessed(branch, name)] if name in problem.foretold else _split(branch, name))
+                ]
         if len(branches) > MOST_BRANCHES:
             raise PolicyError(
                 f"the chain of models has {len(branches)} combinations of what one passes to the next.",
@@ -132,6 +136,11 @@ def _ordered(problem: Problem, predictors: Sequence[Predicts]) -> list[Predicts]
     """Models behind those whose outcomes they read; the plan's order is kept where it does not matter."""
     fed = {name for predictor in predictors for name in predictor.inputs} & problem.fed
     return sorted(predictors, key=lambda predictor: problem.depth(set(predictor.inputs) & fed))
+
+
+def _guessed(branch: Branch, name: str) -> Branch:
+    """A branch whose outcome reaches later models as it did in training: as its mean, or its likeliest class."""
+    return branch._replace(given={**branch.given, name: branch.beliefs[name].likeliest()[:, :, 0]})
 
 
 def _split(branch: Branch, name: str) -> list[Branch]:
@@ -176,7 +185,7 @@ def _asked(
             extra[name] = _term(problem, problem.terms[name], cases, settings, given)
     width = max((array.shape[1] for array in extra.values()), default=1)
     asked: dict[str, Sequence[Any]] = {
-        name: np.broadcast_to(value, (count, width)).ravel().tolist() for name, value in extra.items()
+        name: _given(np.broadcast_to(value, (count, width)).ravel()) for name, value in extra.items()
     }
     for name in predictor.inputs:
         if name in cases and name not in asked:
@@ -187,8 +196,13 @@ def _asked(
                     if isinstance(values, np.ndarray)
                     else [v for v in values for _ in range(width)]
                 )
-            asked[name] = values.tolist() if isinstance(values, np.ndarray) else values
+            asked[name] = _given(values)
     return {name: belief(problem, name, made, width) for name, made in predictor.predict(asked).items()}
+
+
+def _given(values: Sequence[Any] | Array) -> Any:
+    """A column as models take it: arrays of plain values as they are, which is fast, and the rest as lists."""
+    return values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind not in "Ubif" else values
 
 
 def _term(

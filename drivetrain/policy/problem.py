@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.errors import PolicyError
@@ -14,7 +15,7 @@ from drivetrain.policy.constraints import Rule, declared, rules
 from drivetrain.policy.settings import costs, joint, label, values
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import BATCH, Formula, parse
-from drivetrain.spec.levers import Policies
+from drivetrain.spec.levers import Policies, RankingLever
 
 Array = NDArray[Any]
 
@@ -58,6 +59,38 @@ class Shock:
     weight: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A lever that puts something into an order.
+
+    Attributes:
+        lever: Its name. In formulas it is a place from 1 on; 0 is "not shown".
+        of: The source whose rows are ranked for each case; None when the cases themselves are.
+        key: Column that names an item.
+        slots: Number of places; None: as many as there are items or cases.
+        attention: Weight of each place, length `slots`; empty: all 1.
+    """
+
+    lever: str
+    of: str | None
+    key: str
+    slots: int | None
+    attention: tuple[float, ...]
+
+    def weights(self, items: int) -> Array:
+        """Attention of the places, shape (slots,), for so many items."""
+        count = min(self.slots or items, items)
+        return np.array(self.attention[:count]) if self.attention else np.ones(count)
+
+    def seen(self, places: Array) -> Array:
+        """Attention that goes to these places; 0 to what is not shown."""
+        shown = np.asarray(places, dtype=float)
+        if not self.attention:
+            return np.asarray((shown > 0).astype(float))
+        weights = np.array([0.0, *self.attention])
+        return np.asarray(weights[np.clip(shown, 0, len(self.attention)).astype(int)])
+
+
 @dataclass(frozen=True)
 class Problem:
     """One decision.
@@ -91,6 +124,8 @@ class Problem:
         searched: Numeric lever with so many settings that they are searched, not all tried.
         seen: Lever -> what the log shows of it: its settings, or lowest and highest. What it does not show is not
             chosen; empty where the plan allows it, or where no outcome depends on the lever.
+        ranking: The lever, where it puts items or cases into an order; None where it does not.
+        foretold: Outcomes that other models met in training as an earlier model's guess, not as they came out.
     """
 
     levers: tuple[str, ...]
@@ -120,6 +155,13 @@ class Problem:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     searched: str | None = None
     seen: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    ranking: Ranking | None = None
+    foretold: frozenset[str] = frozenset()
+
+    @property
+    def items(self) -> str | None:
+        """The source whose rows are ranked for each case; None when no items are."""
+        return self.ranking.of if self.ranking else None
 
     @property
     def fed(self) -> frozenset[str]:
@@ -161,7 +203,7 @@ def problem(spec: Spec) -> Problem:
 
     Raises:
         MissingPartError: The plan does not say yet what the decision is worth, or what can be changed.
-        PolicyError: Something in it cannot be decided: a ranking, an unknown constant, a lever without settings.
+        PolicyError: Something in it cannot be decided: an unknown constant, a lever without settings.
     """
     spec.require("objective.value", "levers", "data", "models")
     objective = spec.objective
@@ -215,6 +257,55 @@ def problem(spec: Spec) -> Problem:
             if constant.low is not None and constant.high is not None
         },
         searched=_searched(spec, settings),
+        ranking=_ranking(spec),
+        foretold=_foretold(spec),
+    )
+
+
+def _ranking(spec: Spec) -> Ranking | None:
+    """The lever that puts things into an order.
+
+    Raises:
+        PolicyError: It stands beside another lever, or is joined with what a ranking cannot be optimised for.
+    """
+    found = [lever for lever in spec.levers if isinstance(lever, RankingLever)]
+    if not found:
+        return None
+    lever, where = found[0], f"levers.{found[0].name}"
+    if len(spec.levers) > 1:
+        raise PolicyError(
+            "a ranking is optimised alone, and the plan has further levers.",
+            "Make the other lever an uncontrollable column, or a plan of its own.",
+            where=where,
+        )
+    if _tail(spec) is not None:
+        raise PolicyError(
+            "the worst results of a ranking are not optimised.", "Write `risk: expected`.", where="optimizer.risk"
+        )
+    if lever.of is None or lever.of == "cases":
+        return Ranking(lever.name, None, "", lever.slots, ())
+    source = spec.source(lever.of)
+    keys = [
+        there
+        for other in spec.data
+        for join in other.join
+        if join.data == lever.of and join.on
+        for there in ([join.on] if isinstance(join.on, str) else join.on.values())
+    ]
+    key = source.entity or next(iter(keys), "")
+    attention = tuple(map(float, lever.attention or ()))
+    return Ranking(lever.name, lever.of, key, lever.slots or (len(attention) or None), attention)
+
+
+def _foretold(spec: Spec) -> frozenset[str]:
+    """Outcomes that reach another model only as a guess, because its rows do not hold them."""
+    homes = {name: source.name for source in spec.data for name in source.outcomes}
+    return frozenset(
+        name
+        for model in spec.models
+        if model.predicts
+        for name in spec.derived.model_inputs(model.name)
+        if name in homes and homes[name] not in spec.derived.joins(spec.derived.model_data(model.name))
     )
 
 

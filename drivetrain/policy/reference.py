@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drivetrain.errors import PolicyError
 from drivetrain.policy.belief import Belief
 from drivetrain.policy.problem import Array, Problem
+from drivetrain.policy.ranking import scored
 from drivetrain.policy.simulate import allowed, evaluate_case, expectation
 from drivetrain.spec.formula import parse
 
@@ -18,18 +20,29 @@ Action = dict[str, Array]
 """Lever -> setting of each case, shape (n,)."""
 
 
-def reference(problem: Problem, name: str, columns: Mapping[str, Array], beliefs: Mapping[str, Belief]) -> Action:
+def reference(
+    problem: Problem,
+    name: str,
+    columns: Mapping[str, Array],
+    beliefs: Mapping[str, Belief],
+    groups: NDArray[np.int64] | None = None,
+) -> Action:
     """What a reference policy does for n cases.
+
+    A ranking's policy gives scores, highest first; `"0"` shows no item, and leaves a queue as it came.
 
     Args:
         problem: The decision.
         name: `do_nothing`, `today`, `simple_rule`, `fallback` or `accuracy_first`.
         columns: Name -> shape (n,).
         beliefs: Outcome -> what is believed of it.
+        groups: Of a ranking: rows that are ranked together have one number; None: all rows.
 
     Raises:
         PolicyError: The plan does not state it, or it sets what is no setting.
     """
+    if problem.ranking is not None:
+        return {problem.ranking.lever: _ranking(problem, name, columns, beliefs, groups)}
     if name == "accuracy_first":
         return as_if_certain(problem, columns, beliefs, problem.outcomes)
     if name not in problem.policies:
@@ -42,6 +55,39 @@ def reference(problem: Problem, name: str, columns: Mapping[str, Array], beliefs
     for lever, rule in rules.items():
         action[lever] = _checked(problem, lever, name, _apply(problem, lever, rule, columns, beliefs, cases))
     return action
+
+
+def _ranking(
+    problem: Problem,
+    name: str,
+    columns: Mapping[str, Array],
+    beliefs: Mapping[str, Belief],
+    groups: NDArray[np.int64] | None,
+) -> Array:
+    """Places by the score that the policy gives."""
+    ranking = problem.ranking
+    assert ranking is not None
+    count = _count(columns, beliefs)
+    may = np.ones(count, dtype=bool)
+    if problem.items:
+        may = np.broadcast_to(allowed(problem, columns), (count, 2))[:, 1]
+    rule = problem.policies.get(name, {}).get(ranking.lever)
+    if name == "accuracy_first" or getattr(rule, "most_likely", None):
+        outcomes = problem.outcomes if name == "accuracy_first" else (rule.most_likely,)  # type: ignore[union-attr]
+        certain = {key: _certain(b) if key in outcomes else b for key, b in beliefs.items()}
+        worth = expectation(problem, problem.value, columns, certain)
+        score = np.broadcast_to(worth[:, -1] - worth[:, 0] if problem.items else worth[:, 0] - worth[:, -1], (count,))
+        # Who gains nothing by being shown is not shown.
+        return scored(problem, name, score, may & (score > 0) if problem.items else may, groups)
+    if rule is None:
+        raise PolicyError(
+            f"the plan states no `{name}` policy.", "Add it under the lever's `policies`.", where="levers"
+        )
+    if isinstance(rule, str | int | float):
+        score = np.zeros(count)
+        return score if problem.items else scored(problem, name, score, may, groups)
+    score = np.asarray(_apply(problem, ranking.lever, rule, columns, beliefs, count))
+    return scored(problem, name, score, may, groups)
 
 
 def as_if_certain(

@@ -25,11 +25,7 @@ GRID = 201
 def values(spec: Spec, lever: Lever) -> Array:
     """The settings of one lever; shape (k,)."""
     if isinstance(lever, RankingLever):
-        raise PolicyError(
-            "a ranking is not optimised by this version.",
-            "Model the choice of one item with an options lever, or use the model's scores.",
-            where=f"levers.{lever.name}",
-        )
+        return _places(spec, lever)
     if isinstance(lever, OptionsLever):
         names = list(spec.derived.settings(lever.name))
         if not names:
@@ -49,6 +45,27 @@ def values(spec: Spec, lever: Lever) -> Array:
             where=f"levers.{lever.name}",
         )
     return np.asarray(lever.minimum + lever.step * np.arange(steps + 1))
+
+
+def _places(spec: Spec, lever: RankingLever) -> Array:
+    """Places of a ranking: of items 0 (not shown) and 1 (shown), of cases 1 to the length of the queue."""
+    if lever.of != "cases":
+        return np.array([0.0, 1.0])
+    batch = spec.decision.batch if spec.decision else None
+    if batch is None or not batch.cases:
+        raise PolicyError(
+            "puts the cases into an order, and the plan does not say how many wait at a time.",
+            "Write `decision: {batch: {every: 1 day, cases: 200}}`.",
+            where=f"levers.{lever.name}",
+        )
+    if lever.attention is not None:
+        raise PolicyError(
+            "has `attention`, which belongs to a ranking of items.",
+            "Let the value say what waiting costs, e.g. `-harm * queue`.",
+            where=f"levers.{lever.name}.attention",
+        )
+    places = np.arange(1.0, min(lever.slots or batch.cases, batch.cases) + 1)
+    return places if len(places) == batch.cases else np.append(0.0, places)
 
 
 def joint(single: Mapping[str, Array]) -> tuple[dict[str, Array], list[str]]:

@@ -83,6 +83,18 @@ def worth(
             is `threshold + E[min(0, V - threshold)] / share`, whose mean over cases is at most the mean of the worst
             share, and equal to it at the right threshold (Rockafellar and Uryasev 2000).
     """
+    if problem.ranking is not None and problem.items:
+        # What showing an item changes comes about as often as its place is looked at.
+        lever = problem.ranking.lever
+        ends = _weighted(problem, cases, ask, {lever: np.array([0.0, 1.0])}, threshold)
+        return np.asarray(
+            ends[:, :1] + np.atleast_2d(problem.ranking.seen(levers[lever])) * (ends[:, 1:] - ends[:, :1])
+        )
+    return _weighted(problem, cases, ask, levers, threshold)
+
+
+def _weighted(problem: Problem, cases: Cases, ask: Ask, levers: Mapping[str, Array], threshold: float | None) -> Floats:
+    """`worth` in all worlds by their weight, whatever an item's place gets of attention."""
     weight = 1 - sum(shock.weight for shock in problem.scenarios)
     total = weight * _one(problem, cases, ask, levers, threshold) if weight > 0 else np.zeros((1, 1))
     for shock in problem.scenarios:
@@ -124,6 +136,11 @@ def consider(
         prices: Shadow prices of constraints, by which a searched lever is searched.
         threshold: As for `worth`.
     """
+    if problem.ranking is not None and not problem.items:
+        # The first place and the last one (or none) say at which rate waiting costs.
+        places = problem.settings[problem.ranking.lever]
+        ends = places[[1, 0]] if places[0] == 0 else places[[0, -1]]
+        return _tried(problem, cases, ask, {problem.ranking.lever: ends}, threshold)
     if problem.searched is None:
         return _tried(problem, cases, ask, problem.settings, threshold)
     lever = problem.searched
@@ -156,7 +173,7 @@ def _tried(
     if problem.simple and threshold is None:
         values = expectation(problem, problem.value, columns, beliefs, levers)
     else:
-        values = worth(problem, cases, ask, levers, threshold)
+        values = (_weighted if problem.items else worth)(problem, cases, ask, levers, threshold)
     count = len(next(iter(cases.values())))
     values = np.broadcast_to(values, (count, values.shape[1]))
     feasible = np.broadcast_to(allowed(problem, columns, levers), values.shape)

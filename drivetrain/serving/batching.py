@@ -119,7 +119,8 @@ def decide(
     assessed, faults = _assess(engine, rows)
     settled = [row for row, case in assessed.items() if case.settled]
     drawn = {row: rollout.draw(engine.spec, engine.problem, assessed[row], lot) for row in settled}
-    if any(rule.hard and rule.ratio is not None for rule in engine.problem.constraints) and settled:
+    constrained = any(rule.hard and rule.ratio is not None for rule in engine.problem.constraints)
+    if constrained and settled and engine.problem.ranking is None:
         assessed |= _together(engine, rows, assessed, drawn, settled, optimize)
         for row in settled:
             choice = assessed[row].choice

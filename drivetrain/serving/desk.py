@@ -98,7 +98,9 @@ class Desk:
             self._keep_files(written, assessed)
         self._write(written)
         for record in written:
-            self._metrics.decisions.labels(record["setting"], record["status"]).inc()
+            # Every shelf is another: as a label of a metric each would cost memory for ever.
+            setting = record["setting"] if self.engine.problem.ranking is None else self.engine.problem.levers[0]
+            self._metrics.decisions.labels(setting, record["status"]).inc()
             self._metrics.outside.inc(not record["in_domain"])
             self._metrics.explored.inc(record["explored"])
             if record["status"] == "waiting":

@@ -74,6 +74,7 @@ class Engine:
         problem: The plan as the policy sees it.
         policy: What `decide` wrote.
         limits: How much one request may ask for.
+        items: Column -> one value an item, where items are ranked; else None.
     """
 
     spec: Spec
@@ -82,6 +83,7 @@ class Engine:
     problem: Problem
     policy: Written
     limits: Limits
+    items: Mapping[str, Any] | None = None
 
     @classmethod
     def open(cls, spec: Spec, limits: Limits | None = None) -> Engine:
@@ -111,7 +113,10 @@ class Engine:
             )
         if any(written.artifacts.get(name) != artifact.digest(folder / name) for name in predictors):
             raise PolicyError("was made with other models.", "Run `make decide` again.", "artifacts/policy.json")
-        return cls(spec, fields(spec), predictors, problem, written, limits or Limits())
+        items = None
+        if problem.items:
+            items = policy.read_items(folder / policy.ITEMS, problem.columns, written.artifacts.get(policy.ITEMS))
+        return cls(spec, fields(spec), predictors, problem, written, limits or Limits(), items)
 
     @cached_property
     def _explores(self) -> bool:
@@ -134,6 +139,8 @@ class Engine:
         Raises:
             Refused: A case does not fit the plan.
         """
+        if self.items is not None:
+            return [assessed.prediction for assessed in self.assess(cases)]
         judged = judge(self.problem, self.predictors, decode(self.fields, cases, self.limits))
         return [self._prediction(judged, case, judged.beliefs, judged.outside[case]) for case in range(len(cases))]
 
@@ -147,6 +154,8 @@ class Engine:
             Refused: A case does not fit the plan.
         """
         batch = decode(self.fields, cases, self.limits)
+        if self.items is not None:
+            return self._assess_items(batch)
         judged = judge(self.problem, self.predictors, batch)
         reasons = [[*judged.outside[case], *self._unknown(batch, case)] for case in range(len(batch))]
         inside = [case for case in range(len(batch)) if not reasons[case]]
@@ -184,6 +193,52 @@ class Engine:
             for case, choice in enumerate(choices)
         ]
 
+    def _assess_items(self, batch: Batch) -> list[Assessed]:
+        """`assess` where items are ranked: every case is judged with every item.
+
+        A case is strange when it is strange with each of them. What the models say of so many pairs is not answered.
+        """
+        assert self.items is not None
+        width = len(self.items[policy.KEY])
+        pairs = Batch(
+            {name: list(values) for name, values in policy.crossed(batch.columns, self.items).items()},
+            [reasons for reasons in batch.outside for _ in range(width)],
+            [{}] * (len(batch) * width),
+        )
+        judged = judge(self.problem, self.predictors, pairs)
+        scores = {
+            name: np.nanmin(np.where(np.isfinite(found), found, np.nan).reshape(-1, width), axis=1, initial=np.inf)
+            for name, found in judged.scores.items()
+        }
+        outside = [judged.outside[case * width : (case + 1) * width] for case in range(len(batch))]
+        common = [[] if not all(every) else every[0] for every in outside]
+        judged = Judged(judged.beliefs, scores, common)
+        models = list(self.predictors.values())
+        found = []
+        for case in range(len(batch)):
+            reasons = [*common[case], *self._unknown(batch, case)]
+            choice = None
+            if not reasons:
+                one = {name: [values[case]] for name, values in batch.columns.items()}
+                try:
+                    [choice] = policy.listed(self.problem, self.policy, one, models, self.items)
+                except (PolicyError, FormulaError) as error:
+                    reasons.append(error.what)
+            found.append(
+                Assessed(
+                    prediction=self._prediction(judged, case, policy.Beliefs(), reasons),
+                    choice=choice,
+                    settled=choice is not None,
+                    recommendation=choice.setting if choice is not None else self._fallback_items(batch, case),
+                    today=None,
+                    allowed=np.ones(len(self.problem.labels), dtype=bool),
+                    columns={name: v[case] for name, v in batch.columns.items() if not self.fields[name].is_media},
+                    files=batch.files[case],
+                    looks=self._looks(batch, case),
+                )
+            )
+        return found
+
     def decide(self, cases: Sequence[Mapping[str, Any]]) -> list[Decision]:
         """The setting of each case by the written policy, or `defer` with the recommendation beside it.
 
@@ -210,6 +265,11 @@ class Engine:
         if any(lever in model.inputs for model in models for lever in self.problem.levers):
             beliefs = policy.beliefs(self.problem, models, columns)
         try:
+            if self.problem.ranking is not None:
+                # Cases outside of what the models know wait for a person, not in this queue.
+                kept = {name: [values[case] for case in inside] for name, values in columns.items()}
+                places = dict(zip(inside, policy.listed(self.problem, self.policy, kept, models), strict=True))
+                return [places.get(case) for case in range(_count(beliefs))], {}
             found = policy.decide(self.problem, self.policy, columns, beliefs, models)
             wanted = set(inside)
             return [choice if case in wanted else None for case, choice in enumerate(found)], {}
@@ -260,6 +320,18 @@ class Engine:
         except (PolicyError, FormulaError):
             return None
         return self._label(levers, 0)
+
+    def _fallback_items(self, batch: Batch, case: int) -> str | None:
+        """What the plan shows to those of whom the models know nothing, in order; None when it says nothing."""
+        assert self.items is not None
+        columns = {name: [values[case]] for name, values in batch.columns.items() if values[case] is not None}
+        every = policy.crossed(columns or {"": [0]}, self.items)
+        try:
+            arrays = self._arrays(every) or {"": np.zeros(len(self.items[policy.KEY]))}
+            [place] = policy.reference(self.problem, "fallback", arrays, {}).values()
+        except (PolicyError, FormulaError):
+            return None
+        return policy.in_order(self.items[policy.KEY], place)
 
     def _today(self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs) -> Mapping[str, Any] | None:
         """What is done today with each case, where a new case tells: a logged column does not."""

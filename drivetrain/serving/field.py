@@ -15,7 +15,7 @@ from drivetrain.errors import DataError
 
 if TYPE_CHECKING:
     from drivetrain.spec import Spec
-    from drivetrain.spec.data import Source
+    from drivetrain.spec.data import Join, Source
 
 MEDIA = {"images": "image", "audio": "audio", "images+text": "image"}
 """Kind of source -> the column that holds its file."""
@@ -68,7 +68,16 @@ def fields(spec: Spec) -> dict[str, Field]:
                 found[field.name] = replace(
                     field, required=field.name in needed, used=field.name in read, valued=field.name in valued
                 )
+        # Keys need no type in the plan: a model of ratings reads who it is about.
+        for name in (source.entity, *(key for join in source.join for key in join_keys(join))):
+            if name and name in needed and name not in found:
+                found[name] = Field(name, "id", required=True, used=True)
     return found
+
+
+def join_keys(join: Join) -> list[str]:
+    """Columns of this side that must be equal."""
+    return [join.on] if isinstance(join.on, str) else list(join.on or {})
 
 
 def tied(spec: Spec, start: Source) -> list[Source]:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from drivetrain import policy
 from drivetrain.errors import FormulaError, ServiceError
 from drivetrain.evidence import write_whole
 from drivetrain.serving import history
@@ -25,7 +26,7 @@ from drivetrain.serving.engine import DEFER, Assessed, verdict
 from drivetrain.stages import reached
 
 if TYPE_CHECKING:
-    from drivetrain.policy import Problem
+    from drivetrain.policy import Choice, Problem
     from drivetrain.spec import Spec
 
 NAME = "rollout.json"
@@ -172,6 +173,8 @@ def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -
     drawn = set(problem.levers if exploration is None or exploration.levers is None else exploration.levers)
     if not share > 0:
         return Draw(choice.setting, choice.levers, False, 1.0)
+    if problem.ranking is not None:
+        return _drawn_ranking(problem, choice, share, lot)
     kept = {name: value for name, value in choice.levers.items() if name not in drawn}
     allowed = [
         label
@@ -187,6 +190,24 @@ def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -
         place = problem.labels.index(setting)
         levers = {name: settings[place].item() for name, settings in problem.settings.items()}
     return Draw(setting, levers, explored, probability / _width(spec, problem, drawn))
+
+
+def _drawn_ranking(problem: Problem, choice: Choice, share: float, lot: random.Random) -> Draw:
+    """As many items as the policy shows, drawn from all that may be shown; a queue is never drawn.
+
+    The propensity is that of one item in its place: what an estimate needs that looks at each place by itself.
+    """
+    ranking = problem.ranking
+    assert ranking is not None
+    if not problem.items:
+        return Draw(choice.setting, choice.levers, False, 1.0)
+    shown = list(choice.levers[ranking.lever])
+    may = [item for item, gain in choice.values.items() if gain is not None]
+    explored = lot.random() < share
+    drawn = lot.sample(may, len(shown)) if explored else shown
+    propensity = share / max(1, len(may)) + (1 - share if drawn == shown else 0.0)
+    setting = policy.BETWEEN.join(drawn) or choice.setting
+    return Draw(setting, {ranking.lever: drawn}, explored, propensity)
 
 
 def _width(spec: Spec, problem: Problem, drawn: set[str]) -> float:
@@ -243,7 +264,9 @@ def _answer(
         return given, certain
     reason = _held_back(spec, state, case, lot, scope)
     drawn = certain if reason else drawn or draw(spec, problem, case, lot)
-    given["recommendation"], given["value"] = drawn.setting, choice.values.get(drawn.setting)
+    given["recommendation"] = drawn.setting
+    if problem.ranking is None or drawn.explored:
+        given["value"] = choice.values.get(drawn.setting)
     if drawn.explored:
         given["reasons"] = ["drawn by lot, so that the next models can learn from it"]
     if reason:

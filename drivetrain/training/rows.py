@@ -63,6 +63,8 @@ def rows(plan: Spec, model: Model, predictors: Mapping[str, Predictor] | None = 
     truth = _outcome(plan, outcome, frame)
     inputs = {entry: _input(plan, model, frame, entry, predictors or {}) for entry in model_columns(plan, model)}
     frame = frame.assign(**{outcome: truth}, **inputs)
+    # In the order of the inputs: pandas gives columns in reverse order as a view backwards, which torch cannot take.
+    frame = frame[[*(column for column in frame if column not in inputs), *inputs]]
     frame = frame[frame[outcome].notna() & frame["split"].notna()]
     if frame.empty:
         what = f"no row is left for the model `{model.name}`: its outcome was never observed."
