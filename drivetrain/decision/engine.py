@@ -127,7 +127,7 @@ def _sources(spec: Spec) -> list[str]:
 
 
 def _write_decisions(root: Path, decided: Decided, problem: policy.Problem) -> None:
-    """`evidence/decisions.parquet`: each judged case, the settings each policy takes (of items: how many), their worth."""
+    """`evidence/decisions.parquet`: each judged case, what each policy does (of items: how many it shows), its worth."""
     import os
 
     import pyarrow as pa
