@@ -127,7 +127,7 @@ def _sources(spec: Spec) -> list[str]:
 
 
 def _write_decisions(root: Path, decided: Decided, problem: policy.Problem) -> None:
-    """`evidence/decisions.parquet`: each judged case, what each policy does (of items: how many it shows), its worth."""
+    """`evidence/decisions.parquet`: each judged case, what each policy does (of items: how many), and its worth."""
     import os
 
     import pyarrow as pa
