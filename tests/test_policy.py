@@ -282,3 +282,24 @@ def test_a_reference_policy_that_sets_no_setting_is_named():
     columns = columns | {"depot": ["shredder"] * 3}
     with pytest.raises(PolicyError, match="'shredder'"):
         policy.reference(problem, "today", columns, beliefs)
+
+
+def test_what_a_setting_costs_each_case_is_worked_out_for_that_case() -> None:
+    """Asked about one case after another, as a service asks: nothing of the first may stick to the second."""
+    text = dedent(MAIL).replace("options_from: {outcome: digit, cost: 0.02}", "")
+    text = text[: text.index("levers:")] + dedent("""\
+        levers: [{name: bin, type: integer, minimum: 0, maximum: 3, cost: "weight * bin"}]
+        data:
+          - name: letters
+            kind: table
+            location: data/letters.csv
+            columns: {weight: number}
+            outcomes: {digit: {column: digit, values: [a, b, c], affected_by: []}}
+        models: [{name: reader, task: table-classification, predicts: digit}]
+        """)
+    text = text.replace("(bin != 'manual') & (bin != digit)", "(bin == 0) & (digit != 'a')").split("  guardrails")
+    problem = policy.problem(load_text(text[0] + text[1].partition("\n")[2]))
+    for weight in (1.0, 5.0):
+        known = {"digit": policy.belief(problem, "digit", Distribution(("a", "b", "c"), np.array([[0.5, 0.3, 0.2]])))}
+        values = policy.expectation(problem, problem.value, {"weight": np.array([weight])}, known)
+        assert values[0] == pytest.approx([-4 * 0.5, -weight, -2 * weight, -3 * weight])

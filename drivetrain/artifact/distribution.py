@@ -50,4 +50,6 @@ def energy(logits: Floats, temperature: float) -> Floats:
     """
     top = logits.max(axis=1)
     found = -temperature * (top + np.log(np.exp(logits - top[:, None]).sum(axis=1)))
-    return np.asarray(found.mean(axis=tuple(range(1, found.ndim))), dtype=np.float64)
+    if found.ndim > 1:
+        found = found.mean(axis=tuple(range(1, found.ndim)))
+    return np.asarray(found, dtype=np.float64)

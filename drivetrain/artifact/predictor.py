@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,10 @@ def load(folder: Path, root: Path | None = None) -> Predictor:
         raise EnvironmentFault("onnxruntime is not installed.", "Install the extra: drivetrain[serve].") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # As many threads as this process may use, not as the machine has; and idle ones sleep: onnxruntime's spin, and take
+    # the processor from whoever reads the next request.
+    options.intra_op_num_threads = _cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         sessions = {
             name: onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
@@ -153,3 +158,8 @@ def load(folder: Path, root: Path | None = None) -> Predictor:
     except Exception as error:  # onnxruntime raises its own kinds, which share no public base
         raise ArtifactError(f"the network cannot be loaded ({error}).", where=where) from error
     return Predictor(manifest, sessions, root)
+
+
+def _cores() -> int:
+    """Processors that this process may use: in a container or under `taskset` fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

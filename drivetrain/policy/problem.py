@@ -172,7 +172,7 @@ class Problem:
         """How many models stand in a row before one that reads these outcomes."""
         return max((1 + self.depth(self.feeders.get(name, ())) for name in outcomes), default=0)
 
-    @property
+    @cached_property
     def simple(self) -> bool:
         """Whether value is the plain expectation of one period, so that beliefs about all settings suffice."""
         return self.horizon is None and self.tail is None and not any(shock.weight for shock in self.scenarios)
@@ -180,6 +180,11 @@ class Problem:
     def label(self, setting: Mapping[str, Any]) -> str:
         """A setting as people read it: `manual`, or `offer: call, price: 95` when there are several levers."""
         return label(self.levers, setting)
+
+    @cached_property
+    def payoffs(self) -> dict[Any, Array]:
+        """What formulas without a column come to under each setting: `policy.value` keeps it here, once worked out."""
+        return {}
 
     @cached_property
     def columns(self) -> frozenset[str]:

@@ -33,13 +33,16 @@ def expectation(
         beliefs: Outcome -> what is believed of it.
         levers: Other settings to try: lever -> shape (k,), or (n, k) when they differ from case to case.
     """
+    payoffs = problem.payoffs if levers is None or levers is problem.settings else None
     settings = dict(levers if levers is not None else problem.settings)
     settings |= _cost_names(problem, formula, columns, settings)
     constants = {"period": 0.0, **problem.constants}
     cases = {name: column for name, column in columns.items() if name not in problem.outcomes}
 
     def mean(known: Mapping[str, Belief]) -> Floats:
-        return expected(formula, constants, cases, settings, known, draws=problem.draws, seed=problem.seed)
+        return expected(
+            formula, constants, cases, settings, known, draws=problem.draws, seed=problem.seed, payoffs=payoffs
+        )
 
     branches = getattr(beliefs, "branches", ())
     if not branches or not formula.names & beliefs.keys():

@@ -10,6 +10,7 @@ v(E[Y]).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -21,6 +22,8 @@ from drivetrain.policy.belief import Belief, common_numbers, drawn
 from drivetrain.spec.formula import Formula, evaluate, exact_with_means
 
 Array = NDArray[Any]
+Payoffs = dict[tuple[Formula, tuple[Any, ...]], Array]
+"""A formula and the classes of its outcomes -> what it comes to under each setting in each state, shape (1, k, s)."""
 
 MOST_COMBINATIONS = 4096
 """Products of class counts up to this size are enumerated; beyond it outcomes are drawn."""
@@ -38,6 +41,7 @@ def expected(
     *,
     draws: int = 256,
     seed: int = 42,
+    payoffs: Payoffs | None = None,
 ) -> NDArray[np.float64]:
     """The expectation of a case formula for every case and setting.
 
@@ -49,6 +53,7 @@ def expected(
         beliefs: Outcome -> what is believed of it.
         draws: Random numbers per outcome where no exact expectation exists.
         seed: Of these.
+        payoffs: What was worked out earlier with these constants and settings, and is added to here.
 
     Returns:
         Shape (n, k).
@@ -66,19 +71,27 @@ def expected(
         raise PolicyError(f"The cases differ in number: {sorted(lengths)}.", "Give every column one value a case.")
     cases = lengths.pop() if lengths else max((len(c) for c in columns.values()), default=1)
     settings = max((lever.shape[-1] for lever in levers.values()), default=1)
-    states, weights = _states(formula, used, draws, seed)
+    states, weights, fixed = _states(formula, used, draws, seed)
+    # What no column tells apart pays the same in every case: a service need not work it out anew for each.
+    alike = not formula.names & columns.keys() and all(lever.ndim == 1 for lever in levers.values())
+    memory = payoffs if fixed and alike else None
+    key = (formula, tuple((name, belief.classes, belief.binary) for name, belief in used.items()))
     step = max(1, CELLS // max(1, settings * states))
     result = np.empty((cases, settings))
     for start in range(0, cases, step):
         stop = min(cases, start + step)
         part = {name: belief.rows(start, stop) for name, belief in used.items()}
-        names: dict[str, Array] = {name: np.asarray(value) for name, value in constants.items()}
-        for name in formula.names & columns.keys():
-            names[name] = np.asarray(columns[name])[start:stop, None, None]
-        for name, lever in levers.items():
-            names[name] = lever[None, :, None] if lever.ndim == 1 else lever[start:stop, :, None]
         outcome_names, weight = weights(part)
-        values = evaluate(formula, names | outcome_names).astype(float)
+        values = memory.get(key) if memory is not None else None
+        if values is None:
+            names: dict[str, Array] = {name: np.asarray(value) for name, value in constants.items()}
+            for name in formula.names & columns.keys():
+                names[name] = np.asarray(columns[name])[start:stop, None, None]
+            for name, lever in levers.items():
+                names[name] = lever[None, :, None] if lever.ndim == 1 else lever[start:stop, :, None]
+            values = evaluate(formula, names | outcome_names).astype(float)
+            if memory is not None:
+                memory[key] = values
         if weight is None:
             values = values.mean(axis=2) if values.ndim == 3 else values
         else:
@@ -93,19 +106,28 @@ def expected(
     return result
 
 
-def _states(formula: Formula, used: Mapping[str, Belief], draws: int, seed: int) -> tuple[int, Any]:
-    """How many states of the world are averaged over, and a function that gives outcomes and weights for a chunk."""
+def _states(formula: Formula, used: Mapping[str, Belief], draws: int, seed: int) -> tuple[int, Any, bool]:
+    """How many states of the world are averaged over, and a function that gives outcomes and weights for a chunk.
+
+    The third is whether the states are the same for every case, only their weights differing.
+    """
     if not used:
-        return 1, lambda part: ({}, None)
+        return 1, lambda part: ({}, None), True
     discrete = all(belief.classes is not None for belief in used.values())
     sizes = [len(belief.classes or ()) for belief in used.values()]
     if discrete and prod(sizes) <= MOST_COMBINATIONS:
-        grid = np.indices(sizes).reshape(len(sizes), -1)
-        return grid.shape[1], lambda part: _enumerate(part, grid)
+        grid = _grid(*sizes)
+        return grid.shape[1], lambda part: _enumerate(part, grid), True
     if exact_with_means(formula, used.keys()) and all(b.classes is None or b.binary for b in used.values()):
-        return 1, lambda part: ({name: belief.mean() for name, belief in part.items()}, None)
+        return 1, lambda part: ({name: belief.mean() for name, belief in part.items()}, None), False
     uniforms = common_numbers(tuple(used), draws, seed)
-    return draws, lambda part: ({name: drawn(belief, uniforms[name]) for name, belief in part.items()}, None)
+    return draws, lambda part: ({name: drawn(belief, uniforms[name]) for name, belief in part.items()}, None), False
+
+
+@lru_cache
+def _grid(*sizes: int) -> Array:
+    """Every combination of classes, shape (outcomes, combinations)."""
+    return np.indices(sizes).reshape(len(sizes), -1)
 
 
 def _enumerate(part: Mapping[str, Belief], grid: Array) -> tuple[dict[str, Array], Array]:

@@ -220,13 +220,15 @@ def decide(
     arrays = columns_of(problem, cases)
     fallback = reference(problem, "fallback", arrays, beliefs) if (chosen < 0).any() else {}
     action = found.action(chosen)
-    return [_choice(problem, prices, found, chosen, action, fallback, row) for row in range(len(chosen))]
+    shared = problem.labels if found.levers is problem.settings else None
+    return [_choice(problem, prices, found, shared, chosen, action, fallback, row) for row in range(len(chosen))]
 
 
 def _choice(
     problem: Problem,
     prices: Mapping[str, float],
     found: Considered,
+    shared: Sequence[str] | None,
     chosen: Array,
     action: Mapping[str, Array],
     fallback: Mapping[str, Array],
@@ -234,12 +236,13 @@ def _choice(
 ) -> Choice:
     """One case's answer."""
     index = int(chosen[row])
-    tried = [
+    tried = shared or [
         problem.label({lever: (s if s.ndim == 1 else s[row])[place] for lever, s in found.levers.items()})
         for place in range(found.values.shape[1])
     ]
     values, feasible = found.values[row], found.feasible[row]
-    listed = {label: float(v) if ok else None for label, v, ok in zip(tried, values, feasible, strict=True)}
+    pairs = zip(tried, values.tolist(), feasible.tolist(), strict=True)
+    listed = {label: value if ok else None for label, value, ok in pairs}
     if index < 0:
         levers = {name: np.asarray(setting)[row].item() for name, setting in fallback.items()}
         label = problem.label(levers)
@@ -251,7 +254,7 @@ def _choice(
 
 
 def _reasons(
-    problem: Problem, prices: Mapping[str, float], labels: list[str], values: Array, feasible: Array, index: int
+    problem: Problem, prices: Mapping[str, float], labels: Sequence[str], values: Array, feasible: Array, index: int
 ) -> tuple[str, ...]:
     others = [p for p in np.argsort(-values) if feasible[p] and p != index and labels[p] != labels[index]]
     reasons = []

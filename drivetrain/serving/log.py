@@ -1,8 +1,8 @@
 """The log: every decision and every outcome that came back, appended and never changed.
 
 A record counts as written when `write` has returned: one `write(2)` of whole lines to a file opened for appending,
-which outlives a kill of the process. The disk is asked to keep it (`fsync`) at least once a second while records come,
-so that a power cut costs that second at most.
+which outlives a kill of the process. The disk is asked to keep it (`fsync`) within a second, by a thread of its own, so
+that a power cut costs that second at most and nobody waits for the disk.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from drivetrain.errors import ServiceError
 
 SEGMENT_BYTES = 64 * 2**20
 SYNC_SECONDS = 1.0
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class Log:
@@ -37,7 +37,8 @@ class Log:
         self._lock = threading.Lock()
         self._file: int | None = None
         self._size = self._part = 0
-        self._synced = time.monotonic()
+        self._syncing: threading.Timer | None = None
+        self._fault: OSError | None = None
 
     def write(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Append records, all of them or none that will be read.
@@ -45,15 +46,14 @@ class Log:
         Raises:
             ServiceError: The disk is full or the folder cannot be written; nothing was acknowledged then.
         """
-        lines = b"".join(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n" for record in records)
+        lines = "".join([_text(record) + "\n" for record in records]).encode()
         with self._lock:
             try:
-                file = self._open()
-                self._append(file, lines)
-                now = time.monotonic()
-                if now - self._synced > SYNC_SECONDS:
-                    os.fsync(file)
-                    self._synced = now
+                if self._fault is not None:
+                    fault, self._fault = self._fault, None
+                    raise fault
+                self._append(self._open(), lines)
+                self._sync_soon()
             except OSError as error:
                 # What follows half a line must not be glued to it: the next record begins a new segment.
                 self._close()
@@ -62,9 +62,31 @@ class Log:
     def close(self) -> None:
         """Bring everything to the disk and let go of the file."""
         with self._lock:
+            if self._syncing is not None:
+                self._syncing.cancel()
             if self._file is not None:
                 os.fsync(self._file)
             self._close()
+
+    def _sync_soon(self) -> None:
+        if self._syncing is None:
+            self._syncing = threading.Timer(SYNC_SECONDS, self._sync)
+            self._syncing.daemon = True
+            self._syncing.start()
+
+    def _sync(self) -> None:
+        with self._lock:
+            self._syncing = None
+            if self._file is None:
+                return
+            # The file may be closed, and a new segment begun, while the disk writes.
+            file = os.dup(self._file)
+        try:
+            os.fsync(file)
+        except OSError as error:
+            self._fault = error  # whoever writes next is told
+        finally:
+            os.close(file)
 
     def _append(self, file: int, lines: bytes) -> None:
         rest = memoryview(lines)

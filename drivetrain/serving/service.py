@@ -36,6 +36,9 @@ SELF_ONLY = {
 }
 
 
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
 class Service:
     """What a project's `serve.py` builds its endpoints on.
 
@@ -104,7 +107,7 @@ class Service:
         """Have cases worked on, and their results written as JSON, by the thread that asks the models."""
 
         def written() -> bytes:
-            return json.dumps({"results": work(cases)}, ensure_ascii=False, allow_nan=False).encode()
+            return _text({"results": work(cases)}).encode()
 
         return Response(await self._worker.ask(written), media_type="application/json")
 

@@ -39,6 +39,15 @@ def evaluate(formula: Formula | str, names: "Values") -> "NDArray[Any]":
         return numpy.asarray(_Evaluator(names).visit(formula.node))
 
 
+_ARITHMETIC: dict[type[ast.operator], str] = {
+    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
+}  # fmt: skip
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "equal", ast.NotEq: "not_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater",
+    ast.GtE: "greater_equal",
+}  # fmt: skip
+
+
 class _Evaluator:
     """Walks a tree; `visit` returns arrays."""
 
@@ -100,26 +109,19 @@ class _Evaluator:
         return self.as_number(value, node) != 0
 
     def arithmetic(self, op: ast.operator) -> Callable[[Any, Any], Any]:
-        np = self.np
-        functions: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-            ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power,
-        }  # fmt: skip
-        return functions[type(op)]
+        function: Callable[[Any, Any], Any] = getattr(self.np, _ARITHMETIC[type(op)])
+        return function
 
     def compare(self, op: ast.cmpop, a: Any, b: Any, node: ast.expr) -> Any:
-        np = self.np
-        functions: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-            ast.Eq: np.equal, ast.NotEq: np.not_equal, ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater,
-            ast.GtE: np.greater_equal,
-        }  # fmt: skip
+        function = getattr(self.np, _COMPARISONS[type(op)])
         texts = [value.dtype.kind in "OUST" for value in (a, b)]
         if all(texts):
-            return functions[type(op)](a, b).astype(bool)
+            return function(a, b).astype(bool)
         if any(texts):
             raise FormulaError(
                 f"`{ast.unparse(node)}` compares text with a number.", "Quote the class, or drop the quotes."
             )
-        return functions[type(op)](self.as_number(a, node), self.as_number(b, node))
+        return function(self.as_number(a, node), self.as_number(b, node))
 
     def call(self, name: str, args: list[ast.expr]) -> Any:
         np = self.np
