@@ -37,11 +37,18 @@ def show(case: str, answer: dict[str, Any], unit: str) -> None:
     if answer["value"] is not None:
         print(f"  expected value  {answer['value']:.4g} {unit}")
     for outcome, found in answer["predictions"].items():
-        likely = sorted(zip(found["probabilities"], found["classes"], strict=True), reverse=True)[:3]
-        print(f"  {outcome:<15} {', '.join(f'{name} {share:.1%}' for share, name in likely)}")
+        print(f"  {outcome:<15} {in_words(found)}")
     for reason in answer["reasons"]:
         print(f"  because         {reason}")
     print(f"  stage {answer['stage']}, decision {answer['decision']}, runs {', '.join(answer['runs'].values())}")
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """What the models say of one outcome: its likeliest classes, or where the number lies nine times in ten."""
+    if "mean" in found:
+        return f"{found['mean']:.4g}, nine times in ten between {found['low']:.4g} and {found['high']:.4g}"
+    likely = sorted(zip(found["probabilities"], found["classes"], strict=True), reverse=True)[:3]
+    return ", ".join(f"{name} {share:.1%}" for share, name in likely)
 
 
 def main() -> None:
