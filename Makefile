@@ -7,7 +7,7 @@ PORT ?= 8765
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rest test-all lint bench fuzz clean
+.PHONY: help demo test test-rest test-all lint docs bench fuzz clean
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,7 +30,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.full: $(VENV)/.dev
-	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve,dev,full]'
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[data,train,serve,dev,full,docs]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
@@ -54,6 +54,10 @@ test-all: test test-rest  ## everything (at most 60 minutes)
 lint: $(VENV)/.dev  ## ruff and strict mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+docs: $(VENV)/.full  ## the documentation site, in site/
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+	@echo "site/index.html"
+
 bench: $(VENV)/.bench  ## every figure beside its goal, ratios in one run; writes bench.json
 	PATH="$(BIN):$$PATH" python tests/bench $(ARGS)
 
@@ -61,4 +65,4 @@ fuzz: $(VENV)/.dev  ## the long property tests
 	PATH="$(BIN):$$PATH" python -m pytest -m fuzz $(ARGS)
 
 clean:  ## remove the environment and the demo
-	rm -rf $(VENV) $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) site dist build .pytest_cache .mypy_cache .ruff_cache

@@ -4,7 +4,8 @@
   follows it must be what it prints, where `…` stands for anything and a number for any number. A command that ends
   with another code than 0 says so: `# exit 1`.
 - `python`: a program of its own; `text` after it is what it prints.
-- `yaml`, `toml`, `json`: must be readable; a first line `# name.yaml` writes the file, and so does one of `python`.
+- `yaml`, `toml`, `json`: must be readable; a first line `# name.yaml` writes the file, and so does one of `python`;
+  `# name.yaml, continued` adds to it.
 
 A page that trains or serves says `<!-- full -->` and belongs to the rest of `make test-all`.
 """
@@ -18,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ import yaml
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
-FILE = re.compile(r"# ([\w./-]+\.\w+)( .*)?")
+FILE = re.compile(r"# ([\w./-]+\.\w+)(, continued)?(?: .*)?\n")
 NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*(?:e-?\d+)?")
 SHELL = """
 cd "$(cat "$STATE/folder")" || exit 1
@@ -134,14 +136,15 @@ def write(example: Example) -> bool:
     if named:
         path = here(example.namespace) / named[1]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(example.parsed, encoding="utf-8")
+        with path.open("a" if named[2] else "w", encoding="utf-8") as file:
+            file.write(example.parsed[named.end() :] if named[2] else example.parsed)
     return named is not None
 
 
 def data(example: Example) -> None:
     """Something that can be read, and may be a file."""
     {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}[example.region.lexemes["arguments"]](
-        example.parsed
+        textwrap.dedent(FILE.sub("", example.parsed, count=1))
     )
     write(example)
 
