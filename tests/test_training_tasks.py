@@ -84,7 +84,7 @@ def test_there_is_a_learner_for_every_task() -> None:
     assert files == set(get_args(Task))
 
 
-@pytest.mark.parametrize("name", [*ROWS, *(pytest.param(name, marks=pytest.mark.fuzz) for name in MEDIA)])
+@pytest.mark.parametrize("name", [*ROWS, *(pytest.param(name, marks=pytest.mark.full) for name in MEDIA)])
 def test_the_service_gives_what_the_learner_gives(name: str, trained: Trained) -> None:
     from drivetrain.training import load_learner
 
@@ -112,10 +112,10 @@ def test_the_service_gives_what_the_learner_gives(name: str, trained: Trained) -
     ("name", "figure", "margin"),
     [
         ("listener", "accuracy", 0.3),
-        pytest.param("tagger", "auroc", 0.15, marks=pytest.mark.fuzz),
-        pytest.param("reader", "accuracy", 0.3, marks=pytest.mark.fuzz),
-        pytest.param("ear", "accuracy", 0.3, marks=pytest.mark.fuzz),
-        pytest.param("eye", "accuracy", 0.3, marks=pytest.mark.fuzz),
+        pytest.param("tagger", "auroc", 0.15, marks=pytest.mark.full),
+        pytest.param("reader", "accuracy", 0.3, marks=pytest.mark.full),
+        pytest.param("ear", "accuracy", 0.3, marks=pytest.mark.full),
+        pytest.param("eye", "accuracy", 0.3, marks=pytest.mark.full),
     ],
 )
 def test_it_is_better_than_knowing_only_the_shares(name: str, figure: str, margin: float, trained: Trained) -> None:
@@ -128,8 +128,8 @@ def test_it_is_better_than_knowing_only_the_shares(name: str, figure: str, margi
     ("name", "figure", "share"),
     [
         ("shelf", "mean_absolute_error", 0.5),
-        pytest.param("ruler", "mean_absolute_error", 0.8, marks=pytest.mark.fuzz),
-        pytest.param("tracer", "area_error", 0.9, marks=pytest.mark.fuzz),
+        pytest.param("ruler", "mean_absolute_error", 0.8, marks=pytest.mark.full),
+        pytest.param("tracer", "area_error", 0.9, marks=pytest.mark.full),
     ],
 )
 def test_its_error_is_a_share_of_the_baselines(name: str, figure: str, share: float, trained: Trained) -> None:
@@ -185,7 +185,7 @@ def test_each_setting_has_a_learner_of_its_own(trained: Trained) -> None:
         predictor.predict({"region": ["north"] * 2, "age": [25] * 2, "sort": ["use", "other"]})
 
 
-@pytest.mark.fuzz
+@pytest.mark.full
 def test_images_with_texts_use_both(trained: Trained) -> None:
     predictor = load(trained, "reader")
     frame = held_out(trained, "reader")
@@ -217,7 +217,7 @@ def test_strange_cases_score_above_usual_ones(trained: Trained) -> None:
     assert usual.max() <= threshold < strange[0]
 
 
-@pytest.mark.fuzz
+@pytest.mark.full
 def test_a_sound_may_come_as_bytes_path_or_samples(trained: Trained) -> None:
     predictor = load(trained, "ear")
     path = sorted((trained("ear").root / "data/sounds/high").iterdir())[0]
@@ -228,7 +228,7 @@ def test_a_sound_may_come_as_bytes_path_or_samples(trained: Trained) -> None:
         predictor.predict({"audio": [b"no sound"]})
 
 
-@pytest.mark.fuzz
+@pytest.mark.full
 def test_a_series_may_come_as_file_or_as_values(trained: Trained) -> None:
     predictor = load(trained, "eye")
     path = sorted((trained("eye").root / "data/motions/turn").iterdir())[0]
@@ -239,7 +239,7 @@ def test_a_series_may_come_as_file_or_as_values(trained: Trained) -> None:
         predictor.predict({"motions": [{"x": [1.0, 2.0]}]})
 
 
-@pytest.mark.fuzz
+@pytest.mark.full
 def test_the_area_of_a_mask_is_foretold(trained: Trained) -> None:
     found = load(trained, "tracer").predict({"image": held_out(trained, "tracer")["image"].tolist()})["outline"]
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-9)

@@ -61,16 +61,19 @@ data:
 SERVED = "deployment: {serve: [api], guards: {out_of_domain: {false_alarms: 0.05}}}\n"
 _SMALL = "image: {size: 32, resize: squish}, augment: none"
 _QUICK = "training: {epochs: 6, schedule: one_cycle, learning_rate: 0.01, batch_size: 20, pretrained: false}"
+# Small batches: without pretrained weights, batch norm needs some hundred steps before its averages are right.
+_SLOW = "training: {epochs: 8, schedule: one_cycle, learning_rate: 0.003, batch_size: 10, pretrained: false}"
+_FINE = "training: {epochs: 5, schedule: one_cycle, learning_rate: 0.001, batch_size: 6, pretrained: false}"
 _TABLE = "layers: [32], training: {epochs: 12, schedule: one_cycle, learning_rate: 0.02, batch_size: 64}"
 MEDIA = {
-    "tagger": f"task: image-multilabel, predicts: tags, {_SMALL}, {_QUICK}",
-    "ruler": f"task: image-regression, predicts: area, {_SMALL}, {_QUICK}",
-    "tracer": f"task: image-segmentation, predicts: outline, rows: few, {_SMALL}, {_QUICK}",
+    "tagger": f"task: image-multilabel, predicts: tags, {_SMALL}, {_SLOW}",
+    "ruler": f"task: image-regression, predicts: area, {_SMALL}, {_SLOW}",
+    "tracer": f"task: image-segmentation, predicts: outline, rows: few, {_SMALL}, {_FINE}",
     "reader": f"task: image-text-classification, predicts: kind, inputs: [image, caption], {_SMALL}, {_QUICK}",
     "ear": f"task: audio-classification, predicts: pitch, encode: {{sample_rate: 4000, fft: 256, mels: 32}}, "
-    f"{_SMALL}, {_QUICK}",
+    f"{_SMALL}, {_SLOW}",
     "eye": f"task: series-classification, predicts: move, encode: {{method: gramian, channels: [x, y]}}, "
-    f"{_SMALL}, {_QUICK}",
+    f"{_SMALL}, {_SLOW}",
 }
 """Models of pictures, or of what is drawn as one: seconds each."""
 ROWS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,12 +57,15 @@ def prepare(image: Image, settings: Mapping[str, Any], where: str) -> NDArray[np
     """One image as the model's input, (channels, height, width).
 
     Args:
-        image: Any mode: grey, palette, alpha and 16 bits are converted as fastai does; an EXIF orientation is ignored,
-            as fastai ignores it.
-        settings: The manifest's `preprocessing`: `size` [height, width], `resize`, `channels`, `mean`, `std`.
+        image: Any mode: grey, palette, alpha and 16 bits are converted as fastai does. An EXIF orientation is ignored,
+            as fastai ignores it, unless the model was trained on upright copies.
+        settings: The manifest's `preprocessing`: `size` [height, width], `resize`, `channels`, `mean`, `std`, and
+            `copy` where it was trained on copies.
         where: The case, for messages.
     """
     try:
+        if settings.get("copy"):
+            image = shrunk(image, settings["copy"])
         sized = _resize(image.convert("RGB" if settings["channels"] == 3 else "L"), settings)
     except ValueError as error:
         raise DataError(f"an image of {image.size[0]} by {image.size[1]} pixels is too small.", where=where) from error
@@ -71,6 +75,41 @@ def prepare(image: Image, settings: Mapping[str, Any], where: str) -> NDArray[np
     if settings.get("mean") is not None:
         pixels = (pixels - np.float32(settings["mean"])) / np.float32(settings["std"])
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
+
+
+def shrunk(image: Image, copy: Mapping[str, Any]) -> Image:
+    """An image as a model that was trained on copies sees it: upright, RGB, and no larger than it needs.
+
+    Args:
+        image: As the camera stored it.
+        copy: `edge` in pixels, and which edges become that long: the `short`, the `long`, or `both`.
+
+    Returns:
+        A copy; a smaller image keeps its size.
+    """
+    from PIL.Image import Resampling
+
+    image = upright(image).convert("RGB")
+    width, height = image.size
+    edge = int(copy["edge"])
+    if copy["fit"] == "both":
+        size = (edge, edge) if min(width, height) > edge else image.size
+    else:
+        scale = edge / (min if copy["fit"] == "short" else max)(width, height)
+        size = (max(1, round(width * scale)), max(1, round(height * scale))) if scale < 1 else image.size
+    return image if size == image.size else image.resize(size, Resampling.BILINEAR)
+
+
+def upright(image: Image) -> Image:
+    """An image turned as its EXIF orientation says; as it is where that cannot be read."""
+    from PIL import ImageOps
+    from PIL.ExifTags import Base
+
+    try:
+        orientation = image.getexif().get(Base.Orientation, 1)
+        return image if orientation == 1 else ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error):  # no picture is lost for its EXIF
+        return image
 
 
 def _resize(image: Image, settings: Mapping[str, Any]) -> Image:

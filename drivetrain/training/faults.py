@@ -43,7 +43,9 @@ def explain(error: Exception, plan: Spec, frames: Iterable[pd.DataFrame]) -> Dri
         plan: The plan.
         frames: The rows of the run.
     """
-    if isinstance(error, (OSError, SyntaxError)) and (broken := unreadable(plan, frames)):
+    from PIL.Image import DecompressionBombError
+
+    if isinstance(error, (OSError, SyntaxError, DecompressionBombError)) and (broken := unreadable(plan, frames)):
         named = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
         return DataError(f"cannot be read as images: {named}.", "Replace or remove them; `make check` lists all.")
     if isinstance(error, (URLError, ConnectionError)):

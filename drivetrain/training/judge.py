@@ -134,9 +134,11 @@ def assemble(
     artifact.write(staged, target, manifest)
     predictor = artifact.load(target, root=plan.root)
     difference = max(_compare(predictor, part, head, entry, model) for part in parts)
-    outputs = predictor.logits(columns(frame, list(predictor.inputs)))
-    truth = head.targets(plan, outcome, frame)
-    validation = (frame["split"] == "validation").to_numpy()
+    unseen = (frame["split"] != "train").to_numpy()
+    rest = frame[unseen].reset_index(drop=True)
+    outputs = predictor.logits(columns(rest, list(predictor.inputs)))
+    truth = head.targets(plan, outcome, frame)[unseen]
+    validation = (rest["split"] == "validation").to_numpy()
     entry = head.finish(model, entry, outputs[validation], truth[validation])
     domain["threshold"] = (
         0.5
@@ -145,8 +147,8 @@ def assemble(
     )
     artifact.manifest.amend(target, outcomes={outcome: entry}, out_of_domain=domain)
     found = artifact.load(target, root=plan.root).distributions(outputs)[outcome]
-    rival = head.baseline(plan, model, frame[frame["split"] == "train"], frame, outcome, entry)
-    figures = _by_split(head, frame, truth, found, entry)
+    rival = head.baseline(plan, model, frame[~unseen], rest, outcome, entry)
+    figures = _by_split(head, rest, truth, found, entry)
     artifact.manifest.amend(target, metrics=figures["held_out"])
     return {
         "task": model.task,
@@ -154,11 +156,11 @@ def assemble(
         "classes": {outcome: entry.get("classes", [])},
         "rows": {split: int((frame["split"] == split).sum()) for split in ("train", "validation", *HELD_OUT)},
         "metrics": figures,
-        "baseline": {"kind": baseline.kind(model), "metrics": _by_split(head, frame, truth, rival, entry)},
+        "baseline": {"kind": baseline.kind(model), "metrics": _by_split(head, rest, truth, rival, entry)},
         "calibration": {"kind": model.calibration, "temperature": [part.temperature for part in parts]},
         "out_of_domain": domain,
         "parity": difference,
-        "predictions": head.table(found, frame, outcome),
+        "predictions": head.table(found, rest, outcome),
     }
 
 

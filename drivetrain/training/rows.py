@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.artifact.tables import category
 from drivetrain.errors import DataError, MissingPartError, TrainingError
+from drivetrain.training import cleaning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ def rows(plan: Spec, model: Model, predictors: Mapping[str, Predictor] | None = 
 
     Categories are text (None where missing), numbers float (NaN where missing), media absolute paths; a lever that is
     an input holds the setting that was used. Labels are lists; a number with bins also has the weight of each bin. Rows
-    whose outcome was not observed are left out.
+    whose outcome was not observed are left out. What `cleaning.csv` says is applied.
 
     Args:
         plan: The plan.
@@ -69,6 +70,7 @@ def rows(plan: Spec, model: Model, predictors: Mapping[str, Predictor] | None = 
     if frame.empty:
         what = f"no row is left for the model `{model.name}`: its outcome was never observed."
         raise DataError(what, "Check `observed_when`, `rows` and the labels.", f"data.{name}")
+    frame = cleaning.apply(plan, model, frame)
     return _with_bins(plan, outcome, frame.reset_index(drop=True))
 
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from drivetrain import artifact, evidence
 from drivetrain.errors import ArtifactError, DrivetrainError, SpecError
-from drivetrain.training import faults, judge, reads, unfinished
+from drivetrain.training import cleaning, faults, judge, reads, unfinished, worth
+from drivetrain.training.curve import SHARES, measured, part
 from drivetrain.training.rows import check, rows
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Job:
         setting: Of the lever, where each of its settings has a learner; else None.
         number: Of the setting, from 0.
         last: Whether the model is complete when this learner is.
+        part: What the model is called while it is trained on a part of its rows, for the learning curve; else empty.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Job:
     setting: str | None = None
     number: int = 0
     last: bool = True
+    part: str = ""
 
 
 class Run:
@@ -70,6 +73,8 @@ class Run:
         self._watched: dict[str, list[Any]] = {}
         self._parts: dict[str, list[judge.Part]] = {}
         self._results: dict[str, Any] = {}
+        self._curves: dict[str, list[str]] = {}
+        self._trained: dict[str, int] = {}
         self._data = reads.data(plan)
         self._held: Any = None
         self._spoken = redirect_stdout(sys.stderr)  # fastai's callbacks print, and only results belong on stdout
@@ -119,26 +124,44 @@ class Run:
             if explained is not None:
                 raise explained from error
 
-    def jobs(self) -> Iterator[Job]:
-        """What is to be trained, in dependency order."""
+    def jobs(self, curve: bool = False) -> Iterator[Job]:
+        """What is to be trained, in dependency order.
+
+        Args:
+            curve: Whether to train each model on parts of its rows as well, for its learning curve.
+        """
         for name in self.plan.derived.model_order():
             model = self.plan.model(name)
-            if self._done(name):
-                say(f"{name}: was done before the run was stopped")
-                continue
             frame = self._frames[name] if name in self._frames else self._read(model)
             known = frame["split"].isin(["train", "validation"])
             say(f"{name}: {int((frame['split'] == 'train').sum())} rows to train on, {int((~known).sum())} held out")
             cases = frame[known].reset_index(drop=True)
-            if model.arms is None:
-                yield Job(name, model, cases, frame)
-                continue
-            settings = self.plan.derived.settings(model.arms)
-            for number, setting in enumerate(settings):
-                own = cases[cases[model.arms] == setting].reset_index(drop=True)
-                check(self.plan, model, own, f"{model.arms} = {setting}")
-                last = number == len(settings) - 1
-                yield Job(f"{name}-{number}", model, own, frame, setting, number, last)
+            for share in SHARES if curve else ():
+                some = part(self.plan, model, cases, share)
+                if some is None:
+                    say(f"{name}: {share:.1%} of its rows are too few for a point of the learning curve")
+                    continue
+                called = f"{name}-{1000 * share:03.0f}"
+                self._curves.setdefault(name, []).append(called)
+                # As many steps as on all rows: what is missing then are the labels, not the training.
+                longer = self.plan.changed({f"models.{name}.training.epochs": round(model.training.epochs / share)})
+                yield from self._of(longer.model(name), some, frame, called)
+            yield from self._of(model, cases, frame)
+
+    def _of(self, model: Model, cases: pd.DataFrame, frame: pd.DataFrame, part: str = "") -> Iterator[Job]:
+        """The learners of one model: one, or one for each setting of a lever."""
+        name = part or model.name
+        if self._done(name):
+            say(f"{name}: was done before the run was stopped")
+            return
+        if model.arms is None:
+            yield Job(name, model, cases, frame, part=part)
+            return
+        settings = self.plan.derived.settings(model.arms)
+        for number, setting in enumerate(settings):
+            own = cases[cases[model.arms] == setting].reset_index(drop=True)
+            check(self.plan, model, own, f"{model.arms} = {setting}")
+            yield Job(f"{name}-{number}", model, own, frame, setting, number, number == len(settings) - 1, part)
 
     def watch(self, job: Job, learn: Any) -> None:
         """Have a learner say its progress on stderr and keep its history."""
@@ -161,16 +184,18 @@ class Run:
         """
         from drivetrain.training import history
 
-        name, model = job.model.name, job.model
+        name, model = job.part or job.model.name, job.model
         started = time.monotonic()
         watched, *others = self._watched.pop(job.name, [None])
         if watched is not None:
             learn.remove_cbs([watched, *others])
-            history.write_table(watched.rows, self.folder / f"history-{job.name}.csv")
-            history.draw(watched.rows, self.folder / f"history-{job.name}.png", job.name)
+            if not job.part:
+                history.write_table(watched.rows, self.folder / f"history-{job.name}.csv")
+                history.draw(watched.rows, self.folder / f"history-{job.name}.png", job.name)
         files = self.staging / f"files-{name}"
         files.mkdir(exist_ok=True)
         parts = self._parts.setdefault(name, [])
+        self._trained[name] = self._trained.get(name, 0) + int((job.cases["split"] == "train").sum())
         parts.append(judge.export(self.plan, model, learn, job.cases, files, job.setting, job.number))
         if not job.last:
             return
@@ -181,14 +206,24 @@ class Run:
             "plan": reads.plan(self.plan, model),
         }
         result = judge.assemble(self.plan, model, parts, job.everything, files, self.staging / name, manifest)
-        _write_predictions(self.folder / f"predictions-{name}.parquet", job.everything, result.pop("predictions"))
+        predictions = result.pop("predictions")
+        if not job.part:
+            _write_predictions(self.folder / f"predictions-{name}.parquet", job.everything, predictions)
+        result["trained_on"] = self._trained.pop(name)
+        result["cleaning"] = job.everything.attrs.get("cleaning", {})
         result["epochs"] = len(watched.rows) if watched else None
         result["seconds"] = {
             "training": round(sum(row["seconds"] for row in watched.rows), 2) if watched else None,
             "export": round(time.monotonic() - started, 2),
         }
         self._results[name] = result
+        if job.part:
+            error = result["metrics"]["validation"]
+            said = ", ".join(f"{key} {error[key]:.4f}" for key in SAID if error.get(key) is not None)
+            say(f"{name}: {result['trained_on']} rows: {said}")
         evidence.write_whole(self.staging / f"result-{name}.json", json.dumps(result, allow_nan=False) + "\n")
+        if job.part:
+            return
         held_out = result["metrics"]["held_out"]
         said = ", ".join(f"{key} {held_out[key]:.4f}" for key in SAID if held_out.get(key) is not None)
         say(f"{name}: held out ({held_out['cases']} rows): {said or 'nothing to judge'}")
@@ -218,6 +253,11 @@ class Run:
             if (made := self._made(name)) is not None
         }
         self._frames[model.name] = rows(self.plan, model, predictors)
+        cleaned = self._frames[model.name].attrs.get("cleaning", {})
+        if any(cleaned.values()):
+            said = f"{cleaned['deleted']} rows left out, {cleaned['changed']} labels changed"
+            lost = f"; {cleaned['not_found']} decisions fit no row any more" if cleaned["not_found"] else ""
+            say(f"{model.name}: {cleaning.FILE}: {said}{lost}")
         check(self.plan, model, self._frames[model.name])
         return self._frames[model.name]
 
@@ -234,9 +274,11 @@ class Run:
         names = self.plan.derived.model_order()
         if missing := [name for name in names if name not in self._results]:
             raise SpecError(f"`{missing[0]}` was not trained.", "`train.py` must keep every job of the run.")
-        body = {"run": self.name, "models": self._results}
+        body = {"run": self.name, "models": {name: self._results[name] for name in names}, **self._judged(names)}
         text = json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         evidence.write_whole(self.folder / "metrics.json", text)
+        if self.plan.path:
+            evidence.write_whole(self.folder / "drivetrain.yaml", self.plan.path.read_text(encoding="utf-8"))
         for name in names:
             if (self.staging / name).exists():
                 artifact.manifest.put(self.staging / name, self.plan.root / "artifacts" / name)
@@ -244,6 +286,22 @@ class Run:
         read = {key: value for name in names for key, value in reads.plan(self.plan, self.plan.model(name)).items()}
         evidence.record(self.plan.root, "train", body, reads=read, data=self._data, artifacts=digests)
         say(f"run {self.name}: evidence/runs/{self.name}/")
+
+    def _judged(self, names: list[str]) -> dict[str, Any]:
+        """What the models are worth together; their learning curves are added to their results."""
+        made = {name: artifact.load(path, root=self.plan.root) for name in names if (path := self._made(name))}
+        for name, called in self._curves.items():
+            smaller = [artifact.load(self.staging / one, root=self.plan.root) for one in called]
+            parts = [self._results[one] for one in called]
+            model, whole = self.plan.model(name), self._results[name]
+            whole["learning_curve"] = measured(self.plan, model, parts, whole, made, smaller)
+        policy = worth.measured(self.plan, list(made.values()))
+        if policy is None:
+            return {}
+        worth.write(policy, self.folder / "worth.parquet")
+        entry = policy.entry()
+        say(f"{entry['measure']}: {entry['value']:.4g} {entry['unit']} on {entry['cases']} validation cases")
+        return {"worth": entry}
 
 
 def start(plan: Spec) -> Run:
@@ -267,6 +325,6 @@ def _write_predictions(path: Path, frame: pd.DataFrame, columns: dict[str, Any])
     import pyarrow as pa
     from pyarrow import parquet
 
-    whole = pd.DataFrame({"case": frame["case"].astype("int64"), "split": frame["split"].astype(str), **columns})
-    kept = whole[frame["split"] != "train"].reset_index(drop=True)
+    rest = frame[frame["split"] != "train"].reset_index(drop=True)
+    kept = pd.DataFrame({"case": rest["case"].astype("int64"), "split": rest["split"].astype(str), **columns})
     parquet.write_table(pa.Table.from_pandas(kept, preserve_index=False).replace_schema_metadata(), path)

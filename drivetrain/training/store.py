@@ -110,6 +110,8 @@ def image_settings(learn: Any, column: str) -> dict[str, Any]:
     """
     from fastai.vision.all import Normalize, RandomResizedCrop, Resize
 
+    from drivetrain.training.copies import Copies
+
     items, batches = (getattr(learn.dls.valid, event).fs for event in ("after_item", "after_batch"))
     resized = [step for step in items if isinstance(step, (Resize, RandomResizedCrop))]
     if len(resized) != 1:
@@ -129,6 +131,9 @@ def image_settings(learn: Any, column: str) -> dict[str, Any]:
             found["pad_mode"] = str(step.pad_mode)
     channels = int(learn.dls.valid.one_batch()[0].shape[1])
     found |= {"channels": channels, "mean": None, "std": None}
+    for step in learn.dls.valid_ds.tls[0].tfms.fs:
+        if isinstance(step, Copies):
+            found["copy"] = dict(step.settings)
     for step in batches:
         if isinstance(step, Normalize):
             found |= {"mean": step.mean.flatten().tolist(), "std": step.std.flatten().tolist()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from drivetrain.evidence import file_digest, write_whole
+from drivetrain.training import cleaning
 
 if TYPE_CHECKING:
     from drivetrain.spec import Spec
@@ -24,7 +25,8 @@ def key(plan: Spec, data: dict[str, Any], read: dict[str, str]) -> str:
     package = plan.root / plan.package
     code = {path.relative_to(package).as_posix(): file_digest(path) for path in sorted(package.rglob("*.py"))}
     versions = {name: metadata.version(name) for name in _PACKAGES}
-    text = json.dumps([data, read, code, versions], sort_keys=True)
+    decided = [str(one) for one in cleaning.read(plan.root)]
+    text = json.dumps([data, read, code, versions, decided], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -5,20 +5,25 @@ held out for the test are not in it). The values of `model` come from `drivetrai
 """
 
 from drivetrain.spec import Model, Spec
-from drivetrain.training import architecture, batch_size, class_weights, classes, medium
+from drivetrain.training import architecture, batch_size, class_weights, classes
+from drivetrain.training.copies import copies
 from fastai.vision.all import *
 
 
-def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
+def get_block(plan: Spec, model: Model, cases: pd.DataFrame) -> DataBlock:
     [outcome] = model.predicts or []
-    block = DataBlock(
+    return DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=classes(plan, outcome, cases), sort=False)),
-        get_x=ColReader(medium(plan, model)),
+        get_x=copies(plan, model, cases),  # of large images: upright, made once; the files stay as they are
         get_y=ColReader(outcome),
         splitter=ColSplitter("split", on="validation"),
         item_tfms=resize(model),
         batch_tfms=augment(model),
     )
+
+
+def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
+    block = get_block(plan, model, cases)
     return block.dataloaders(cases, bs=batch_size(model, cases), num_workers=0)
 
 

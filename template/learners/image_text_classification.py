@@ -5,28 +5,33 @@
 """
 
 from drivetrain.spec import Model, Spec
-from drivetrain.training import architecture, batch_size, class_weights, classes, inputs_of_kind, medium
+from drivetrain.training import architecture, batch_size, class_weights, classes, inputs_of_kind
+from drivetrain.training.copies import copies
 from drivetrain.training.texts import Words
 from fastai.text.all import *
 from fastai.vision.all import *
 
 
-def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
+def get_block(plan: Spec, model: Model, cases: pd.DataFrame) -> DataBlock:
     [outcome] = model.predicts or []
     words = Words(inputs_of_kind(plan, model, "text"))
-    block = DataBlock(
+    return DataBlock(
         blocks=(
             ImageBlock,
-            TransformBlock(type_tfms=[words, Numericalize(min_freq=1)]),
+            TransformBlock([words, Numericalize(min_freq=1)], dls_kwargs={"before_batch": pad_texts}),
             CategoryBlock(vocab=classes(plan, outcome, cases), sort=False),
         ),
         n_inp=2,
-        getters=[ColReader(medium(plan, model)), noop, ColReader(outcome)],
+        getters=[copies(plan, model, cases), noop, ColReader(outcome)],
         splitter=ColSplitter("split", on="validation"),
         item_tfms=resize(model),
         batch_tfms=augment(model),
     )
-    return block.dataloaders(cases, bs=batch_size(model, cases), num_workers=0, before_batch=pad_texts)
+
+
+def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
+    block = get_block(plan, model, cases)
+    return block.dataloaders(cases, bs=batch_size(model, cases), num_workers=0)
 
 
 def pad_texts(samples: list) -> list:

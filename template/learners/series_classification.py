@@ -10,9 +10,9 @@ from drivetrain.training.signals import picture
 from fastai.vision.all import *
 
 
-def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
+def get_block(plan: Spec, model: Model, cases: pd.DataFrame) -> DataBlock:
     [outcome] = model.predicts or []
-    block = DataBlock(
+    return DataBlock(
         blocks=(
             TransformBlock(type_tfms=[picture(plan, model)]),  # one channel of the picture for each of the series
             CategoryBlock(vocab=classes(plan, outcome, cases), sort=False),
@@ -21,6 +21,10 @@ def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
         get_y=ColReader(outcome),
         splitter=ColSplitter("split", on="validation"),
     )
+
+
+def get_dls(plan: Spec, model: Model, cases: pd.DataFrame) -> DataLoaders:
+    block = get_block(plan, model, cases)
     return block.dataloaders(cases, bs=batch_size(model, cases), num_workers=0)
 
 

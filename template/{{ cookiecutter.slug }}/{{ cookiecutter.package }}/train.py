@@ -2,8 +2,12 @@
 
 The learners are in `learners/`, one file per model. How they are fitted stands here and is yours to change;
 calibration, export, the check that the service predicts the same, and the evidence are the library's.
+
+    python -m <package>.train             every model; a run that was stopped goes on where it was
+    python -m <package>.train --curve     also on parts of the rows: how much better would more labels make it?
 """
 
+import argparse
 from importlib import import_module
 
 import pandas as pd
@@ -16,9 +20,12 @@ from fastai.torch_core import set_seed
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Train every model of the plan.")
+    parser.add_argument("--curve", action="store_true", help="measure the learning curve, too: four times the time")
+    arguments = parser.parse_args()
     plan = load_spec()
     with start(plan) as this_run:
-        for job in this_run.jobs():
+        for job in this_run.jobs(curve=arguments.curve):
             learn = make_learner(plan, job.model, job.cases)
             this_run.watch(job, learn)
             fit(learn, job.model)
