@@ -80,6 +80,8 @@ def measured(plan: Spec, predictors: Sequence[Predictor]) -> Worth | None:
         None where the plan has no value yet, or where nothing that happened can score another policy.
     """
     try:
+        if any(lever.type == "ranking" for lever in plan.levers):
+            return None  # a place in a list is decided for all cases together: `decide` does that
         problem = policy.problem(plan)
         if problem.horizon or any(shock.weight for shock in problem.scenarios):
             return None
