@@ -188,14 +188,38 @@ def sample(plan: Path | None, seed: int) -> None:
 
 @main.command()
 @PLAN
+@click.option("--source", metavar="NAME", help="Only this source.")
+@click.option("--pause", type=click.FloatRange(0), help="Seconds between two requests to one server.")
+def collect(plan: Path | None, source: str | None, pause: float | None) -> None:
+    """Fetch data that are still to be collected, with their licences; go on where it stopped."""
+    from drivetrain import collect as room
+    from drivetrain.spec import load_spec
+
+    done = room.collect(load_spec(plan), source, pause=pause, say=lambda line: click.echo(line, err=True))
+    for one in done:
+        click.echo(one.summary)
+    if not all(one.complete for one in done):
+        sys.exit(1)
+
+
+@main.command()
+@PLAN
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes that read files.")
+@click.option("--dask", metavar="ADDRESS", help="A Dask scheduler that reads them instead.")
+@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with pictures, too.")
 @as_format("text", "json")
-def check(plan: Path | None, form: str) -> None:
+def check(plan: Path | None, workers: int | None, dask: str | None, page: Path | None, form: str) -> None:
     """Say whether the data are there, and enough for this plan."""
     from drivetrain import availability
     from drivetrain.spec import load_spec
 
-    findings = availability.check(load_spec(plan))
+    spec = load_spec(plan)
+    findings = availability.watched(spec, workers=workers, dask=dask)
     print_findings(findings, form)
+    if page is not None:
+        from drivetrain.availability.page import write
+
+        click.echo(f"With pictures: {display(write(spec, findings, page))}", err=form == "json")
     exit_unless_passed(findings)
 
 

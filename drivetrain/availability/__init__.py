@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from drivetrain.availability.engine import check
@@ -13,34 +14,58 @@ from drivetrain.availability.report import record
 from drivetrain.findings import Finding
 
 if TYPE_CHECKING:
+    import argparse
+
     from drivetrain.spec import Spec
 
-__all__ = ["Finding", "OwnCheck", "check", "own_check", "record", "run"]
-
-MANY = 2_000
-"""Files from which on starting further processes pays."""
+__all__ = ["Finding", "OwnCheck", "check", "own_check", "record", "run", "watched"]
 
 
-def run(spec: Spec, *, workers: int | None = None, dask: str | None = None) -> int:
-    """Check, show the findings, and record them in `evidence/check.json`.
+def run(spec: Spec, arguments: Sequence[str] = ()) -> int:
+    """Check, show the findings, and keep them: `evidence/check.json` for machines, `evidence/check.html` for people.
 
     Args:
         spec: The plan.
-        workers: Processes that read files; when None one for each core, or just this one for few files.
-        dask: Address of a Dask scheduler that reads them instead.
+        arguments: What stood behind the command: `--workers N` or `--dask ADDRESS`.
 
     Returns:
         Exit code: 1 when something failed, else 0. An unknown closes gates, but does not fail the check.
     """
+    from drivetrain.availability import page, report
+
+    asked = _asked(arguments)
+    findings = watched(spec, workers=asked.workers, dask=asked.dask, own=registered())
+    record(spec, findings)
+    shown = page.write(spec, findings, spec.root / "evidence" / "check.html")
+    report.show(findings)
+    print(f"With pictures: {shown.relative_to(spec.root).as_posix()}")
+    return int(any(finding.level == "fail" for finding in findings))
+
+
+def watched(
+    spec: Spec, *, workers: int | None = None, dask: str | None = None, own: Sequence[OwnCheck] = ()
+) -> list[Finding]:
+    """`check` with a progress bar on stderr.
+
+    Args:
+        spec: The plan.
+        workers: Processes that read files; when None as many threads or processes as there are cores.
+        dask: Address of a Dask scheduler that reads them instead.
+        own: The team's own checks.
+    """
     from drivetrain.availability import report
 
-    if workers is None and _files(spec) < MANY:
-        workers = 1
-    with report.pool(workers, dask) as executor, report.bar() as progress:
-        findings = check(spec, executor=executor, progress=progress, own=registered())
-    record(spec, findings)
-    report.show(findings)
-    return int(any(finding.level == "fail" for finding in findings))
+    with report.pool(workers, dask, _files(spec)) as executor, report.bar() as progress:
+        return check(spec, executor=executor, progress=progress, own=own)
+
+
+def _asked(arguments: Sequence[str]) -> argparse.Namespace:
+    import argparse
+
+    parser = argparse.ArgumentParser(description="Is the data there, and enough of it?")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that read files")
+    parser.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler that reads them instead")
+    return parser.parse_args(list(arguments))
 
 
 def _files(spec: Spec) -> int:
@@ -54,5 +79,5 @@ def _files(spec: Spec) -> int:
             files = locate(spec, source)
         except DrivetrainError:
             continue
-        number += len(files.paths) if files.media else 0
+        number += len(files.names) if files.media else 0
     return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
@@ -43,17 +44,19 @@ def check(
     Raises:
         MissingPartError: The plan has no data yet.
     """
+    from drivetrain.availability.curve import curves
+    from drivetrain.availability.overlap import levers
+    from drivetrain.source.read import opened_once
+
     spec.require("data")
     found: list[Finding] = []
     looks: dict[str, Look] = {}
-    for source in spec.data:
-        found += _source(spec, source, looks, executor, progress or (lambda *_: None), cached)
-    from drivetrain.availability.curve import curves
-    from drivetrain.availability.overlap import levers
-
-    found += levers(spec, looks)
-    found += curves(spec)
-    found += _own(spec, looks, own)
+    with opened_once():
+        for source in spec.data:
+            found += _source(spec, source, looks, executor, progress or (lambda *_: None), cached)
+        found += levers(spec, looks)
+        found += curves(spec)
+        found += _own(spec, looks, own)
     return found
 
 
@@ -110,22 +113,21 @@ def _media(look: Look, executor: Executor | None, progress: Progress, cached: bo
         yield from words(look)
     if "path" not in look.own or look.own.files or not (kind.startswith("images") or kind == "audio"):
         return
-    from drivetrain.availability.watch import comparing, facts_of
+    from drivetrain.availability.watch import alike, facts_of
 
-    paths = [str(root / path) for path in look.own.column("path").to_pylist()]
+    above = os.path.join(root, "")
+    paths = [path if os.path.isabs(path) else above + path for path in look.own.column("path").to_pylist()]
     if kind == "audio":
         from drivetrain.availability import sounds
 
         heard, _, _ = facts_of(root, name, paths, sounds.record(), sounds.listen_to_all, executor, progress, cached)
         yield from sounds.sounds(look, heard)
         return
-    from drivetrain.availability.alike import near_pairs
     from drivetrain.availability.images import look_at_all, record
     from drivetrain.availability.pictures import pictures
 
     seen, cache, wanted = facts_of(root, name, paths, record(), look_at_all, executor, progress, cached)
-    compare = comparing(seen, cache, wanted, paths, executor, cached)
-    yield from pictures(look, seen, near_pairs(seen, paths, compare))
+    yield from pictures(look, seen, alike(seen, cache, wanted, paths, executor, cached))
 
 
 def _look(spec: Spec, source: Source) -> tuple[Look, list[Finding]]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.source.picture import EDGE, decoded, unreadable
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-EDGE = 32
-"""Side, in pixels, of the square that a picture is looked at in; JPEG is decoded no larger than that needs."""
 THUMB = 16
 MODES = ("", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "other")
 FORMATS = ("", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "other")
@@ -77,13 +77,15 @@ def look_at_all(paths: Sequence[str]) -> Seen:
     import numpy as np
 
     seen = Seen(np.zeros(len(paths), record()), {})
-    small = np.zeros((len(paths), EDGE, EDGE), np.float32)
+    small = np.zeros((len(paths), EDGE, EDGE), np.uint8)
+    digests = [0] * len(paths)
+    outside = [(0, 0, 0, 0)] * len(paths)
     for place, path in enumerate(paths):
         try:
-            with open(path, "rb") as stream:
+            with open(path, "rb", 0) as stream:
                 data = stream.read()
-        except OSError as error:
-            seen.errors[place] = f"cannot be read ({error.strerror})"
+        except (OSError, ValueError) as error:
+            seen.errors[place] = f"cannot be read ({getattr(error, 'strerror', '') or error})"
             continue
         if not data:
             seen.errors[place] = "is empty"
@@ -92,11 +94,13 @@ def look_at_all(paths: Sequence[str]) -> Seen:
             kind, mode, (width, height), grey = decoded(data)
             small[place] = grey if grey.shape == (EDGE, EDGE) else _shrunk(grey)
         except Exception as error:  # a decoder may raise anything on hostile bytes, and one file must not end the run
-            said = str(error).strip().splitlines()
-            seen.errors[place] = f"cannot be decoded ({said[0][:120] if said else type(error).__name__})"
+            seen.errors[place] = unreadable(error)
             continue
-        digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
-        seen.facts[place] = (digest, 0, width, height, 0, 0, _place(FORMATS, kind), _place(MODES, mode), 0)
+        digests[place] = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+        outside[place] = (width, height, _place(FORMATS, kind), _place(MODES, mode))
+    seen.facts["digest"] = digests
+    for name, values in zip(("width", "height", "format", "mode"), zip(*outside, strict=True), strict=False):
+        seen.facts[name] = values
     _look(seen.facts, small)
     return seen
 
@@ -105,7 +109,7 @@ def _place(names: tuple[str, ...], name: str) -> int:
     return names.index(name if name in names else "other")
 
 
-def _look(facts: NDArray[Any], small: NDArray[np.float32]) -> None:
+def _look(facts: NDArray[Any], small: NDArray[np.uint8]) -> None:
     """Fill in brightness, hash and thumb of many pictures at once.
 
     The hash is 64 bits that change little when a picture is compressed, resized, darkened or cropped a little: the
@@ -119,55 +123,19 @@ def _look(facts: NDArray[Any], small: NDArray[np.float32]) -> None:
     import numpy as np
 
     waves, half = _waves(), EDGE // THUMB
-    facts["mean"] = small.mean((1, 2))
-    facts["spread"] = small.std((1, 2))
-    strength = waves @ small @ waves.T
+    flat = small.reshape(len(small), -1).astype(np.float32)
+    mean = flat.mean(1)
+    facts["mean"] = mean
+    facts["spread"] = np.sqrt(np.maximum(np.einsum("ij,ij->i", flat, flat) / EDGE**2 - mean**2, 0))
+    strength = waves @ flat.reshape(small.shape) @ waves.T
     chosen = np.concatenate([strength[:, :8, :8].reshape(-1, 64)[:, 1:], strength[:, 0, 8:9]], axis=1)
-    bits = np.packbits(chosen > np.median(chosen, axis=1, keepdims=True), axis=1)
+    halves = np.partition(chosen, 32, axis=1)
+    middle = (halves[:, :32].max(1) + halves[:, 32]) / 2
+    bits = np.packbits(chosen > middle[:, None], axis=1)
     facts["hash"] = np.ascontiguousarray(bits).view(np.uint64)[:, 0]
-    facts["thumb"] = small.reshape(-1, THUMB, half, THUMB, half).mean((2, 4)).reshape(-1, THUMB * THUMB)
-
-
-def decoded(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
-    """Format, colours, size and brightness of a picture; raises whatever its decoder does."""
-    return _jpeg(data) if data[:2] == b"\xff\xd8" else _other(data)
-
-
-def _jpeg(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
-    """Scaled grey decoding that stops at the first fault; Pillow lets a quarter of mid-file corruption pass."""
-    import simplejpeg
-
-    height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-    if colours in ("CMYK", "YCCK"):
-        return _other(data)
-    grey = simplejpeg.decode_jpeg(
-        data, colorspace="GRAY", fastdct=True, min_height=EDGE, min_width=EDGE, min_factor=1, strict=True
-    )
-    return "JPEG", "L" if colours == "Gray" else "RGB", (width, height), grey[..., 0]
-
-
-def _other(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
-    import io
-    import warnings
-
-    import numpy as np
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        # A picture of more than 89 million pixels is reported as unreadable rather than unpacked.
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.verify()
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.load()
-            kind, mode, size = picture.format or "", picture.mode, picture.size
-            if mode.startswith("I"):
-                # Sixteen bits: Pillow would cut them off at 255.
-                deep = np.asarray(picture, np.float64)
-                grey = (deep * (255.0 / max(deep.max(), 1.0))).astype(np.uint8)
-            else:
-                grey = np.asarray(picture.convert("L"))
-    return kind, mode, size, grey
+    # Adding up slices takes a quarter of the time that a mean over two axes does.
+    rows = flat.reshape(-1, THUMB, half, EDGE).sum(2)
+    facts["thumb"] = (rows[:, :, ::half] + rows[:, :, 1::half]).reshape(-1, THUMB**2) / half**2
 
 
 def _shrunk(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

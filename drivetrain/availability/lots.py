@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.availability.look import Look, array, count, some
+from drivetrain.availability.look import Look, array, count
 from drivetrain.availability.overlap import allowed, context_columns, in_fifths
 from drivetrain.findings import Finding
 
@@ -130,10 +130,14 @@ def _verdict(lever: Lever, look: Look, off: list[str], checked: int, needed: boo
         "DA211",
         "fail" if needed else "warn",
         where,
-        f"logged propensities do not match what was used: {some(off, 1)}.",
+        f"logged propensities do not match what was used: {_first(off)}.",
         "Find out how settings really were drawn; until then this history counts as `human`, not as `randomised`.",
         affected=tuple(off),
     )
+
+
+def _first(lines: list[str]) -> str:
+    return lines[0] + (f"; and {len(lines) - 1:,} more like it" if len(lines) > 1 else "")
 
 
 def _independent(
@@ -174,7 +178,7 @@ def _independent(
             "DA212",
             "fail" if needed else "warn",
             where,
-            f"it is called randomised, but depends on what was known: {some(off, 1)}.",
+            f"it is called randomised, but depends on what was known: {_first(off)}.",
             "Log the probabilities (`propensity`), or call it `human` or `rule`.",
             affected=tuple(off),
         )

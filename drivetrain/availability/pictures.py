@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from drivetrain.availability.alike import LEAST, groups
@@ -68,12 +67,19 @@ def _readable(look: Look, seen: Seen) -> Iterator[Finding]:
 
 
 def _endings(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
-    names = look.own_names(good)
-    wrong = [
-        (name, FORMATS[format])
-        for name, format in zip(names, seen.facts["format"][good].tolist(), strict=True)
-        if wrong_ending(format, PurePosixPath(name).suffix)
+    import numpy as np
+
+    # There are few formats and few endings, however many files.
+    endings = coded(look.own.column("suffix"))
+    codes = endings.codes[good].astype(np.int64) * len(FORMATS) + seen.facts["format"][good]
+    bad = [
+        code
+        for code in np.unique(codes).tolist()
+        if wrong_ending(code % len(FORMATS), endings.values[code // len(FORMATS)])
     ]
+    rows = good[np.isin(codes, bad)]
+    formats = [FORMATS[format] for format in seen.facts["format"][rows].tolist()]
+    wrong = list(zip(look.own_names(rows), formats, strict=True))
     if wrong:
         yield look.finding(
             "DA402",

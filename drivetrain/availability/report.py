@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import DrivetrainError
+from drivetrain.errors import DrivetrainError, EnvironmentFault
 from drivetrain.findings import LEVELS, Finding, worst
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _COLOURS = {"pass": "green", "note": "cyan", "warn": "yellow", "unknown": "magenta", "fail": "bold red"}
 _SHOWN = 5
+SOME, MANY = 1_000, 50_000
+"""Files from which on threads pay, and from which on processes do."""
 
 READS = (
     *("kind", "location", "collect", "filename", "columns", "outcomes", "ratings", "entity", "time", "weight"),
@@ -78,28 +81,44 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 @contextmanager
-def pool(workers: int | None, dask: str | None = None) -> Iterator[Executor | None]:
-    """Where files are read: this process (`workers` 1), a pool of processes, or a Dask cluster at an address."""
+def pool(workers: int | None, dask: str | None = None, files: int = 0) -> Iterator[Executor | None]:
+    """Where files are read.
+
+    Args:
+        workers: Processes; 1 means this one. When None, this process for few files, threads for some (decoders let
+            others run, and a process takes half a second to start), processes for many.
+        dask: Address of a Dask scheduler to use instead.
+        files: How many files there are.
+
+    Raises:
+        EnvironmentFault: Dask is missing, or nothing answers at the address; or `workers` is no number of processes.
+    """
     if dask:
         from drivetrain.availability.cluster import cluster
 
         with cluster(dask) as executor:
             yield executor
         return
-    if workers == 1:
+    if workers is not None and workers < 1:
+        raise EnvironmentFault(f"{workers} workers cannot read anything.", "Use `--workers 1` or more.")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if workers == 1 or (workers is None and (files < SOME or cores == 1)):
         yield None
         return
     import multiprocessing
 
-    # A forked copy of a process with threads may hang, so workers start fresh.
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context)
+    made: Executor
+    if workers is None and files < MANY:
+        made = ThreadPoolExecutor(cores)
+    else:
+        # A forked copy of a process with threads may hang, so workers start fresh.
+        made = ProcessPoolExecutor(workers or cores, mp_context=multiprocessing.get_context("spawn"))
     try:
-        yield executor
+        yield made
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
+        made.shutdown(wait=False, cancel_futures=True)
         raise
-    executor.shutdown()
+    made.shutdown()
 
 
 @contextmanager

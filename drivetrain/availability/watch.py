@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -101,12 +102,15 @@ def facts_of(
     return Seen(facts, errors), cache, wanted
 
 
-def comparing(
+def alike(
     seen: Seen, cache: Cache, wanted: NDArray[np.uint64], paths: Sequence[str], executor: Executor | None, cached: bool
-) -> Callable[[list[tuple[str, str]]], list[float]]:
-    """A way to compare pairs of pictures that remembers what it found out."""
-    from drivetrain.availability.alike import compare_all
+) -> list[tuple[int, int, float]]:
+    """Pairs of pictures that are the same one in another form (`near_pairs`); what was compared before is not again."""
+    from drivetrain.availability.alike import compare_all, near_pairs
 
+    of = hashlib.blake2b(seen.facts.tobytes(), digest_size=8).hexdigest()
+    if cached and of in cache.alike:
+        return cache.alike[of]
     digest = {path: f"{int(number):x}" for path, number in zip(paths, seen.facts["digest"], strict=True)}
 
     def name_of(pair: tuple[str, str]) -> str:
@@ -121,4 +125,7 @@ def comparing(
             cache.keep(wanted, seen.facts, seen.errors)
         return [cache.scores[name_of(pair)] for pair in pairs]
 
-    return compare
+    pairs = near_pairs(seen, paths, compare)
+    cache.alike = {of: pairs}
+    cache.keep(wanted, seen.facts, seen.errors)
+    return pairs

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DataError
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from drivetrain.spec.data import Source
 
 missing = tables.missing
+_OPENED: ContextVar[dict[tuple[int, str], Rows] | None] = ContextVar("opened", default=None)
 
 
 def table(spec: Spec, name: str) -> pa.Table:
@@ -46,6 +51,25 @@ def open_rows(spec: Spec, name: str) -> Rows:
         DataError: The source is missing, empty or unreadable, or a column is missing.
         SpecError: The plan has no source of that name.
     """
+    opened = _OPENED.get()
+    if opened is None:
+        return _opened(spec, name)
+    if (id(spec), name) not in opened:
+        opened[id(spec), name] = _opened(spec, name)
+    return opened[id(spec), name]
+
+
+@contextmanager
+def opened_once() -> Iterator[None]:
+    """Within it each source is listed once, however many ask for its rows, and stays as it was found."""
+    token = _OPENED.set({})
+    try:
+        yield
+    finally:
+        _OPENED.reset(token)
+
+
+def _opened(spec: Spec, name: str) -> Rows:
     source = spec.source(name)
     raw = _raw(spec, source)
     if raw.count == 0:
@@ -126,15 +150,10 @@ def _media(spec: Spec, source: Source, files: Files) -> Rows:
     """One row for each file."""
     import pyarrow as pa
 
-    paths = [relative(path, spec.root) for path in files.paths]
-    columns: dict[str, list[Any]] = {
-        MEDIUM.get(source.kind, "path"): paths,
-        "path": paths,
-        "folder": [path.parent.name for path in files.paths],
-        "stem": [path.stem for path in files.paths],
-        "suffix": [path.suffix for path in files.paths],
-    }
-    columns |= _from_names(source, files)
+    root = spec.root
+    paths = [relative(name, root) for name in files.names]
+    columns: dict[str, list[Any]] = {MEDIUM.get(source.kind, "path"): paths, "path": paths}
+    columns |= _built_in(files) | _from_names(source, files)
     arrays = {name: pa.chunked_array([pa.array(values, pa.string())]) for name, values in columns.items()}
     rows = of_table(_with_records(spec, source, files, pa.table(arrays)))
     if source.kind in ("text", "images+text"):
@@ -148,12 +167,27 @@ def _media(spec: Spec, source: Source, files: Files) -> Rows:
     return rows
 
 
+def _built_in(files: Files) -> dict[str, list[str]]:
+    """What the place of each file says."""
+    folders: dict[str, str] = {}
+    found: dict[str, list[str]] = {"folder": [], "stem": [], "suffix": []}
+    for name in files.names:
+        above, _, last = name.rpartition(os.sep)
+        if above not in folders:
+            folders[above] = os.path.basename(above)
+        stem, dot, ending = last.rpartition(".")
+        found["folder"].append(folders[above])
+        found["stem"].append(stem if stem else last)
+        found["suffix"].append(dot + ending if stem else "")
+    return found
+
+
 def _from_names(source: Source, files: Files) -> dict[str, list[str | None]]:
     """Named groups of `filename`, searched in each path below the location; null where it does not match."""
     if not source.filename:
         return {}
     pattern = re.compile(source.filename)
-    found = [pattern.search(relative(path, files.base)) for path in files.paths]
+    found = [pattern.search(relative(name, files.base)) for name in files.names]
     return {group: [match and match[group] for match in found] for group in pattern.groupindex}
 
 
@@ -177,7 +211,7 @@ def _with_records(spec: Spec, source: Source, files: Files, rows: pa.Table) -> p
         raise missing("file", names, where)
     records = tables.read([side], [where], dict.fromkeys(names, "text")).table()
     line = {file: row for row, file in enumerate(records["file"].to_pylist())}
-    take = pa.array([line.get(relative(path, files.base)) for path in files.paths], pa.int64())
+    take = pa.array([line.get(relative(name, files.base)) for name in files.names], pa.int64())
     for name in records.column_names:
         if name not in rows.column_names and name != "file":
             rows = rows.append_column(name, text(records[name]).take(take))
@@ -191,18 +225,12 @@ def _tables(spec: Spec, source: Source, files: Files) -> Rows:
     wanted = _wanted(spec, source)
     wheres = [relative(path, spec.root) for path in files.paths]
     names = _from_names(source, files)
-    facts: dict[str, list[str | None]] = {
-        "path": [*wheres],
-        "folder": [path.parent.name for path in files.paths],
-        "stem": [path.stem for path in files.paths],
-        "suffix": [path.suffix for path in files.paths],
-    }
-    facts |= names
+    facts: dict[str, Sequence[str | None]] = {"path": wheres, **_built_in(files), **names}
     for path, where in zip(files.paths, wheres, strict=True):
         _all_there(spec, source, tables.columns_of(path, where), where, tuple(facts))
     rows = tables.read(files.paths, wheres, wanted)
 
-    def repeated(values: list[str | None]) -> Reader:
+    def repeated(values: Sequence[str | None]) -> Reader:
         def column() -> Any:
             sizes = [count for _, count in rows.files]
             parts = [pa.repeat(pa.scalar(v, pa.string()), n) for v, n in zip(values, sizes, strict=True)]

@@ -4,6 +4,8 @@ The library asks what every plan needs: enough rows of each class, nothing on tw
 be read, settings that were really tried. What only your team knows is asked here.
 """
 
+import sys
+
 import pyarrow as pa
 from drivetrain import load_spec, run
 from drivetrain.availability import own_check
@@ -22,7 +24,7 @@ def the_test_is_no_handful(cases: pa.Table) -> str | None:
 
 
 def main() -> int:
-    return check_all(load_spec())
+    return check_all(load_spec(), sys.argv[1:])  # --workers 8, or --dask tcp://scheduler:8786
 
 
 if __name__ == "__main__":
