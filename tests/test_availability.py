@@ -349,7 +349,7 @@ def test_what_the_plan_does_not_say_is_unknown_and_never_passes(tmp_path):
 
 def test_the_check_is_kept_as_evidence_with_every_affected_row(tmp_path, capsys):
     spec = customers(tmp_path, margin=lambda c: np.where(np.arange(len(c["age"])) % 10 == 0, -1, c["margin"]))
-    assert availability.run(spec, workers=1) == 0
+    assert availability.run(spec, ["--workers", "1"]) == 0
     kept = evidence.read(tmp_path, "check")
     assert kept is not None
     (outside,) = [f for f in kept.result["findings"] if f["id"] == "DA128"]

@@ -472,4 +472,4 @@ def test_no_scheduler_at_the_address_is_one_clear_message(mixed):
     from drivetrain.errors import EnvironmentFault
 
     with pytest.raises(EnvironmentFault, match=r"no Dask scheduler answers at `tcp://127\.0\.0\.1:1`"):
-        availability.run(load_spec(mixed), dask="tcp://127.0.0.1:1")
+        availability.run(load_spec(mixed), ["--dask", "tcp://127.0.0.1:1"])
