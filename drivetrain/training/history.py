@@ -27,7 +27,7 @@ class History(Callback):  # type: ignore[misc]
 
     def before_fit(self) -> None:
         """Stay silent while the learning rate is being sought or predictions are gathered."""
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = is_training(self.learn)
         if self.run:
             # fastai would print its table on stdout, where only results belong
             self.learn.logger = _silent
@@ -54,6 +54,11 @@ class History(Callback):  # type: ignore[misc]
         seconds = self.rows[-1]["seconds"]
         line = f"{start}  {self.title}  epoch {self.epoch + 1}/{self.n_epoch}  {said}  {seconds:.1f} s"
         print(line, file=sys.stderr, flush=True)
+
+
+def is_training(learn: Any) -> bool:
+    """Whether a learner is fitted in earnest: not to find a learning rate, to validate or to predict."""
+    return bool(learn.create_mbar) and not hasattr(learn, "lr_finder")
 
 
 def _silent(*_: Any) -> None:

@@ -1,8 +1,8 @@
 """Go on where a run was killed, and come to the same result.
 
-After each epoch a checkpoint holds the weights, the optimizer, every source of randomness and the history. A run that
-is started again with the same plan, data and code builds its learner as before, skips the epochs that are done, and
-goes on with the state in which they ended.
+After an epoch a checkpoint holds the weights, the optimizer, every source of randomness and the history; of a large
+network after as many epochs as make saving a fiftieth of the time. A run that is started again with the same plan, data
+and code builds its learner as before, skips the epochs that are done, and goes on with the state in which they ended.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from fastai.callback.core import Callback, CancelEpochException, CancelFitExcept
 from fastai.learner import Recorder
 from fastcore.foundation import L
 
-from drivetrain.training.history import History
+from drivetrain.training.history import History, is_training
 
 
 class Checkpoint(Callback):  # type: ignore[misc]
@@ -30,17 +31,24 @@ class Checkpoint(Callback):  # type: ignore[misc]
         history: Its rows are kept with the state.
     """
 
+    SHARE = 0.02
+    """Of the time since the last state, what saving the next may take; a large network is saved less often."""
+    QUICK = 0.05
+    """Seconds that never matter."""
+    SPEED = 5e8
+    """Bytes written in a second, on a disk that is neither fast nor slow."""
     order = Recorder.order + 20  # after whatever judges an epoch: the state then holds its judgement
 
     def __init__(self, file: Path, history: History) -> None:
         self.file, self.history = file, history
         self.fits = -1
+        self.saved = time.monotonic()
         # Plain tensors and numbers; nothing in it is executed.
         self.kept = torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
 
     def before_fit(self) -> None:
         """Skip a fit that was done; in the one that was under way, go back to where its last epoch ended."""
-        self.run = not hasattr(self.learn, "lr_finder") and not hasattr(self.learn, "gather_preds")
+        self.run = is_training(self.learn)
         if not self.run:
             return
         self.fits += 1
@@ -75,11 +83,20 @@ class Checkpoint(Callback):  # type: ignore[misc]
         if self.kept is not None:
             return
         self.figures.append([float(value) for value in self.learn.recorder.values[-1]])
+        if not self._is_due():
+            return
         state = _state(self.learn) | {"fit": self.fits, "figures": self.figures, "history": list(self.history.rows)}
         handle, name = tempfile.mkstemp(prefix=".checkpoint-", dir=self.file.parent)
         with os.fdopen(handle, "wb") as stream:
             torch.save(state, stream)
         os.replace(name, self.file)
+        self.saved = time.monotonic()
+
+    def _is_due(self) -> bool:
+        """Whether so much was done since the last state that saving it again costs little beside it."""
+        size = sum(one.numel() * one.element_size() for one in self.learn.model.parameters())
+        seconds = 3 * size / self.SPEED  # the optimizer keeps two more numbers for each weight
+        return bool(seconds <= max(self.QUICK, self.SHARE * (time.monotonic() - self.saved)))
 
     def after_fit(self) -> None:
         """A fit whose every epoch was skipped ends here."""

@@ -8,12 +8,13 @@ half-way leaves the models of the run before.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from drivetrain import artifact, evidence
 from drivetrain.errors import ArtifactError, DrivetrainError, SpecError
-from drivetrain.training import cleaning, faults, judge, reads, unfinished, worth
+from drivetrain.training import cleaning, distributed, faults, judge, reads, unfinished, worth
 from drivetrain.training.curve import SHARES, measured, part
 from drivetrain.training.rows import check, rows
 
@@ -65,9 +66,10 @@ class Job:
 class Run:
     """Use as `with start(plan) as run`: leaving the block without an error puts the artifacts in place."""
 
-    def __init__(self, plan: Spec) -> None:
+    def __init__(self, plan: Spec, ranks: int | None = None) -> None:
         plan.require("data", "models")
         self.plan = plan
+        self._rank, self._ranks = distributed.join(ranks)
         self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
         self._frames: dict[str, pd.DataFrame] = {}
         self._watched: dict[str, list[Any]] = {}
@@ -77,7 +79,7 @@ class Run:
         self._trained: dict[str, int] = {}
         self._data = reads.data(plan)
         self._held: Any = None
-        self._spoken = redirect_stdout(sys.stderr)  # fastai's callbacks print, and only results belong on stdout
+        self._spoken = ExitStack()
 
     @property
     def folder(self) -> Path:
@@ -97,18 +99,41 @@ class Run:
             if not self._foretold(model):
                 self._read(model)
         read = {key: value for model in self.plan.models for key, value in reads.plan(self.plan, model).items()}
-        key = unfinished.key(self.plan, self._data, read)
+        if self._ranks > 1:
+            say(f"process {self._rank + 1} of {self._ranks} is there")
+        if self._rank == 0:
+            self._begin(read)
+        if self._ranks > 1:
+            self.name = distributed.shared(self.name)
+        # fastai's callbacks print, and only results belong on stdout; of several processes one is enough to hear.
+        silent = self._spoken.enter_context(Path(os.devnull).open("w", encoding="utf-8")) if self._rank else None
+        self._spoken.enter_context(redirect_stdout(silent or sys.stderr))
+        self._spoken.enter_context(redirect_stderr(silent or sys.stderr))
+        return self
+
+    def _begin(self, read: dict[str, str]) -> None:
+        """Take up the run that was stopped, or start a new one."""
+        key = unfinished.key(self.plan, self._data, read | {"": str(self._ranks)})
         if found := unfinished.find(self.plan.root / "artifacts", key):
             _, self.name, self._held = found
             say(f"run {self.name}: going on where it was stopped")
         else:
             self._held = unfinished.begin(self.staging, self.name, key)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._spoken.__enter__()
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._spoken.__exit__(kind, error, None)
+        self._spoken.close()
+        if self._rank == 0:
+            self._end(error)
+        if self._ranks > 1 and error is None:
+            distributed.leave()
+        if isinstance(error, Exception) and not isinstance(error, DrivetrainError):
+            explained = faults.explain(error, self.plan, self._frames.values())
+            if explained is not None:
+                raise explained from error
+
+    def _end(self, error: BaseException | None) -> None:
+        """Put what was made in place, or clear it away."""
         stopped = isinstance(error, KeyboardInterrupt)  # by the user, who may want it to go on
         try:
             if error is None:
@@ -119,10 +144,6 @@ class Run:
                 shutil.rmtree(self.staging, ignore_errors=True)
                 if error is not None and not any(self.folder.iterdir()):
                     self.folder.rmdir()
-        if isinstance(error, Exception) and not isinstance(error, DrivetrainError):
-            explained = faults.explain(error, self.plan, self._frames.values())
-            if explained is not None:
-                raise explained from error
 
     def jobs(self, curve: bool = False) -> Iterator[Job]:
         """What is to be trained, in dependency order.
@@ -166,15 +187,22 @@ class Run:
     def watch(self, job: Job, learn: Any) -> None:
         """Have a learner say its progress on stderr and keep its history."""
         from fastai.callback.progress import ProgressCallback
+        from fastcore.basics import noop
 
         from drivetrain.training import history, resume
 
         learn.path, learn.model_dir = self.staging, f"models-{job.name}"
         learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, ProgressCallback)])
+        if self._ranks > 1:
+            distributed.together(learn, self._rank, self._ranks)
+            if self._rank:
+                learn.logger = noop
+                return
         watched = history.History(job.name)
-        checkpoint = resume.Checkpoint(self.staging / f"checkpoint-{job.name}.pth", watched)
-        learn.add_cbs([watched, checkpoint])
-        self._watched[job.name] = [watched, checkpoint]
+        self._watched[job.name] = [watched]
+        if self._ranks == 1:  # several processes start a model anew: each had a state of its own
+            self._watched[job.name].append(resume.Checkpoint(self.staging / f"checkpoint-{job.name}.pth", watched))
+        learn.add_cbs(self._watched[job.name])
 
     def keep(self, job: Job, learn: Any) -> None:
         """Calibrate, export, check and judge a trained learner.
@@ -182,6 +210,15 @@ class Run:
         Raises:
             TrainingError: The exported network and the learner disagree, or the learner cannot be served.
         """
+        if self._ranks > 1:
+            distributed.part(learn)
+        if self._rank == 0:
+            self._keep(job, learn)
+        if self._ranks > 1:
+            distributed.wait()
+
+    def _keep(self, job: Job, learn: Any) -> None:
+        """`keep`, in the process that writes."""
         from drivetrain.training import history
 
         name, model = job.part or job.model.name, job.model
@@ -304,14 +341,19 @@ class Run:
         return {"worth": entry}
 
 
-def start(plan: Spec) -> Run:
+def start(plan: Spec, ranks: int | None = None) -> Run:
     """A run over all models of a plan.
 
+    Args:
+        plan: The plan.
+        ranks: How many processes must train together; None: as many as were started.
+
     Raises:
+        TrainingError: There are not as many processes as were asked for.
         MissingPartError: The plan has no data or no models yet.
         DataError: Rows are missing or unfit; nothing was written.
     """
-    return Run(plan)
+    return Run(plan, ranks)
 
 
 def say(text: str) -> None:

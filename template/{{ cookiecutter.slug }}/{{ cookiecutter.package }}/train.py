@@ -11,6 +11,7 @@ import argparse
 from importlib import import_module
 
 import pandas as pd
+import torch
 from drivetrain import load_spec, run
 from drivetrain.spec import Model, Spec
 from drivetrain.training import start
@@ -22,9 +23,10 @@ from fastai.torch_core import set_seed
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train every model of the plan.")
     parser.add_argument("--curve", action="store_true", help="measure the learning curve, too: four times the time")
+    parser.add_argument("--ranks", type=int, help="how many processes must train together (make train-distributed)")
     arguments = parser.parse_args()
     plan = load_spec()
-    with start(plan) as this_run:
+    with start(plan, arguments.ranks) as this_run:
         for job in this_run.jobs(curve=arguments.curve):
             learn = make_learner(plan, job.model, job.cases)
             this_run.watch(job, learn)
@@ -42,6 +44,8 @@ def make_learner(plan: Spec, model: Model, cases: pd.DataFrame) -> Learner:
 def fit(learn: Learner, model: Model) -> None:
     """Train a learner as the plan says."""
     training = model.training
+    if training.mixed_precision and torch.cuda.is_available():
+        learn.to_fp16()
     rate = training.learning_rate
     if rate == "auto":
         rate = learn.lr_find(show_plot=False).valley
@@ -54,6 +58,7 @@ def fit(learn: Learner, model: Model) -> None:
         learn.fit_flat_cos(training.epochs, rate, cbs=callbacks)
     else:  # without pretrained weights there is nothing to freeze and fine-tune
         learn.fit_one_cycle(training.epochs, rate, cbs=callbacks)
+    learn.to_fp32()  # predictions and the export in full precision
 
 
 if __name__ == "__main__":
