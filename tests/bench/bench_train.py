@@ -47,7 +47,6 @@ from fastai.vision.all import (  # noqa: E402
     vision_learner,
 )
 
-
 SEEDS = 5
 LARGE = 120
 """Pictures of 1,024 by 1,024 pixels."""
