@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from drivetrain import intervals
+from drivetrain.audit import repeated
 from drivetrain.audit.compare import compare
 from drivetrain.audit.counts import Cells, cells, subsets
 from drivetrain.audit.figures import Table, classes_by_group, decisions_by_group
@@ -233,3 +234,53 @@ class TestDisparities:
         empty = cells(pa.table({"g": pa.array([], pa.string()), "truth": pa.array([], pa.string()),
                                 "predicted": pa.array([], pa.string())}), ["g", "truth", "predicted"])  # fmt: skip
         assert compare([classes_by_group(empty, ["g"], ["no", "yes"], "yes")]) == []
+
+
+class TestRowsOfTheSamePerson:
+    """Ten rows each of people who are alike in truth, prediction and value: 2,000 rows say what 200 people would."""
+
+    PEOPLE, EACH = 200, 10
+
+    def people(self, stream: np.random.Generator) -> pa.Table:
+        of = np.repeat(np.arange(self.PEOPLE), self.EACH)
+        group = stream.choice(["a", "b"], self.PEOPLE, p=[0.6, 0.4])[of]
+        likely = stream.beta(0.5, 0.5, self.PEOPLE)[of]
+        truth = np.where(stream.random(len(of)) < likely, "yes", "no")
+        said = np.where(stream.random(len(of)) < likely, "yes", "no")
+        return pa.table({"entity person": of, "g": group, "truth": truth, "predicted": said, "gap": likely - 0.5})
+
+    def audited(self, rows: pa.Table) -> Table:
+        found = counted({name: np.asarray(rows[name]) for name in ("g", "truth", "predicted")},
+                        {"gap": np.asarray(rows["gap"])})  # fmt: skip
+        again = repeated.repeats(rows, repeated.classes(rows, ["no", "yes"], "yes"))
+        assert again is not None
+        return again.on(classes_by_group(found, ["g"], ["no", "yes"], "yes"))
+
+    def test_intervals_cover_and_alarms_are_rare_all_the_same(self):
+        stream, hits, false = np.random.default_rng(4), [], []
+        truths = {"selection rate": 0.5, "calibration gap": 0.0, "share of cases": 0.5}
+        for _ in range(300):
+            table = self.audited(self.people(stream))
+            for figure in table.figures:
+                if figure.name in truths:
+                    _, low, high = figure.interval()
+                    hits.append((low <= truths[figure.name]) & (truths[figure.name] <= high))
+            false.append(any(c.verdict == "differs" for c in compare([table])))
+        assert 0.92 <= np.mean(hits) <= 0.97
+        assert np.mean(false) <= 0.05 + 0.03
+
+    def test_counts_of_rows_stay_what_they_are(self):
+        rows = self.people(np.random.default_rng(5))
+        table = self.audited(rows)
+        assert table.rows.sum() == 2_000
+        [selection] = [c for c in compare([table]) if c.figure == "selection rate"]
+        assert sum(selection.rows) == 2_000
+
+    def test_where_everybody_stands_for_themselves_nothing_changes(self):
+        rows = self.people(np.random.default_rng(6)).set_column(0, "entity person", pa.array(range(2_000)))
+        assert repeated.repeats(rows, repeated.classes(rows, ["no", "yes"], "yes")) is None
+
+    def test_rows_of_nobody_known_are_different_people(self):
+        rows = self.people(np.random.default_rng(7))
+        rows = rows.set_column(0, "entity person", pa.array([None] * 2_000, pa.int64()))
+        assert repeated.repeats(rows, repeated.classes(rows, ["no", "yes"], "yes")) is None

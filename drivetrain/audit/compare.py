@@ -79,7 +79,7 @@ def compare(tables: Sequence[Table]) -> list[Comparison]:
     rates = np.array([isinstance(pair.figure, Rate) for pair in pairs])
     if rates.any():
         counts = ours[rates, 3], ours[rates, 4], theirs[rates, 3], theirs[rates, 4]
-        p[rates] = intervals.rate_test(*counts)
+        p[rates] = intervals.rate_test(*(np.rint(count) for count in counts))
         ratios[:, rates] = intervals.ratio(*counts)
     # With few and skewed values the tails of the test of means would not hold.
     means = ~rates & (np.minimum(ours[:, 4], theirs[:, 4]) >= ENOUGH)
@@ -111,7 +111,7 @@ def _pairs(tables: Sequence[Table]) -> Iterator[_Pair]:
         for figure in table.figures:
             if not figure.tested:
                 continue
-            basis = (figure.hits, figure.total) if isinstance(figure, Rate) else figure.sample[1:]
+            basis = figure.counts if isinstance(figure, Rate) else figure.sample[1:]
             rows = np.stack([*figure.interval(), *basis], axis=1).tolist()
             for g in range(len(table.groups)):
                 if g != ref and rows[g][4] > 0 and rows[ref][4] > 0:
@@ -138,18 +138,27 @@ def _comparison(
         group=pair.table.groups[pair.group],
         reference=pair.table.groups[pair.table.reference],
         figure=pair.figure.name,
-        rows=(int(pair.ours[4]), int(pair.theirs[4])),
+        rows=(round(pair.ours[4] * pair.figure.repeats), round(pair.theirs[4] * pair.figure.repeats)),
         value=(pair.ours[0], pair.theirs[0]),
         difference=(difference[0], difference[1], difference[2]),
         ratio=(ratio[0], ratio[1], ratio[2]),
         p=p,
         p_adjusted=p_adjusted,
         screened=selection and ratio[0] < FOUR_FIFTHS,
-        verdict=_verdict(difference[1], difference[2], p_adjusted, pair.figure.margin),
+        verdict=_verdict(difference[1], difference[2], p_adjusted, pair.figure.margin, _trusted(pair)),
     )
 
 
-def _verdict(low: float, high: float, p_adjusted: float, least: float) -> Verdict:
+def _trusted(pair: _Pair) -> bool:
+    """Whether enough was seen to trust an interval: of few values, or of values that are all alike, it is too short."""
+    if isinstance(pair.figure, Rate):
+        return True
+    return all(side[4] >= ENOUGH and side[3] > 0 for side in (pair.ours, pair.theirs))
+
+
+def _verdict(low: float, high: float, p_adjusted: float, least: float, trusted: bool) -> Verdict:
     if p_adjusted < FALSE_ALARM:
         return "differs"
+    if not trusted:
+        return "too few to tell"
     return "no difference that matters" if -least <= low and high <= least else "too few to tell"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from drivetrain import evidence
+from drivetrain.audit import repeated
 from drivetrain.audit.counts import GROUP, OUTCOME, cells, manageable
 from drivetrain.audit.figures import Table, decisions_by_group
 from drivetrain.audit.plain import rows_of, table_of
@@ -59,7 +61,17 @@ def audit_decisions(spec: Spec, depth: int | None) -> tuple[dict[str, Any], list
             values[LOGGED] = f"logged_{policy}"
         keys = [*groups, *outcomes, *(key for key, _ in settings.values())]
         cut = cells(table, keys, [*values.values(), *means.values()])
-        return cut, lambda columns: decisions_by_group(cut, columns, values, settings, means, margin)
+
+        def by(columns: Sequence[str]) -> Table:
+            made = decisions_by_group(cut, columns, values, settings, means, margin)
+            return again.on(made) if again else made
+
+        again = None
+        numbers = values | {f"mean setting: {lever}": column for lever, column in means.items()}
+        again = repeated.repeats(
+            table, chain(repeated.columns(table, numbers), repeated.settings(table, by(()), settings))
+        )
+        return cut, by, again
 
     made = {policy: counted(policy) for policy in policies}
     crossed = manageable(made[own][0], groups, depth)
@@ -69,6 +81,7 @@ def audit_decisions(spec: Spec, depth: int | None) -> tuple[dict[str, Any], list
         "better": "more",
         "own": own,
         "rows": table.num_rows,
+        "repeats": again.as_json() if (again := made[own][2]) else None,
         "labels": {str(row.get("name")): row.get("label") for row in known.get("policies", ())},
         "log": _log_label(spec) if any(name.startswith("logged_") for name in table.column_names) else None,
         "compared_with": before,

@@ -27,6 +27,7 @@ class Rate:
         total: Of how many.
         tested: Whether groups are compared by it.
         margin: Least difference that matters.
+        repeats: Design effect: how many rows say as much as one, where rows of the same entity are alike.
     """
 
     name: str
@@ -34,10 +35,16 @@ class Rate:
     total: NDArray[Any]
     tested: bool = True
     margin: float = MARGIN
+    repeats: float = 1.0
+
+    @property
+    def counts(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Hits and total, as many as independent rows would say as much."""
+        return self.hits / self.repeats, self.total / self.repeats
 
     def interval(self, level: float = intervals.LEVEL) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Estimate, low and high of every group."""
-        return intervals.rate(self.hits, self.total, level)
+        return intervals.rate(*self.counts, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Mean:
         tested: Whether groups are compared by it.
         margin: Least difference that matters, in the unit of x.
         root: The figure is the root of the mean: x is a square.
+        repeats: Design effect, as of a rate.
     """
 
     name: str
@@ -59,12 +67,13 @@ class Mean:
     tested: bool = True
     margin: float = 0.0
     root: bool = False
+    repeats: float = 1.0
 
     def interval(self, level: float = intervals.LEVEL) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Estimate, low and high of every group."""
         import numpy as np
 
-        found, low, high = (end + self.centre for end in intervals.mean(self.sums, level))
+        found, low, high = (end + self.centre for end in intervals.mean(self.sums / self.repeats, level))
         if not self.root:
             return found, low, high
         rooted = [np.sqrt(np.maximum(end, 0.0)) for end in (found, low, high)]
@@ -72,14 +81,14 @@ class Mean:
 
     @property
     def sample(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Mean, variance and number of values of every group."""
+        """Mean, variance and number of values of every group; as many as independent ones would say as much."""
         import numpy as np
 
         s1, s2, _, n = self.sums.T
         with np.errstate(invalid="ignore", divide="ignore"):
             m = s1 / n
             variance = np.where(n > 1, np.maximum(s2 - n * m**2, 0.0) / np.maximum(n - 1, 1), 0.0)
-        return m + self.centre, variance, n
+        return m + self.centre, variance, n / self.repeats
 
 
 Figure = Rate | Mean

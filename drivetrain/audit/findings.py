@@ -35,6 +35,19 @@ def _groups(spec: Spec, result: Row) -> Iterator[Finding]:
             "DU101", level, "data", f"{result['note']}: results were audited by class only.",
             "Name the columns to audit by in `groups`, or answer `groups_recorded` in checklist.yaml.",
         )  # fmt: skip
+    subjects = [(_subject(model), model) for model in result["models"]]
+    subjects += [("decisions", result["decisions"])] if result["decisions"] else []
+    for subject, audited in subjects:
+        if audited["repeats"]:
+            largest = max(audited["repeats"]["design_effects"].values(), default=1.0)
+            if largest < 1.05:
+                continue
+            yield Finding(
+                "DU105", "note", subject,
+                f"{audited['rows']} rows belong to {audited['repeats']['number']} different "
+                f"`{audited['repeats']['column']}`; intervals and tests allow for it (effect up to {largest:.2g}).",
+                "More rows of the same say little; look for different ones.",
+            )  # fmt: skip
     for model in result["models"]:
         if model["censored"]:
             yield Finding(

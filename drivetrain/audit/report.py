@@ -70,9 +70,10 @@ def _by_group(table: Row, figures: Sequence[str], subject: str, differs: Differs
         mark = "*" if (subject, named(row["group"]), name) in differs else " "
         return f"{_cell(name, row['figures'].get(name))}{mark}"
 
+    compared = subject and len(table["groups"]) > 1
     body = [
         [
-            f"{named(row['group'])}{' (r)' if row['group'] == table['reference'] else ''}",
+            f"{named(row['group'])}{' (r)' if compared and row['group'] == table['reference'] else ''}",
             str(row["rows"]),
             *(cell(row, name) for name in figures),
         ]

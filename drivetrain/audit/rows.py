@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain import evidence
 from drivetrain.audit.counts import GROUP, OUTCOME
 from drivetrain.audit.outcomes import EVENT, Predictions, by_outcome
+from drivetrain.audit.repeated import ENTITY
 from drivetrain.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def _with_columns(
     """`found` with columns of its cases beside it, each under a prefix: its groups, and what `more` names."""
     import numpy as np
 
-    wanted = {GROUP: group_columns(spec, source_name), **more}
+    entity = spec.source(source_name).entity
+    wanted = {GROUP: group_columns(spec, source_name), ENTITY: [entity] if entity else [], **more}
     if not any(wanted.values()):
         return found
     from drivetrain import source

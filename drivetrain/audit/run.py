@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drivetrain import evidence
+from drivetrain.audit import repeated
 from drivetrain.audit.compare import compare
 from drivetrain.audit.counts import GROUP, Cells, cells, manageable, plain, subsets
 from drivetrain.audit.decided import audit_decisions
@@ -80,6 +81,8 @@ def _model(spec: Spec, entry: Predictions, depth: int | None) -> tuple[dict[str,
         numbers = ["error", "absolute error", "squared error", COVERAGE]
         found = cells(entry.table, columns, [name for name in numbers if name in entry.table.column_names])
         margin = MARGIN * _spread(entry)
+        sums = {name: name for name in found.sums} | {"root mean squared error": "squared error"}
+        again = repeated.repeats(entry.table, repeated.columns(entry.table, sums))
 
         def by_group(subset: Sequence[str]) -> Table:
             return numbers_by_group(found, subset, margin)
@@ -88,6 +91,7 @@ def _model(spec: Spec, entry: Predictions, depth: int | None) -> tuple[dict[str,
         classes = entry.classes
         positive = classes[1] if len(classes) == 2 else None
         found = cells(entry.table, [*columns, "truth", "predicted", "bin"], ["gap"])
+        again = repeated.repeats(entry.table, repeated.classes(entry.table, classes, positive))
         report |= {
             "classes": list(classes),
             "positive": positive,
@@ -102,7 +106,10 @@ def _model(spec: Spec, entry: Predictions, depth: int | None) -> tuple[dict[str,
     crossed = manageable(found, columns, depth)
     tables = [replace(by_group(subset), subject=subject) for subset in crossed]
     whole = by_group(())
+    if again:
+        tables, whole = [again.on(table) for table in tables], again.on(whole)
     report |= {
+        "repeats": again.as_json() if again else None,
         "left_out": [list(plain(subset)) for subset in subsets(columns, depth) if subset not in crossed],
         "overall": rows_of(whole)[0] if whole.rows.sum() else None,
         "by_group": [table_of(table) for table in tables],
