@@ -7,12 +7,12 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from drivetrain.review.gather import Review, gather
 from drivetrain.review.markdown import table
-from drivetrain.review.words import BETTER, group_name, interval, number, said, settings
+from drivetrain.review.words import BETTER, decided_figures, group_name, interval, number, said, settings
 from drivetrain.spec import Spec
 from drivetrain.text import code, line, markdown, quoted
 
@@ -218,7 +218,8 @@ def _worth(held: Review) -> list[str]:
 
 
 def _by_group(held: Review) -> list[str]:
-    lines = ["### By group", ""]
+    where = "95 % intervals; intersections, differences and their tests are in `evidence/audit.json`."
+    lines = ["### By group", "", where, ""]
     if not held.audit:
         return [*lines, "Not audited yet."]
     if held.audit.get("note"):
@@ -227,31 +228,33 @@ def _by_group(held: Review) -> list[str]:
 
 
 def _tables(held: Review) -> Iterator[list[str]]:
+    """Decisions and errors by each group column; intersections are in `evidence/audit.json`."""
     decisions = held.audit.get("decisions") or {}
     for found in decisions.get("by_group", ()):
-        if found["policy"] == "optimized" and len(found["columns"]) == 1:
-            rows = [
-                [markdown(group_name(r["group"])), str(r["rows"]), interval(r["figures"].get("value"))]
-                for r in found["groups"]
-            ]
-            head = [
-                markdown(found["columns"][0]),
-                "cases",
-                f"value ({markdown(decisions.get('unit') or '')}, more is better)",
-            ]
-            yield [*table(head, rows), ""]
+        if found["policy"] == "optimized":
+            unit = markdown(decisions.get("unit") or "")
+            yield from _groups(found, decided_figures(found), f"decisions, value in {unit}, more is better")
     for model in held.audit.get("models", ()):
         for found in model["by_group"]:
-            first = "accuracy" if "accuracy" in (model["overall"] or {}).get("figures", {}) else "error"
-            if len(found["columns"]) == 1:
-                rows = [
-                    [markdown(group_name(r["group"])), str(r["rows"]), interval(r["figures"].get(first))]
-                    for r in found["groups"]
-                ]
-                yield [
-                    *table([markdown(found["columns"][0]), "rows", f"{markdown(model['model'])}: {first}"], rows),
-                    "",
-                ]
+            yield from _groups(found, _errors(model), markdown(f"{model['model']}, {model['outcome']}"))
+
+
+def _groups(found: Mapping[str, Any], figures: Sequence[str], about: str) -> Iterator[list[str]]:
+    if len(found["columns"]) == 1 and found["groups"]:
+        head = [f"{markdown(found['columns'][0])} ({about})", "rows", *map(markdown, figures)]
+        rows = [
+            [markdown(group_name(r["group"])), str(r["rows"]), *(interval(r["figures"].get(name)) for name in figures)]
+            for r in found["groups"]
+        ]
+        yield [*table(head, rows), ""]
+
+
+def _errors(model: Mapping[str, Any]) -> list[str]:
+    """The figures that tell how a model treats a group."""
+    if "classes" not in model:
+        return list((model["overall"] or {}).get("figures", {}))
+    rates = ["selection rate", "true positive rate", "false positive rate"] if model["positive"] is not None else []
+    return ["accuracy", *rates, "calibration gap"]
 
 
 def _start(package: str) -> list[str]:

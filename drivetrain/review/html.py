@@ -15,7 +15,7 @@ from drivetrain.review.gather import Review
 from drivetrain.review.layout import WIDTH, Scale, dot_plot, lay_out
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
-from drivetrain.review.words import group_name, interval, number, title
+from drivetrain.review.words import decided_figures, group_name, interval, number, title
 from drivetrain.stages import reached
 
 if TYPE_CHECKING:
@@ -112,7 +112,13 @@ def audit_tables(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
         if table.get("policy") == "optimized":
             by = " & ".join(table["columns"])
             found.append(
-                _table(f"Value by {by} under the optimized policy, in {unit}", by, table["groups"], ["value"], unit)
+                _table(
+                    f"Value by {by} under the optimized policy, in {unit}",
+                    by,
+                    table["groups"],
+                    decided_figures(table),
+                    unit,
+                )
             )
     for model in audit.get("models", ()):
         if model.get("overall"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+MOST_SETTINGS = 4
 BETTER = {"minimize": "less is better", "maximize": "more is better"}
 
 
@@ -29,6 +30,13 @@ def interval(figure: Mapping[str, Any] | None) -> str:
 def group_name(group: Mapping[str, Any]) -> str:
     """The values of a group; a missing one is named as such."""
     return " & ".join("(missing)" if value is None else str(value) for value in group.values()) or "all"
+
+
+def decided_figures(table: Mapping[str, Any]) -> list[str]:
+    """What is shown of a table of decisions: value, gain, and the rate of each setting, unless these are many."""
+    names = list(table["groups"][0]["figures"]) if table["groups"] else []
+    rates = [name for name in names if name.startswith("setting rate")]
+    return [name for name in names if name not in rates or len(rates) <= MOST_SETTINGS]
 
 
 def title(name: Any) -> str:
