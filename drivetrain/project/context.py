@@ -37,6 +37,7 @@ def context(spec: Spec, slug: str, package: str, origin: Origin, root: Path | No
         "train",
         *(["serve"] if needs_service(spec) or {"batch", "voila", "gradio", "device"} & set(kinds) else []),
         *(["app"] if {"voila", "gradio"} & set(kinds) else []),
+        *(["scale"] if "ray" in kinds else []),
     ]
     return {
         "slug": slug,
@@ -46,6 +47,7 @@ def context(spec: Spec, slug: str, package: str, origin: Origin, root: Path | No
             "summary": quoted(spec.project.summary or spec.project.name),
             "title": quoted(spec.project.name),
         },
+        "_requirement": origin.requirement(),
         "_origin": origin.kind,
         "_version": origin.version,
         "_extras": ",".join(extras),

@@ -63,7 +63,8 @@ def render(
     for path in [path for path in project.rglob("*") if templates.litter(path.relative_to(project))]:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     for name in _unserved(spec, package):
-        (project / name).unlink(missing_ok=True)
+        path = project / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for name, path in learners.items():
         shutil.copyfile(path, project / package / "learners" / f"{name}.py")
     (project / PLAN).write_bytes(plan_bytes(spec))
@@ -137,21 +138,29 @@ def _unmarked(folder: Path) -> Iterator[Path]:
 
 
 def _unserved(spec: Spec, package: str) -> list[str]:
-    """Files of the template that belong to a deployment which the plan does not name."""
+    """Files and folders of the template that belong to a deployment which the plan does not name."""
     kinds = set(served(spec))
-    names = []
-    if not needs_service(spec):
-        names += [f"{package}/serve.py", f"{package}/client.py", "tests/test_service.py", "docs/service.md"]
-    if "batch" not in kinds:
-        names += [f"{package}/batch.py"]
-    if not needs_service(spec) and "batch" not in kinds:
+    service, batch = needs_service(spec), "batch" in kinds
+    needed = {
+        f"{package}/serve.py": service,
+        f"{package}/client.py": service,
+        "tests/test_service.py": service,
+        "docs/service.md": service,
+        f"{package}/batch.py": batch,
         # They steer what is served, and read its log.
-        names += [f"{package}/{module}.py" for module in ("rollout", "drift", "harvest")]
-    if "api" not in kinds:
-        names += ["deploy/Dockerfile", ".dockerignore"]
-    if "voila" not in kinds:
-        names += ["notebooks/app.ipynb"]
-    return names
+        **{f"{package}/{module}.py": service or batch for module in ("rollout", "drift", "harvest")},
+        "web": "web" in kinds,
+        "notebooks/app.ipynb": "voila" in kinds,
+        ".binder": "voila" in kinds,
+        f"{package}/app.py": "gradio" in kinds,
+        "deploy/space": "gradio" in kinds,
+        f"{package}/replicas.py": "ray" in kinds,
+        "deploy/Dockerfile": bool({"api", "kubernetes"} & kinds),
+        ".dockerignore": bool({"api", "kubernetes"} & kinds),
+        "deploy/compose.yaml": "api" in kinds,
+        "deploy/kubernetes": "kubernetes" in kinds,
+    }
+    return [name for name, wanted in needed.items() if not wanted]
 
 
 def _settle(project: Path) -> None:

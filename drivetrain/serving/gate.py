@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Set
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,11 @@ class Gate:
     """
 
     def __init__(
-        self, app: ASGIApp, worker: Worker, metrics: Metrics, token: str = "", pages: frozenset[str] = frozenset()
+        self, app: ASGIApp, worker: Worker, metrics: Metrics, token: str = "", pages: Set[str] = frozenset()
     ) -> None:
         self._app, self._worker, self._metrics = app, worker, metrics
         self._token = f"Bearer {token}".encode() if token else b""
-        self._free = OPEN | pages
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or refuse it."""
@@ -45,7 +46,7 @@ class Gate:
             return
         path = scope["path"]
         begun = perf_counter()
-        if self._token and path not in self._free and not self._may_enter(scope):
+        if self._token and path not in OPEN and path not in self._pages and not self._may_enter(scope):
             self._metrics.requests.labels("refused", "401").inc()
             headers = [(b"www-authenticate", b"Bearer")]
             await _say(send, 401, "this service asks for its token: Authorization: Bearer …", headers)

@@ -155,6 +155,8 @@ def _property(field: Field) -> dict[str, Any]:
         shape["format"] = "date-time"
     if field.unit:
         shape["description"] = f"in {field.unit}"
+    if field.values:
+        shape["examples"] = list(field.values)  # known values, not the only ones: a new one is out of domain
     return shape
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +26,7 @@ from drivetrain.serving.gate import Gate
 from drivetrain.serving.limits import Limits, Refused
 from drivetrain.serving.metrics import CONTENT_TYPE, Metrics
 from drivetrain.serving.worker import Worker
+from drivetrain.spec.check import find
 
 TOKEN = "DRIVETRAIN_TOKEN"
 """Environment variable with the token that callers must show; without it anybody who reaches the port may ask."""
@@ -59,6 +60,7 @@ class Service:
         self.metrics = Metrics()
         self._desk: Desk | None = None
         self._worker = Worker(self.limits.pending)
+        self._pages = _pages()
         self.app = self._application()
 
     @property
@@ -129,6 +131,22 @@ class Service:
     def page(self, name: str) -> Response:
         """A page of the library, or the script of one."""
         return FileResponse(PAGES / name, headers=SELF_ONLY)
+
+    def show(self, folder: str) -> None:
+        """Serve the files of a folder of the project, `index.html` at `/`; nothing when the plan has no such folder.
+
+        What lies in the folder when the service starts is served, and nothing else: no path of a request is ever looked
+        up on disk. The pages need no token; what they ask the service for does.
+        """
+        try:
+            base = find(self._folder).parent / folder
+        except DrivetrainError:
+            return  # `start` says what is wrong with the plan
+        for file in sorted(path for path in base.glob("*") if path.is_file() and not path.is_symlink()):
+            paths = [f"/{file.name}", *(["/"] if file.name == "index.html" else [])]
+            self._pages.update(paths)
+            for path in paths:
+                self.app.add_api_route(path, _sends(file), include_in_schema=False)
 
     def health(self) -> dict[str, str]:
         """Whether the process answers at all."""
@@ -215,7 +233,7 @@ class Service:
         app.add_exception_handler(DrivetrainError, _on_error)
         app.add_exception_handler(RequestValidationError, _on_invalid)
         app.add_middleware(
-            Gate, worker=self._worker, metrics=self.metrics, token=os.environ.get(TOKEN, ""), pages=_pages()
+            Gate, worker=self._worker, metrics=self.metrics, token=os.environ.get(TOKEN, ""), pages=self._pages
         )
         app.openapi = lambda: openapi.describe(app, read_cases, self._folder)  # type: ignore[method-assign]
         return app
@@ -230,13 +248,22 @@ async def read_cases(request: Request) -> list[dict[str, Any]]:
 Cases = Annotated[list[dict[str, Any]], Depends(read_cases)]
 
 
-def _pages() -> frozenset[str]:
+def _sends(file: Path) -> Callable[[], Awaitable[Response]]:
+    """An endpoint that answers with one file."""
+
+    async def answer() -> Response:
+        return FileResponse(file, headers=SELF_ONLY)
+
+    return answer
+
+
+def _pages() -> set[str]:
     """Paths of the library's pages: they hold no data, and a browser asks for the token on them."""
-    return frozenset(
+    return {
         f"/{path.stem if path.suffix == '.html' else path.name}"
         for path in PAGES.iterdir()
         if path.suffix in (".html", ".js")
-    )
+    }
 
 
 def _listen(host: str, port: int) -> socket.socket:

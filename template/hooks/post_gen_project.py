@@ -11,7 +11,15 @@ from pathlib import Path
 TEMPLATE = Path(r"""{{ cookiecutter._repo_dir }}""")
 PACKAGE = "{{ cookiecutter.package }}"
 LEARNERS = {"digit_reader": "image_classification"}
-UNSERVED = [f"{PACKAGE}/batch.py"]  # of deployments that the default example does not name
+# Of deployments that the default example does not name.
+UNSERVED = [
+    f"{PACKAGE}/batch.py",
+    f"{PACKAGE}/app.py",
+    f"{PACKAGE}/replicas.py",
+    "web",
+    "deploy/space",
+    "deploy/kubernetes",
+]
 
 
 def main() -> None:
@@ -22,7 +30,8 @@ def main() -> None:
     for model, task in LEARNERS.items():
         shutil.copyfile(TEMPLATE / "learners" / f"{task}.py", project / PACKAGE / "learners" / f"{model}.py")
     for name in UNSERVED:
-        (project / name).unlink()
+        path = project / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     example = TEMPLATE.parent / "drivetrain" / "examples" / "mail-sorting"
     shutil.copyfile(example / "drivetrain.yaml", project / "drivetrain.yaml")
     shutil.copytree(TEMPLATE / "example", project, dirs_exist_ok=True)

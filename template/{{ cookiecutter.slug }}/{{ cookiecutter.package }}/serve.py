@@ -72,6 +72,11 @@ async def standing(decision: str) -> Standing:
     return service.standing(decision)
 
 
+# The page for phones, if the plan names it (`serve: [web]`): the files in web/ are yours as well.
+
+service.show("web")
+
+
 # For those who run it.
 
 

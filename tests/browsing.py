@@ -1,0 +1,83 @@
+"""A real browser, without a screen: pages are opened, typed into and looked at as a person would."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # `make test` collects these tests and has no browser
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
+AXE = Path(__file__).parent / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+SWITCHES = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
+    "--disable-background-networking", "--disable-sync",
+)  # fmt: skip
+
+
+@contextmanager
+def opened(address: str, size: tuple[int, int] = (412, 900), dark: bool = False) -> Iterator[Chrome]:
+    """A page in a browser of its own, of the size of a phone."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for switch in (*SWITCHES, f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}"):
+            options.add_argument(switch)
+        if dark:
+            options.add_argument("--force-dark-mode")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        browser = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        try:
+            browser.get(address)
+            yield browser
+        finally:
+            browser.quit()
+
+
+def until(browser: Chrome, holds: Callable[[Chrome], Any], seconds: float = 60) -> Any:
+    """Wait until something holds, and give it."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, seconds, poll_frequency=0.1).until(holds)
+
+
+def one(browser: Chrome, css: str) -> WebElement:
+    """An element that must be there."""
+    return browser.find_element("css selector", css)
+
+
+def every(browser: Chrome, css: str) -> list[WebElement]:
+    """All elements of a kind; none is fine."""
+    return browser.find_elements("css selector", css)
+
+
+def text(browser: Chrome, css: str) -> str:
+    """What a person reads in an element."""
+    return one(browser, css).text
+
+
+def choose(browser: Chrome, css: str, choice: str) -> None:
+    """Take one choice of a list."""
+    from selenium.webdriver.support.ui import Select
+
+    Select(one(browser, css)).select_by_visible_text(choice)
+
+
+def barriers(browser: Chrome) -> list[str]:
+    """What keeps people out of the page, of the grave kinds, as axe-core finds it."""
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    grave = [entry for entry in found["violations"] if entry["impact"] in ("serious", "critical")]
+    return [f"{entry['id']}: {node['html']}" for entry in grave for node in entry["nodes"]]
+
+
+def errors(browser: Chrome) -> list[str]:
+    """What the browser complained of, but for answers that refuse a request."""
+    return [entry["message"] for entry in browser.get_log("browser") if "422" not in entry["message"]]

@@ -1,0 +1,167 @@
+"""What `deployment.serve` names: the page for phones, containers, manifests; each tried with the real thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import browsing
+import pytest
+import served
+import yaml
+
+from drivetrain import load_spec, project
+
+pytestmark = pytest.mark.full
+WEB = Path(__file__).parent.parent / "template/{{ cookiecutter.slug }}/web"
+
+
+def with_pages(folder: Path) -> Path:
+    shutil.copytree(WEB, folder / "web")
+    return folder
+
+
+def test_a_photo_is_decided_on_the_phone_page_and_what_came_of_it_is_told(tmp_path: Path) -> None:
+    lamp = with_pages(served.lamp(tmp_path / "p"))
+    photo = tmp_path / "dark.png"
+    photo.write_bytes(served.png(20))
+    with served.running(lamp, "night_lamp") as (address, _), browsing.opened(f"{address}/") as browser:
+        files = browsing.until(browser, lambda b: browsing.every(b, "#fields input[type=file]"))
+        assert [bool(file.get_attribute("capture")) for file in files] == [True, False], "the camera, or a file"
+        files[1].send_keys(str(photo))
+        browsing.one(browser, "#send").send_keys("\n")
+        browsing.until(browser, lambda b: browsing.one(b, "#answer").is_displayed())
+        assert browsing.text(browser, "#decision") == "Decision: on"
+        assert "sky: dark" in browsing.text(browser, ".share")
+        assert browsing.one(browser, "#picture").is_displayed()
+        assert browser.switch_to.active_element.get_attribute("id") == "decision", (
+            "a screen reader goes on at the answer"
+        )
+        browsing.choose(browser, "[name=sky]", "dark")
+        browsing.one(browser, "#tell button").click()
+        browsing.until(browser, lambda b: "recorded" in browsing.text(b, "#told"))
+        assert not browsing.errors(browser)
+        assert not browsing.barriers(browser)
+    told = [json.loads(line) for path in (lamp / "log").rglob("*.jsonl") for line in path.read_text().splitlines()]
+    assert any("dark" in json.dumps(entry) for entry in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [("notes.png", b"no picture at all", "image"), ("cut.png", served.png(20)[:40], "image")],
+)
+def test_a_wrong_file_is_explained_on_the_page(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    lamp = with_pages(served.lamp(tmp_path / "p"))
+    (tmp_path / name).write_bytes(content)
+    with served.running(lamp, "night_lamp") as (address, _), browsing.opened(f"{address}/") as browser:
+        files = browsing.until(browser, lambda b: browsing.every(b, "#fields input[type=file]"))
+        files[1].send_keys(str(tmp_path / name))
+        browsing.one(browser, "#send").click()
+        browsing.until(browser, lambda b: browsing.text(b, "#said") not in ("", "Asking …"))
+        assert says in browsing.text(browser, "#said").lower()
+        assert not browsing.one(browser, "#answer").is_displayed()
+
+
+def test_a_table_is_typed_in_with_known_values_and_units(tmp_path: Path) -> None:
+    lender = with_pages(served.lender(tmp_path / "p"))
+    with served.running(lender, "small_loans") as (address, _), browsing.opened(f"{address}/", dark=True) as browser:
+        browsing.until(browser, lambda b: browsing.every(b, "[name=income]"))
+        browsing.one(browser, "[name=amount]").send_keys("1000")
+        browsing.one(browser, "[name=income]").send_keys("3000")
+        browsing.one(browser, "[name=home]").send_keys("own")
+        known = browsing.every(browser, "#known-home option")
+        assert [option.get_attribute("value") for option in known] == ["rent", "own"]
+        assert "EUR" in browsing.text(browser, "#fields")
+        browsing.one(browser, "#send").click()
+        browsing.until(browser, lambda b: browsing.one(b, "#answer").is_displayed())
+        assert "repaid" in browsing.text(browser, "#expected")
+        assert not browsing.barriers(browser)
+
+
+def test_a_service_with_a_token_asks_for_it_on_the_page(tmp_path: Path) -> None:
+    lender = with_pages(served.lender(tmp_path / "p"))
+    token = {"DRIVETRAIN_TOKEN": "sesame"}
+    with served.running(lender, "small_loans", **token) as (address, _), browsing.opened(f"{address}/") as browser:
+        browsing.until(browser, lambda b: browsing.one(b, "[name=token]").is_displayed())
+        browsing.one(browser, "[name=token]").send_keys("sesame")
+        browsing.one(browser, "#send").click()
+        browsing.until(browser, lambda b: browsing.every(b, "[name=income]"))
+
+
+def test_only_what_the_plan_names_is_there_and_manifests_are_what_their_schemas_say(tmp_path: Path) -> None:
+    import kubernetes_validate
+
+    plan = served.LOAN_PLAN.replace("serve: [api]", "serve: [kubernetes]")
+    (tmp_path / "drivetrain.yaml").write_text(plan)
+    made = project.new(load_spec(tmp_path / "drivetrain.yaml"), tmp_path / "out").path
+    there = {path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()}
+    assert "deploy/Dockerfile" in there
+    assert not {name for name in there if name.startswith(("web/", "deploy/space", ".binder")) or "compose" in name}
+    manifests = sorted((made / "deploy/kubernetes").glob("*.yaml"))
+    assert [path.name for path in manifests] == ["autoscaler.yaml", "deployment.yaml", "service.yaml"]
+    for path in manifests:
+        kubernetes_validate.validate(yaml.safe_load(path.read_text()), "1.31", strict=True)
+
+
+RUN = """
+import ray
+from ray import serve
+
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+import small_loans.replicas as ours
+
+serve.start(http_options={"port": PORT})
+serve.run(ours.app)
+print("ready", flush=True)
+input()
+"""
+
+
+def test_two_replicas_on_ray_answer_as_the_service_does(tmp_path: Path) -> None:
+    lender = served.lender(tmp_path / "p")
+    served.with_package(lender, "small_loans")
+    replicas = (served.SERVE.parent / "replicas.py").read_text(encoding="utf-8")
+    two = replicas.replace('"min_replicas": 1, "max_replicas": 8', '"min_replicas": 2, "max_replicas": 2')
+    assert two != replicas
+    (lender / "small_loans" / "replicas.py").write_text(two, encoding="utf-8")
+    cases = [{"amount": 100.0 * n, "income": 50.0 * n, "home": ("own", "rent")[n % 2]} for n in range(2, 30)]
+    with served.running(lender, "small_loans") as (address, _):
+        expected = [_asked(address, case) for case in cases]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN.replace("PORT", str(port))], cwd=lender, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join([str(lender), *sys.path])},
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert "ready\n" in process.stdout, "Ray Serve did not start"
+        found = [_asked(f"http://127.0.0.1:{port}", case) for case in cases]
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        subprocess.run(
+            [sys.executable, "-m", "ray.scripts.scripts", "stop", "--force"], capture_output=True, check=False
+        )
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine["setting"] == theirs["setting"]
+        assert mine["value"] == pytest.approx(theirs["value"])
+        assert mine["predictions"] == theirs["predictions"]
+    segments = {path.name.split("-")[1] for path in (lender / "log").glob("*.jsonl")}
+    assert len(segments) >= 3, "the service and two replicas wrote a segment of the log each"
+
+
+def _asked(address: str, case: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(f"{address}/decide", served.body(case), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        result: dict[str, Any] = json.load(answer)["results"][0]
+        return result
