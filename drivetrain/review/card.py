@@ -218,13 +218,13 @@ def _worth(held: Review) -> list[str]:
 
 
 def _by_group(held: Review) -> list[str]:
-    where = "95 % intervals; intersections, differences and their tests are in `evidence/audit.json`."
-    lines = ["### By group", "", where, ""]
+    lines = ["### By group", ""]
     if not held.audit:
         return [*lines, "Not audited yet."]
     if held.audit.get("note"):
         return [*lines, f"{markdown(held.audit['note']).capitalize()}; by class in `evidence/audit.json`."]
-    return [*lines, *(row for block in _tables(held) for row in block)]
+    where = "95 % intervals; intersections, differences and their tests are in `evidence/audit.json`."
+    return [*lines, where, "", *(row for block in _tables(held) for row in block)]
 
 
 def _tables(held: Review) -> Iterator[list[str]]:
