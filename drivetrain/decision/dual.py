@@ -235,11 +235,11 @@ def settled(instance: Instance, prices: Floats) -> Floats:
     else:
         return prices
     # Each price back as far as the constraints still hold: where one was raised, another may fall.
-    for _ in range(3):
+    for _ in range(2):
         for place in np.argsort(-at * (tolerance - look(instance, at).use)):
             high = at[place]
             low = max(0.0, min(prices[place], high) - 1e-3 * max(high, least[place]))
-            for _ in range(16 if high > low else 0):
+            for _ in range(10 if high > low else 0):
                 middle = at.copy()
                 middle[place] = (low + high) / 2
                 if holds(middle):
