@@ -72,6 +72,27 @@ def test_a_randomised_log_gives_causal_figures_pictures_and_a_policy_for_the_ser
         assert choice.setting == decided.actions["optimized"]["offer"][row]
 
 
+def test_what_was_done_is_judged_by_what_came_of_it_and_not_weighed(churn):
+    spec = churn()
+    decided = decide(spec)
+    used, world = decided.world.log.used["offer"], decided.world
+    kept = np.where(world.truth["churned"], 0.0, world.columns["margin"]) - np.where(used == "call", 6.0, 0.0)
+    today = decided.result["logged"]["today"]
+    for method in ("ips", "snips", "dr"):
+        assert today["estimates"][method]["value"] == pytest.approx(kept.mean())
+    assert today["effective_size"] == pytest.approx(len(kept))
+
+
+def test_the_uplift_curve_leaves_out_whom_nobody_may_call(churn):
+    found = decide(churn()).result["uplift"]
+    # Everybody who consents is called at its end: then the gain is the mean effect on them, which the world knows.
+    table = customers(4_000, 4)
+    effect = [leaving(table["end"], table["calls"], table["margin"], np.full(4_000, o)) for o in ("nothing", "call")]
+    gain = ((effect[0] - effect[1]) * table["margin"] - 6)[table["consent"]]
+    assert found["gain"][-1] == pytest.approx(gain.mean(), abs=12)
+    assert max(found["gain"]) > found["gain"][-1] + 5
+
+
 def test_a_log_made_by_people_names_the_experiment_that_would_make_it_causal(churn):
     spec = churn(CHURN.replace("kind: randomised", "kind: human"))
     decide(spec)

@@ -224,7 +224,11 @@ def test_a_lever_has_the_effect_that_the_truth_says(tmp_path):
         weight / 1.4 * standardised(rows[column])[cell.index] for column, weight in truth["logit"]["inputs"].items()
     )
     base = 1.4 * score + truth["logit"]["intercept"]
-    implied = (logistic(base - 0.9 * (1 + 0.8 * np.tanh(score))) - logistic(base)).mean()
+    lever = truth["logit"]["levers"]["offer"]
+    assert lever["times"] == "0.5 - 1.5 tanh(0.7 score + 0.7 response)"
+    response = sum(weight * standardised(rows[column])[cell.index] for column, weight in lever["response"].items())
+    factor = 0.5 - 1.5 * np.tanh(0.7 * score + 0.7 * response)
+    implied = (logistic(base - 0.9 * factor) - logistic(base)).mean()
     standard_error = np.sqrt(0.25 / called.sum() + 0.25 / (~called).sum())
     assert abs(effect - implied) < 4 * standard_error
     assert auc(score.to_numpy(), cell.churned.to_numpy()) > 0.7

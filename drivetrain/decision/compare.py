@@ -387,6 +387,8 @@ def _label_notes(problem: policy.Problem, world: World, by_labels: bool, found: 
             f"Not causal: settings were set by {'people' if log.kind == 'human' else 'a rule'}, and what moved the "
             "setting may have moved the outcome. Only a randomised trial makes these figures causal."
         )
+    if "today" in found and found["today"]["matched"] == 1:
+        notes.append("`today` is what was logged in these cases, the lot included: its outcomes are simply there.")
     thin = [name for name, row in found.items() if not row["enough"]]
     if thin:
         notes.append(

@@ -174,6 +174,7 @@ def _by_places(problem: policy.Problem, decided: Decided) -> dict[str, Any]:
         "settings": places.tolist(),
         "values": values,
         "label": "model-based",
+        "places": True,
     }
 
 
@@ -242,7 +243,8 @@ def tradeoff(problem: policy.Problem, fitted: World, decided: Decided) -> dict[s
 def uplift(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
     """The Qini curve: gain against the share of cases treated, by the policy's order and by chance.
 
-    With two settings and a log; the gain is that of inverse propensities over the logged cases (Radcliffe 2007).
+    With two settings and a log; the gain is doubly robust over the logged cases in which both settings had a chance
+    (Radcliffe 2007, with the scores of Dudik, Langford and Li 2011): of the others nobody knows what it is.
     """
     log, world = decided.world.log, decided.world
     if log is None or log.propensity is None or len(problem.levers) != 1 or len(problem.labels) != 2:
@@ -254,12 +256,20 @@ def uplift(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
     control = str(base[lever][0])
     treatment = next(label for label in problem.labels if label != control)
     part = {name: _rows(values, log.rows) for name, values in world.cases.items()}
-    each = policy.worth(problem, part, world.ask, {lever: np.array([control, treatment])})
-    order = np.argsort(-(each[:, 1] - each[:, 0]), kind="stable")
+    both = {lever: np.array([control, treatment])}
+    each = np.broadcast_to(policy.worth(problem, part, world.ask, both), (len(log.rows), 2))
+    columns = {name: values[log.rows] for name, values in world.columns.items()}
     reward, known = rewards(problem, world, log)
-    weight = np.where(known, 1 / log.propensity, 0)
-    sign = np.where(log.used[lever] == treatment, weight, -weight)
-    gains = np.concatenate([[0.0], np.cumsum((sign * np.where(known, reward, 0))[order]) / len(order)])
+    open_ = np.broadcast_to(policy.allowed(problem, columns, both), each.shape).all(axis=1)
+    rows = np.flatnonzero(known & open_ & (log.propensity < 1 - 1e-9))
+    if not len(rows):
+        return None
+    treated = (log.used[lever] == treatment)[rows]
+    expected = np.where(treated, each[rows, 1], each[rows, 0])
+    surprise = (reward[rows] - expected) / log.propensity[rows] * np.where(treated, 1, -1)
+    effect = each[rows, 1] - each[rows, 0]
+    order = np.argsort(-effect, kind="stable")
+    gains = np.concatenate([[0.0], np.cumsum((effect + surprise)[order]) / len(order)])
     at = np.unique(np.linspace(0, len(order), 51).round().astype(int))
     label = "causal" if log.causal else "not causal"
     return {"share": (at / len(order)).tolist(), "gain": gains[at].tolist(), "treatment": treatment, "label": label}

@@ -51,6 +51,9 @@ def judged_by_log(
     for name, action in actions.items():
         here = {lever: np.asarray(values)[log.rows] for lever, values in action.items()}
         weight = logged.weights(log.used, here, log.propensity)
+        if _is_the_log(log.used, here):
+            # What was done, as it was logged: its outcomes are there, and nothing has to be weighed.
+            weight = np.ones(len(log.rows))
         each = logged.scores(weight, reward[known], expected(here), before, share)
         seen = logged.overlap(weight)
         rows[name] = {
@@ -65,6 +68,12 @@ def judged_by_log(
         if known.all():
             scores[name] = each["dr"]
     return rows, scores
+
+
+def _is_the_log(used: Mapping[str, Array], chosen: Mapping[str, Array]) -> bool:
+    """Whether a policy is what was logged: the same in every case, though more than one setting was used."""
+    same = all((np.asarray(chosen[lever]) == values).all() for lever, values in used.items())
+    return same and any(len(np.unique(values)) > 1 for values in used.values())
 
 
 def rewards(problem: policy.Problem, world: World, log: Log) -> tuple[Floats, NDArray[np.bool_]]:

@@ -120,7 +120,8 @@ def _curve(axes: Any, result: Mapping[str, Any]) -> None:
         axes.annotate(f"{settings[best]:g}", (settings[best], values[best]), (4, 6), textcoords="offset points")
     axes.set_xlabel(plain(curve["lever"]))
     axes.set_ylabel(_measure(result))
-    axes.set_title(f"If every case got the same setting ({curve['label']}; {_better(result)})", loc="left")
+    what = "If there were so many places" if curve.get("places") else "If every case got the same setting"
+    axes.set_title(f"{what} ({curve['label']}; {_better(result)})", loc="left")
 
 
 def _uplift(axes: Any, result: Mapping[str, Any]) -> None:
@@ -128,7 +129,7 @@ def _uplift(axes: Any, result: Mapping[str, Any]) -> None:
     axes.plot(found["share"], found["gain"], color=COLOUR, label="those first whom it helps most")
     axes.plot([0, 1], [0, found["gain"][-1]], color=QUIET, ls="--", label="by chance")
     axes.axhline(0, color=QUIET, lw=0.8)
-    axes.set_xlabel(plain(f"share of cases with {found['treatment']}"))
+    axes.set_xlabel(plain(f"share of cases with {found['treatment']}, of those who may get it"))
     axes.set_ylabel(plain(f"gain per case ({result['unit']})"))
     axes.legend(frameon=False)
     axes.set_title(f"Qini curve ({found['label']})", loc="left")

@@ -76,8 +76,46 @@ def show(result: Mapping[str, Any]) -> None:
         say(f"{found['formula']}: {chance:.2%} of the cases under the optimized policy ({found['label']})")
         for region in found["regions"]:
             say(f"  {region['probability']:.1%} where {region['where']} ({region['share']:.0%} of the cases)")
+    if result.get("logged"):
+        _show_logged(console, result)
     for note in result["notes"]:
         say(note)
+
+
+def _show_logged(console: Any, result: Mapping[str, Any]) -> None:
+    """What past decisions say about each policy: one period, in the world as it was."""
+    from rich.table import Table
+    from rich.text import Text
+
+    sign = -1 if result["direction"] == "minimize" else 1
+    methods = {"direct": "direct", "ips": "IPS", "snips": "SNIPS", "dr": "DR"}
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("the log says", *methods.values(), "95 % of DR", "overlap", "ESS"):
+        table.add_column(heading, justify="left" if heading == "the log says" else "right", no_wrap=True)
+    for name, row in result["logged"].items():
+        found = row["estimates"]
+        ends = sorted(
+            (value if value is None else sign * value for value in (found["dr"]["low"], found["dr"]["high"])),
+            key=lambda value: (value is None, value),
+        )
+        table.add_row(
+            Text(TITLES.get(name, name)),
+            *(number(v if (v := found[method]["value"]) is None else sign * v) for method in methods),
+            f"{number(ends[0])} to {number(ends[1])}",
+            f"{row['matched']:.0%}",
+            f"{row['effective_size']:,.0f}" + ("" if row["enough"] else "!"),
+        )
+    console.print(table)
+    console.print(
+        Text(
+            "direct: the models alone; IPS, SNIPS: logged cases by inverse propensity, bare and self-normalised; "
+            "DR: both, doubly robust; overlap: share of logged cases that did what the policy does; "
+            "ESS: effective sample size"
+            + ("; !: too small to say more" if any(not row["enough"] for row in result["logged"].values()) else "")
+        ),
+        soft_wrap=True,
+    )
+    console.print()
 
 
 def show_what_if(result: Mapping[str, Any]) -> None:

@@ -22,6 +22,8 @@ STRENGTH = 1.4
 """Standard deviation of the part of a logit that inputs explain: an AUROC of about 0.8."""
 EFFECT = 0.9
 """What a setting of a lever does to a logit."""
+RESPONSE = "0.5 - 1.5 tanh(0.7 score + 0.7 response)"
+"""By which factor cases differ in what a setting does to them."""
 
 
 def outcomes(world: World, source: Source, frame: Frame) -> None:
@@ -96,7 +98,7 @@ def _outcome(world: World, source: Source, name: str, outcome: Outcome, frame: F
     if outcome.type in ("category", "labels", "mask"):
         return _class(world, source, name, outcome, frame, rows, draw)
     score, weights = _score(world, source, name, frame, rows)
-    effects = _effects(world, name, outcome, frame, rows, score)
+    effects = _effects(world, source, name, outcome, frame, score)
     if outcome.type == "binary":
         rate = _rate(world, name)
         logit = STRENGTH * score + effects["logit"]
@@ -167,12 +169,12 @@ def _inputs(world: World, source: Source, name: str, frame: Frame) -> list[str]:
 
 
 def _score(
-    world: World, source: Source, name: str, frame: Frame, rows: int
+    world: World, source: Source, name: str, frame: Frame, rows: int, kind: str = "weights"
 ) -> tuple[NDArray[np.float64], dict[str, float]]:
     """A sum of standardised inputs with mean 0 and standard deviation 1, and the weight of each."""
     import numpy as np
 
-    draw = world.draw(source.name, name, "weights")
+    draw = world.draw(source.name, name, kind)
     total, weights = np.zeros(rows), dict[str, float]()
     for place, column in enumerate(_inputs(world, source, name, frame)):
         weight = float(draw.choice([-1, 1]) * draw.uniform(0.6, 1.0) / (1 + place // 3))
@@ -199,11 +201,12 @@ def standard(values: NDArray[Any], draw: np.random.Generator) -> NDArray[np.floa
 
 
 def _effects(
-    world: World, name: str, outcome: Outcome, frame: Frame, rows: int, score: NDArray[np.float64]
+    world: World, source: Source, name: str, outcome: Outcome, frame: Frame, score: NDArray[np.float64]
 ) -> dict[str, Any]:
     """What levers do to an outcome: the change of the logit in each row, and how that is written down."""
     import numpy as np
 
+    rows = len(score)
     logit, said = np.zeros(rows), dict[str, Any]()
     falls = any(v == "decreasing" for m in world.spec.models for v in m.monotone.values())
     sign = -1.0 if falls else _sign(world, name, frame)
@@ -219,11 +222,13 @@ def _effects(
             nothing = lever.policies.do_nothing if isinstance(lever.policies.do_nothing, str) else settings[0]
             others = [setting for setting in settings if setting != nothing]
             size = {s: sign * EFFECT * (1 - 0.35 * k) for k, s in enumerate(others)}
-            # The effect differs between cases, or there would be nothing to choose.
-            factor = 1 + 0.8 * np.tanh(score)
+            # The effect differs between cases, or there would be nothing to choose; and it turns round mostly for those
+            # to whom the outcome happens anyway, so that acting on the likeliest is not acting where it helps.
+            own, weights = _score(world, source, name, frame, rows, "response")
+            factor = 0.5 - 1.5 * np.tanh(0.7 * score + 0.7 * own)
             for setting, amount in size.items():
                 logit = logit + np.where(values == setting, amount * factor, 0.0)
-            said[lever_name] = {"settings": {nothing: 0.0} | size, "times": "1 + 0.8 tanh(score)"}
+            said[lever_name] = {"settings": {nothing: 0.0} | size, "times": RESPONSE, "response": weights}
         elif lever.type == "ranking":
             places = lever.attention or [1.0] * (lever.slots or 5)
             seen = np.array([0.0, *places])
