@@ -124,10 +124,20 @@ def test_a_run_that_fails_leaves_the_artifacts_and_evidence_of_the_one_before(le
 
 
 def test_a_run_leaves_its_history_figures_and_predictions(letters: Spec, record: evidence.Evidence) -> None:
+    from pyarrow import parquet
+
     [run] = (letters.root / "evidence" / "runs").iterdir()
     assert record.result["run"] == run.name
-    names = {"history-reader.csv", "history-reader.png", "metrics.json", "predictions-reader.parquet"}
+    names = {
+        "drivetrain.yaml", "history-reader.csv", "history-reader.png", "errors-reader.png", "metrics.json",
+        "predictions-reader.parquet", "worth.parquet",
+    }  # fmt: skip
     assert {path.name for path in run.iterdir()} == names
+    # What two runs are compared by: each validation letter is worth 1 in its own bin, -4 in another.
+    values = parquet.read_table(run / "worth.parquet")["value"].to_pylist()
+    assert set(values) <= {1.0, -4.0}
+    assert record.result["worth"]["value"] == pytest.approx(sum(values) / len(values))
+    assert (run / "drivetrain.yaml").read_text() == (letters.root / "drivetrain.yaml").read_text()
 
 
 def test_the_figures_are_those_of_the_predictions(letters: Spec, record: evidence.Evidence) -> None:

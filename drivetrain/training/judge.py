@@ -118,7 +118,8 @@ def assemble(
         body: What the run adds to the manifest.
 
     Returns:
-        JSON data: the figures of the model and of its baseline, by split; under `predictions` the columns for the run.
+        JSON data: the figures of the model and of its baseline, by split; beside them `predictions`, the columns for
+        the run, and `validation`, truth and distribution of the validation rows.
 
     Raises:
         TrainingError: What is served is not what the learner predicts.
@@ -161,6 +162,7 @@ def assemble(
         "out_of_domain": domain,
         "parity": difference,
         "predictions": head.table(found, rest, outcome),
+        "validation": (truth[validation], _some(found, validation)),
     }
 
 
@@ -196,10 +198,14 @@ def _by_split(
     figures = {}
     for name, members in splits.items():
         rows = frame["split"].isin(members).to_numpy()
-        quantiles = found.quantiles[rows] if found.quantiles is not None else None
-        part = Distribution(found.classes, found.probabilities[rows], quantiles)
-        figures[name] = head.figures(truth[rows], part, entry)
+        figures[name] = head.figures(truth[rows], _some(found, rows), entry)
     return figures
+
+
+def _some(found: Distribution, rows: NDArray[np.bool_]) -> Distribution:
+    """The distribution of some rows."""
+    quantiles = found.quantiles[rows] if found.quantiles is not None else None
+    return Distribution(found.classes, found.probabilities[rows], quantiles)
 
 
 def _outputs(learn: Any, dl: Any) -> NDArray[np.float64]:

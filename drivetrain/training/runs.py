@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from drivetrain import artifact, evidence
 from drivetrain.errors import ArtifactError, DrivetrainError, SpecError
-from drivetrain.training import cleaning, distributed, faults, judge, reads, unfinished, worth
+from drivetrain.training import cleaning, distributed, faults, judge, pictures, reads, unfinished, worth
 from drivetrain.training.curve import SHARES, measured, part
 from drivetrain.training.rows import check, rows
 
@@ -243,8 +243,9 @@ class Run:
             "plan": reads.plan(self.plan, model),
         }
         result = judge.assemble(self.plan, model, parts, job.everything, files, self.staging / name, manifest)
-        predictions = result.pop("predictions")
+        predictions, validation = result.pop("predictions"), result.pop("validation")
         if not job.part:
+            pictures.draw(validation[0], validation[1], self.folder / f"errors-{name}.png", name)
             _write_predictions(self.folder / f"predictions-{name}.parquet", job.everything, predictions)
         result["trained_on"] = self._trained.pop(name)
         result["cleaning"] = job.everything.attrs.get("cleaning", {})

@@ -206,8 +206,8 @@ def in_memory(book: Any, model: Any) -> Any:
     cut = len(sets[0])
     block = DataBlock(
         blocks=(TransformBlock(batch_tfms=IntToFloatTensor), CategoryBlock(vocab=[0, 1])),
-        get_x=pictures.__getitem__,
-        get_y=labels.__getitem__,
+        get_x=lambda number: pictures[number],
+        get_y=lambda number: labels[number],
         splitter=lambda _: (list(range(cut)), list(range(cut, len(labels)))),
         batch_tfms=varied(model),
     )
