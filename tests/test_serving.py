@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
 import math
@@ -428,6 +429,37 @@ print([name for name in ("torch", "fastai", "pandas", "scipy", "duckdb", "pyarro
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_client_shows_a_number_with_its_range(capsys: pytest.CaptureFixture[str]) -> None:
+    found = importlib.util.spec_from_file_location("generated_client", served.SERVE.with_name("client.py"))
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    spent = {"mean": 42.0, "low": 10.0, "median": 40.0, "high": 99.5}
+    answer = {"setting": "defer", "recommendation": "go", "value": None, "predictions": {"spent": spent}, "reasons": []}
+    module.show("0", answer | {"stage": "model", "decision": "0" * 24, "runs": {"purse": "run-1"}}, "EUR/case")
+    said = capsys.readouterr().out
+    assert "recommended     go" in said
+    assert "42, nine times in ten between 10 and 99.5" in said
+
+
+def test_a_series_a_text_and_a_rating_are_cases_too(tmp_path: Path) -> None:
+    for kind, columns, expected in (
+        ("series", "columns: {amount: number}", {"loans": "series", "amount": "number"}),
+        ("text", "columns: {amount: number}", {"text": "text", "amount": "number"}),
+        ("ratings", "columns: {amount: number}\n    ratings: {user: who, item: what}", {"who": "id", "what": "id"}),
+    ):
+        task = {"series": "series-classification", "text": "text-classification", "ratings": "ratings"}[kind]
+        head = served.LOAN_PLAN[: served.LOAN_PLAN.index("    columns:")]
+        text = head.replace("kind: table", f"kind: {kind}") + f"    {columns}\n"
+        text += "    outcomes: {repaid: {column: back, type: binary, affected_by: []}}\n"
+        text += f"models: [{{name: payer, task: {task}, predicts: repaid}}]\n"
+        (tmp_path / "drivetrain.yaml").write_text(text)
+        known = fields(load_spec(tmp_path))
+        assert {name: known[name].type for name in expected} == expected, kind
+        assert all(known[name].required for name in expected)
 
 
 def test_a_grey_picture_with_alpha_is_taken(lamp: TestClient) -> None:

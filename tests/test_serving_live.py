@@ -154,8 +154,15 @@ def test_the_examples_of_the_guide_work_as_they_stand(tmp_path: Path) -> None:
         done = subprocess.run(
             ["bash", "-c", script], cwd=project, env={**os.environ, "PATH": path}, capture_output=True, text=True
         )
+        client = [sys.executable, "-m", "night_lamp.client", "--url", address, str(photo)]
+        token = {**os.environ, "DRIVETRAIN_TOKEN": "s3cret"}
+        asked = subprocess.run(client, cwd=project, env=token, capture_output=True, text=True, check=True)
+        stranger = subprocess.run(client, cwd=project, capture_output=True, text=True)
         form = ["curl", "-s", "-H", "Authorization: Bearer s3cret", "-F", f"image=@{photo}", f"{address}/decide"]
         sent = subprocess.run(form, capture_output=True, text=True, check=True)
+    assert "recommended     on" in asked.stdout
+    assert (stranger.returncode, stranger.stdout) == (2, "")
+    assert "refused (401)" in stranger.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"recommendation":"on"' in done.stdout.replace('": ', '":')
     assert '"recorded":true' in done.stdout.replace('": ', '":')

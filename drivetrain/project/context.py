@@ -63,6 +63,10 @@ def context(spec: Spec, slug: str, package: str, origin: Origin, root: Path | No
             "uncontrollable": [markdown(thing.name) for thing in spec.uncontrollable],
             "data": [_source(source) for source in spec.data],
             "models": [_model(model, measured.get(model.name, "")) for model in spec.models],
+            "failure_modes": [
+                {"failure": _said(mode, "failure"), "report": _said(mode, "report")}
+                for mode in (spec.deployment.failure_modes if spec.deployment else None) or []
+            ],
             "questions": [_question(question) for question in spec.unknowns],
         },
     }

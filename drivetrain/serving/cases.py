@@ -69,8 +69,11 @@ def decode(known: Mapping[str, Field], cases: Sequence[Mapping[str, Any]], limit
                 raise Refused(f"is not a field of this service. Fields: {hint}.", where=f"cases[{number}].{name[:80]}")
             where = f"cases[{number}].{name}"
             if field.is_media and value is not None:
-                blobs[name] = media.content(value, where)
-                if field.type == "image":
+                is_series = field.type == "series"
+                blobs[name] = media.series(value, where, limits) if is_series else media.content(value, where)
+                if is_series:
+                    value = blobs[name]
+                elif field.type == "image":
                     value = media.image(blobs[name], where, pixels)
                     pixels -= value.width * value.height
                 else:

@@ -27,7 +27,7 @@ class Field:
 
     Attributes:
         name: Its name in the plan.
-        type: number, integer, boolean, category, id, time, text, image, audio.
+        type: number, integer, boolean, category, id, time, text, image, audio, series.
         required: Whether a model or the value needs it. It may still be null: not known for this case.
         used: Whether a model or the policy reads it when it is there.
         valued: Whether what a setting is worth depends on it.
@@ -49,8 +49,8 @@ class Field:
 
     @property
     def is_media(self) -> bool:
-        """Whether its value travels as base64 bytes."""
-        return self.type in ("image", "audio")
+        """Whether its value travels as a file: base64 bytes, or the numbers of a series."""
+        return self.type in ("image", "audio", "series")
 
 
 def fields(spec: Spec) -> dict[str, Field]:
@@ -69,7 +69,8 @@ def fields(spec: Spec) -> dict[str, Field]:
                     field, required=field.name in needed, used=field.name in read, valued=field.name in valued
                 )
         # Keys need no type in the plan: a model of ratings reads who it is about.
-        for name in (source.entity, *(key for join in source.join for key in join_keys(join))):
+        ratings = [source.ratings.user, source.ratings.item] if source.ratings else []
+        for name in (source.entity, *ratings, *(key for join in source.join for key in join_keys(join))):
             if name and name in needed and name not in found:
                 found[name] = Field(name, "id", required=True, used=True)
     return found
@@ -95,6 +96,11 @@ def tied(spec: Spec, start: Source) -> list[Source]:
 def _columns(source: Source) -> Iterable[Field]:
     if media := MEDIA.get(source.kind):
         yield Field(media, media)
+    if source.kind == "series":
+        # A model names the series that it reads by their source.
+        yield Field(source.name, "series")
+    if source.kind in ("text", "images+text") and not any(c.type == "text" for c in source.columns.values()):
+        yield Field("text", "text")
     if source.filename:
         for name in re.compile(source.filename).groupindex:
             if name not in source.columns:
@@ -143,14 +149,15 @@ def case_of_row(known: Mapping[str, Field], row: Mapping[str, Any], root: Path) 
     """
     case: dict[str, Any] = {}
     for name, field in known.items():
-        value = row.get(name)
+        column = "series" if field.type == "series" and name not in row else name
+        value = row.get(column)
         if value is not None and field.is_media:
             value = base64.b64encode(_content(root / value)).decode("ascii")
         elif isinstance(value, date):
             value = value.isoformat()
         elif isinstance(value, float) and math.isnan(value):
             value = None
-        if name in row:
+        if column in row:
             case[name] = value
     return case
 
@@ -180,18 +187,21 @@ def case_of_file(spec: Spec, path: Path) -> dict[str, Any]:
 
     Args:
         spec: The plan.
-        path: An image or audio file.
+        path: An image or audio file, the CSV file of a series, or a text.
 
     Raises:
         DataError: It cannot be read, or the plan's cases are no files.
     """
     known = fields(spec)
     media = [field.name for field in known.values() if field.is_media]
+    if not media and spec.case_source.kind == "text" and "text" in known:
+        case = {"text": _content(path).decode(errors="replace")}
+        return case | {name: value for name, value in of_name(spec, path).items() if name in known}
     if not media:
         raise DataError(
             "the cases of this plan are no files.", "Give the number of a row of the case table.", str(path)
         )
-    case: dict[str, Any] = {media[0]: base64.b64encode(_content(path)).decode("ascii")}
+    case = {media[0]: base64.b64encode(_content(path)).decode("ascii")}
     return case | {name: value for name, value in of_name(spec, path).items() if name in known}
 
 

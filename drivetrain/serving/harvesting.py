@@ -147,13 +147,14 @@ def _value(spec: Spec, name: str, value: Any) -> Any:
 def _copy_files(spec: Spec, rows: list[dict[str, Any]], medium: str, output: Path) -> None:
     """Put the files of the rows beside the table, each in the folder of its label where the label is a folder."""
     label = next((o.column for o in spec.case_source.outcomes.values() if o.column == "folder"), None)
+    usual = ".csv" if spec.case_source.kind == "series" else ""
     for row in rows:
         kept = spec.root / "log" / MEDIA / str(row[medium])
         if not kept.is_file():
             row[medium] = None
             continue
         folder = _safe(str(row[label])) if label and row.get(label) is not None else "unlabelled"
-        target = output / folder / f"{row['decision']}{_suffix(kept)}"
+        target = output / folder / f"{row['decision']}{_suffix(kept) or usual}"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(kept, target)
         row[medium] = Path(os.path.relpath(target, spec.root)).as_posix()

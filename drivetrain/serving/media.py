@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +66,28 @@ def audio(data: bytes, where: str, limits: Limits) -> bytes:
         raise Refused(f"has {len(data):,} bytes; at most {limits.audio_bytes:,}.", where=where, status=413)
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise Refused("is not a WAV file.", where=where)
+    return data
+
+
+def series(value: Any, where: str, limits: Limits) -> bytes:
+    """A series as the bytes of a CSV file: such a file in base64, or {channel: numbers}."""
+    if isinstance(value, Mapping):
+        columns = list(value.values())
+        if not columns or not all(isinstance(column, list) for column in columns):
+            raise Refused("is no {channel: [number, …]}.", where=where)
+        if len({len(column) for column in columns}) > 1:
+            raise Refused("has channels of different length.", where=where)
+        if any(isinstance(v, bool) or not isinstance(v, int | float | None) for column in columns for v in column):
+            raise Refused("holds a value that is no number.", where=where)
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer)
+        writer.writerow(value)
+        writer.writerows(zip(*columns, strict=True))
+        data = buffer.getvalue().encode()
+    else:
+        data = content(value, where)
+    if len(data) > limits.audio_bytes:
+        raise Refused(f"has {len(data):,} bytes; at most {limits.audio_bytes:,}.", where=where, status=413)
     return data
 
 

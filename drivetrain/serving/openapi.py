@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,10 @@ def _comes_back(spec: Spec) -> dict[str, Any]:
 
 
 def _property(field: Field) -> dict[str, Any]:
+    if field.type == "series":
+        numbers = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 2}
+        channels = {"type": "object", "additionalProperties": numbers, "minProperties": 1}
+        return {"anyOf": [channels, {"type": "string", "contentEncoding": "base64", "description": "A CSV file."}]}
     if field.is_media:
         return {"type": "string", "contentEncoding": "base64", "description": "The file in base64."}
     kinds = {"number": "number", "integer": "integer", "boolean": "boolean"}
@@ -164,6 +169,10 @@ def example(field: Field) -> Any:
     """A value that a case may hold."""
     if field.type == "image":
         return _picture()
+    if field.type == "audio":
+        return _sound()
+    if field.type == "series":
+        return {"x": [0.0, 1.0, 0.0], "y": [1.0, 0.0, 1.0]}
     if field.type in ("number", "integer"):
         low = field.minimum if field.minimum is not None else 0
         middle = (low + field.maximum) / 2 if field.maximum is not None else low + 1
@@ -179,4 +188,15 @@ def _picture() -> str:
 
     buffer = io.BytesIO()
     Image.new("L", (8, 8), 255).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _sound() -> str:
+    """A tenth of a second of silence, as a WAV file in base64."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as stream:
+        stream.setnchannels(1)
+        stream.setsampwidth(2)
+        stream.setframerate(8000)
+        stream.writeframes(bytes(1600))
     return base64.b64encode(buffer.getvalue()).decode("ascii")

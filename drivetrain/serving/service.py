@@ -32,7 +32,8 @@ TOKEN = "DRIVETRAIN_TOKEN"
 """Environment variable with the token that callers must show; without it anybody who reaches the port may ask."""
 PAGES = Path(__file__).parent / "pages"
 SELF_ONLY = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+    "media-src blob:",
     "X-Content-Type-Options": "nosniff",
 }
 

@@ -22,18 +22,34 @@ function element(tag, text, parent) {
   return made;
 }
 
-async function picture(decision, column, parent) {
+// A picture, or a recording, or else a file to look at elsewhere: the browser says which it can show.
+async function file(decision, column, parent) {
+  const frame = element("figure", undefined, parent);
   const answer = await ask(`approvals/${decision}/${column}`);
   if (!answer.ok) return;
-  const image = element("img", undefined, parent);
+  const place = URL.createObjectURL(await answer.blob());
+  const image = element("img", undefined, frame);
   image.alt = `${column} of this case`;
-  image.src = URL.createObjectURL(await answer.blob());
+  image.onerror = () => {
+    const audio = document.createElement("audio");
+    audio.controls = true;
+    audio.onerror = () => {
+      const link = document.createElement("a");
+      link.textContent = `${column} of this case, as a file`;
+      link.download = `${decision}-${column}`;
+      link.href = place;
+      audio.replaceWith(link);
+    };
+    audio.src = place;
+    image.replaceWith(audio);
+  };
+  image.src = place;
 }
 
 function show(waiting) {
   const card = element("article", undefined, list);
   element("h2", `Recommended: ${waiting.recommendation}`, card);
-  for (const column of waiting.media) picture(waiting.decision, column, card);
+  for (const column of waiting.media) file(waiting.decision, column, card);
   const facts = element("dl", undefined, card);
   const fact = (name, value) => { element("dt", name, facts); element("dd", value, facts); };
   for (const [name, value] of Object.entries(waiting.columns)) {

@@ -1,10 +1,12 @@
 """Ask the service, as any other program would: `python -m PACKAGE.client CASE...`.
 
-A case is an image or audio file, or the number of a row of the case table.
+A case is a file (an image, a recording, a series, a text), or the number of a row of the case table. A token that the
+service asks for stands in the environment variable DRIVETRAIN_TOKEN.
 """
 
 import argparse
 import json
+import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,7 +19,10 @@ from drivetrain.serving import case_of_file, case_of_number
 def ask(url: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Send cases to an endpoint and give its results, one per case."""
     body = json.dumps({"cases": cases}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    if token := os.environ.get("DRIVETRAIN_TOKEN"):
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, body, headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             results: list[dict[str, Any]] = json.load(answer)["results"]
