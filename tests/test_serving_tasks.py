@@ -299,9 +299,7 @@ def test_what_is_served_is_what_was_learned_and_what_the_plan_says(
     results: list[dict[str, Any]] = []
     with served.client(tmp_path, monkeypatch) as client:
         for start in range(0, len(sent), 50):
-            answer = client.post("/decide", json={"cases": sent[start : start + 50]})
-            assert answer.status_code == 200, answer.text
-            results += answer.json()["results"]
+            results += asked(client, sent[start : start + 50])
         described = client.get("/openapi.json").json()["components"]["schemas"]["Case"]
         assert client.post("/predict", json={"cases": [sent[0]]}).status_code == 200
 
@@ -329,6 +327,59 @@ def test_what_is_served_is_what_was_learned_and_what_the_plan_says(
     for result, values in zip(results, expected, strict=True):
         if result["in_domain"]:
             assert [result["values"][setting] for setting in settings] == pytest.approx(list(values), abs=2e-3)
+
+
+LEFT_TO_PEOPLE = {
+    "labels": Task(
+        SHAPES.format(
+            columns="", outcome="tags: {column: tags, type: labels, values: [red, round, large], affected_by: []}"
+        ),
+        f"task: image-multilabel, predicts: tags, {SMALL}",
+        "where(act == 'go', where(has(tags, 'red'), 1, -1), 0)",
+        pictures,
+        of_class(0),
+    ),
+    "mask": Task(
+        SHAPES.format(
+            columns="", outcome="outline: {column: outline, type: mask, values: [ground, shape], affected_by: []}"
+        ),
+        f"task: image-segmentation, predicts: outline, {SMALL}",
+        "where(act == 'go', area(outline, 'shape') - 0.2, 0)",
+        pictures,
+        of_class(0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_TO_PEOPLE)
+def test_labels_and_areas_are_foretold_and_decided_by_people(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: None
+) -> None:
+    from drivetrain.training import load_learner, rows
+
+    spec = project(tmp_path, name, LEFT_TO_PEOPLE[name])
+    frame = rows(spec, spec.models[0]).reset_index(drop=True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    learn = load_learner(tmp_path / "artifacts/judge")
+    with learn.no_bar(), learn.no_logging():
+        learned = learn.get_preds(dl=learn.dls.test_dl(frame))[0].numpy().astype(float)
+    known, [outcome] = fields(spec), spec.models[0].predicts or []
+    sent = [case_of_row(known, row, tmp_path) for row in source.cases(spec).to_pylist()]
+    with served.client(tmp_path, monkeypatch) as client:
+        results = [one for start in range(0, len(sent), 40) for one in asked(client, sent[start : start + 40])]
+    said = np.array([result["predictions"][outcome]["probabilities"] for result in results])
+    assert len(said) >= 200
+    expected = learned.mean(axis=(2, 3)) if learned.ndim == 4 else learned  # the share of the picture
+    assert np.abs(said - expected).max() <= 1e-4
+    assert {result["setting"] for result in results} == {"defer"}
+    assert all("is left to people" in result["reasons"][-1] for result in results)
+
+
+def asked(client: Any, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    answer = client.post("/decide", json={"cases": cases})
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
 
 
 def law(folder: Path, mean: np.ndarray, minimum: float | None, maximum: float | None) -> np.ndarray:

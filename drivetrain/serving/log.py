@@ -64,6 +64,7 @@ class Log:
         with self._lock:
             if self._syncing is not None:
                 self._syncing.cancel()
+                self._syncing = None
             if self._file is not None:
                 os.fsync(self._file)
             self._close()
