@@ -242,3 +242,20 @@ def test_pyyaml_without_libyaml_reads_the_same(monkeypatch: pytest.MonkeyPatch) 
     without = read(path.read_text())
     assert without.tree == with_c.tree
     assert {key: place.line for key, place in without.places.items()} == {k: p.line for k, p in with_c.places.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("a: [", 3, "a `[` or `{` is opened and not closed."),
+        ("a: {b: [1, 2\n\n\n", 3, "a `[` is not closed"),
+        ("a: {\n  b: 1,\n\n", 4, "a `[` or `{` is opened and not closed."),
+        ('a: "\\xg"\n', 3, "a backslash between double quotes"),
+        ("a: b\n...\nc: d\n", 5, "something follows the `...`"),
+        ("a: `x`\n", 3, "a back quote cannot begin a value"),
+    ],
+)
+def test_what_is_left_open_is_said_with_its_line(text: str, line: int, says: str) -> None:
+    finding = only("drivetrain: 1\nproject: {name: x}\n" + text)
+    assert finding.where == f"drivetrain.yaml:{line}"
+    assert says in finding.what

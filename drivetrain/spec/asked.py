@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+KEYS = {"from_": "from", "otherwise": "else"}
+"""Attributes whose field is a word of Python."""
+
 
 class OpenQuestion(NamedTuple):
     """A question that is still open, with its place in the plan, who finds out and by when."""
@@ -29,9 +32,9 @@ class Asked:
         """The open questions of this part and of the parts inside it, in the order of the file."""
         for field in self.fields():
             for key, open_ in self.unknown.items():
-                if re.split(r"[.\[]", key, maxsplit=1)[0] == field:
+                if re.split(r"[.\[]", key, maxsplit=1)[0] == KEYS.get(field, field):
                     yield OpenQuestion(_join(path, key), open_.unknown, open_.owner, open_.due)
-            yield from _questions(getattr(self, field), _join(path, field))
+            yield from _questions(getattr(self, field), _join(path, KEYS.get(field, field)))
 
 
 def _questions(value: Any, path: str) -> Iterator[OpenQuestion]:

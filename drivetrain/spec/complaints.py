@@ -15,6 +15,10 @@ _INDENT = (
     "the indentation does not fit, or something follows a value that was complete.",
     "Indent with the lines above; quote a whole formula, not a part of it.",
 )
+_ESCAPE = (
+    "a backslash between double quotes is not followed by what YAML knows.",
+    "Double the backslash, or use single quotes.",
+)
 _ADVICE = {
     "block sequence entries are not allowed": (
         "a `-` with a blank after it begins a list item, which cannot stand here.",
@@ -27,10 +31,9 @@ _ADVICE = {
     "mapping keys are not allowed": ("a `?` cannot stand here.", "Quote text that begins with `?`."),
     "alphabetic or numeric character": ("`&` and `*` begin an anchor or an alias.", "Quote the whole formula."),
     "found unexpected end of stream": ("a quotation mark that is opened is not closed.", "Close it."),
-    "found unknown escape character": (
-        "a backslash between double quotes is not followed by what YAML knows.",
-        "Double the backslash, or use single quotes.",
-    ),
+    "found unknown escape character": _ESCAPE,
+    "expected hexdecimal number": _ESCAPE,
+    "expected <document start>": ("something follows the `...` that ends the plan.", "Remove it."),
     "did not find expected ',' or ']'": (
         "a `[` is not closed, or a comma is missing.",
         "Close it with `]`; quote text with brackets, colons or commas in it.",
@@ -50,6 +53,10 @@ _ADVICE = {
         "Write `key: value`; quote text that is longer than a line.",
     ),
     "invalid Unicode": ("an escape between double quotes is no character.", "Remove it."),
+    "did not find expected node content": (
+        "a value is missing here, or begins with a character that YAML keeps for itself.",
+        "Write it, or quote it.",
+    ),
     "found undefined tag handle": ("`!` begins a tag in YAML.", "Quote text that begins with `!`."),
 }
 """What the parser complains about -> what that means for who wrote it."""
@@ -70,11 +77,15 @@ def explain(error: Any, text: str) -> Stop:
         if around or char == "\t":
             at = around[0] + 1 if around else line + 1
             return Stop("a tab stands in the indentation.", "Indent with blanks.", at, column + 1)
+        shown = "a back quote" if char == "`" else f"`{char}`"
         return Stop(
-            f"`{char}` cannot begin a value in YAML.", f"Quote text that begins with `{char}`.", line + 1, column + 1
+            f"{shown} cannot begin a value in YAML.", f"Quote text that begins with {shown}.", line + 1, column + 1
         )
     if error.context_mark and ("end of stream" in problem or ",' or" in problem):
         line, column = error.context_mark.line, error.context_mark.column
+    if "node content" in problem and not "".join(lines[line:]).strip():
+        last = max(at for at, said in enumerate(lines) if said.strip() or not at)
+        return Stop("a `[` or `{` is opened and not closed.", "Close it.", last + 1, len(lines[last]) + 1)
     for part, (what, advice) in _ADVICE.items():
         if part in problem:
             return Stop(what, advice, line + 1, column + 1)

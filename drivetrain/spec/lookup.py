@@ -73,8 +73,11 @@ class Lookup(Asked):
         here: Any = self
         seen: list[str] = []
         for key in path.split("."):
-            open_ = here.unknown.get(key) if isinstance(here, Asked) else None
+            asked = here.unknown if isinstance(here, Asked) else {}
             here = _step(here, key)
+            open_ = asked.get(key)
+            if here is None and open_ is None:  # a list of which every item is a question
+                open_ = next((item for path, item in asked.items() if path.startswith(f"{key}[")), None)
             seen.append(key)
             place = ".".join(seen)
             where = f"{self.path.name if self.path else 'plan'}: {place}"

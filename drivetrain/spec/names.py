@@ -24,6 +24,18 @@ RESERVED = ("period", "value")
 MEDIA_NAMES = ("image", "audio", "text", "path", "folder", "stem", "suffix")
 
 
+_WORDS = {
+    "boolean": "a truth value", "id": "an id", "text": "text", "labels": "a set of labels", "media": "a file",
+    "outcome": "an outcome", "integer": "an integer", "built-in": "a built-in name", "image": "an image",
+    "audio": "a sound", "time": "a time",
+}  # fmt: skip
+
+
+def an(word: str) -> str:
+    """A kind or type of a name, with its article: `an outcome`, `a number`."""
+    return _WORDS.get(word, f"a {word}")
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """What a name stands for.
@@ -212,7 +224,7 @@ class Names(Mapping[str, Name]):
         elif before.kind == entry.kind == "column":
             self.again(before, entry)
         else:
-            what = f"`{entry.name}` is a {entry.kind}, and already a {before.kind}."
+            what = f"`{entry.name}` is {an(entry.kind)}, and already {an(before.kind)}."
             advice = "Names are shared by the whole plan: choose another, such as "
             self._double(entry, what, f"{advice}`{_other(entry, before)}`.")
 
@@ -223,7 +235,7 @@ class Names(Mapping[str, Name]):
             what = f"the column `{entry.name}` stands in `{apart[0]}` too, and no join ties the two sources."
             self._double(entry, what, "Join them, or give one of the columns another name.")
         elif before.type != entry.type and "any" not in (before.type, entry.type):
-            what = f"the column `{entry.name}` is a {entry.type} here and a {before.type} in `{before.sources[0]}`."
+            what = f"the column `{entry.name}` is {an(entry.type)} here and {an(before.type)} in `{before.sources[0]}`."
             self._double(entry, what, "Give both the same type, or one of them another name.")
         self.table[entry.name] = replace(
             before,

@@ -6,6 +6,7 @@ or its default, and the question stands in `part.unknown` under the field's path
 """
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
@@ -18,7 +19,6 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    Strict,
     StringConstraints,
     model_validator,
 )
@@ -29,6 +29,7 @@ from drivetrain.spec.asked import Asked
 from drivetrain.spec.duration import DURATION
 from drivetrain.spec.reading import NAME, is_question
 
+DATE = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 NEVER_UNKNOWN = frozenset({"drivetrain", "project", "name", "kind", "type", "task", "how"})
 """Fields that the rest of their part cannot be read without."""
 
@@ -48,6 +49,11 @@ def _is_finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise PydanticCustomError("finite", "must be a finite number")
     return value
+
+
+def _as_date(value: Any) -> Any:
+    """A day as it is written; what is written otherwise stays as it is and is refused."""
+    return date.fromisoformat(value) if isinstance(value, str) and re.fullmatch(DATE, value) else value
 
 
 class Says:
@@ -71,7 +77,7 @@ Dur = Annotated[str, StringConstraints(pattern=DURATION), Says("a duration such 
 Expr = Annotated[str, BeforeValidator(_as_text), Says("a formula", type=_SCALAR, **{"x-formula": "case"})]
 Agg = Annotated[str, BeforeValidator(_as_text), Says("a formula", type=_SCALAR, **{"x-formula": "population"})]
 Number = float
-Day = Annotated[date, Strict(False), Says("a date such as `2027-02-28`")]
+Day = Annotated[date, BeforeValidator(_as_date), Says("a date such as `2027-02-28`", pattern=DATE)]
 OneOrMore = BeforeValidator(_as_list)
 """For a list that may be written as its only item."""
 
@@ -157,11 +163,22 @@ class Part(Asked, BaseModel):
             value = _take(value, str(key), _depths(cls).get(key, 0), lifted)
             if key in lifted and key in NEVER_UNKNOWN:
                 raise PydanticCustomError("never_unknown", "`{key}` cannot be unknown", {"key": key})
+            if value == [] and data[key] and field is not None and _needs_items(field):
+                value = None  # every item is a question
             if value is not None:
                 values[key] = value
-            elif key in lifted and field is not None and field.is_required():
+            elif field is not None and field.is_required() and any(_below(path, str(key)) for path in lifted):
                 values[key] = None
         return values | {"unknown": lifted} if lifted else values
+
+
+def _needs_items(field: FieldInfo) -> bool:
+    return any(getattr(limit, "min_length", 0) for limit in field.metadata)
+
+
+def _below(path: str, key: str) -> bool:
+    """Whether a question at `path` is one about the field `key`, or about something in it."""
+    return re.split(r"[.\[]", path, maxsplit=1)[0] == key
 
 
 def _given(value: Any) -> dict[str, Unknown]:

@@ -215,9 +215,13 @@ class _Composer:
         self.count += 1
         self.check_size(mark)
         if getattr(event, "tag", None) is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             self.document.places[path] = Place(mark.line + 1, mark.column + 1, mark.index, end.index)
             self.document.add(
-                TAG, path, f"has the tag `{event.tag}`.", "Plans have no tags; quote text that begins with `!`."
+                TAG,
+                path,
+                f"has the tag `{tag}`.",
+                "Plans have no tags; quote text that begins with `!`.",
             )
         value: Any
         if isinstance(event, yaml.ScalarEvent):
@@ -262,7 +266,7 @@ class _Composer:
         import yaml
 
         result: dict[str, Any] = {}
-        cut = ""
+        cut = before = ""
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
             mark = event.start_mark
             place = Place(
@@ -279,6 +283,8 @@ class _Composer:
                 continue
             if key is None:
                 self.value(follows, (*path, "?"), depth + 1)
+                if empty and before and isinstance(event, yaml.ScalarEvent):
+                    self.comma(event.value, (*path, before))
                 continue
             if key in result:
                 first = self.document.keys[(*path, key)].line
@@ -290,6 +296,7 @@ class _Composer:
                 continue
             self.document.keys[(*path, key)] = place
             result[key] = self.value(follows, (*path, key), depth + 1)
+            before = key
             cut = key if flow and _open(result[key]) and not self.document.places[(*path, key)].style else ""
         self.end = event.end_mark.index
         return result
@@ -312,6 +319,16 @@ class _Composer:
         if not isinstance(event, yaml.ScalarEvent):
             self.value(event, (*path, "?"), depth + 1)
         return None
+
+    def comma(self, digits: str, path: Path) -> None:
+        """Say of `{current: 12,5}` that it is a number with a comma, and not that the key `5` is no text."""
+        place, last = self.document.places[path], self.document.findings[-1]
+        said = self.document.text[place.start : place.end]
+        if digits.isdigit() and not place.style and re.fullmatch(r"[-+]?[0-9]+", said):
+            self.document.findings.remove(last)
+            what = f"YAML cuts `{said},{digits}` at its comma."
+            thousands = f", or `{said}{digits}` if it parts thousands" if len(digits) == 3 else ""
+            self.document.add(CUT, path, what, f"Write `{said}.{digits}`, with a point{thousands}.")
 
     def sequence(self, path: Path, depth: int, flow: bool) -> list[Any]:
         import yaml

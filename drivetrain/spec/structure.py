@@ -240,6 +240,9 @@ class _Walker:
         return [None if item is _HOLE else item for item in clean]
 
     def text(self, value: str, schema: dict[str, Any], path: Path) -> Any:
+        if schema.get("format") == "date" and not _is_date(value):
+            self.document.add(LIMIT, path, f"`{one_line(value)}` is no date.", "Write it as `2027-02-28`.")
+            return _HOLE
         if len(value) > schema.get("maxLength", len(value)) or not _matches(schema.get("pattern", ""), value):
             words = schema.get("x-says", "text that fits")
             plain = as_name(value) if schema.get("pattern", "").startswith("^[a-z]") and "name" in words else ""
@@ -247,9 +250,6 @@ class _Walker:
             if "duration" in words:
                 advice = "Units are second, minute, hour, day, week, month and year."
             self.document.add(LIMIT, path, f"`{one_line(value)}` is not {words}.", advice)
-            return _HOLE
-        if schema.get("format") == "date" and not _is_date(value):
-            self.document.add(LIMIT, path, f"`{one_line(value)}` is no date.", "Write it as `2027-02-28`.")
             return _HOLE
         return value
 

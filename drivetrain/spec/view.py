@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from drivetrain.spec.asked import Asked
+from drivetrain.spec.asked import KEYS, Asked
 from drivetrain.spec.derived import Derived
 from drivetrain.spec.facts import architecture
 from drivetrain.spec.language import definitions
@@ -23,9 +23,7 @@ from drivetrain.spec.reading import Path as Way
 if TYPE_CHECKING:
     from drivetrain.spec.plan import Spec
 
-_KEYS = {"from_": "from", "otherwise": "else"}
-"""Attributes whose field is a word of Python."""
-_ATTRIBUTES = {key: name for name, key in _KEYS.items()}
+_ATTRIBUTES = {key: name for name, key in KEYS.items()}
 
 
 class _Open(NamedTuple):
@@ -48,7 +46,7 @@ class _Part(Asked):
         self._document, self._place, self._given, self._schema = document, path, given, schema
 
     def __getattr__(self, name: str) -> Any:
-        key = _KEYS.get(name, name)
+        key = KEYS.get(name, name)
         if name.startswith("_") or key not in self._schema["properties"]:
             raise AttributeError(name)
         value = self._field(key)
@@ -103,7 +101,8 @@ class _Part(Asked):
         if isinstance(value, list):
             if part := next((choice for choice in items if "properties" in choice and _listed(choices)), None):
                 return {item: _Part(self._document, (*path, item), {}, part) for item in value if item is not None}
-            return [self._value(item, items, (*path, place)) for place, item in enumerate(value) if item is not None]
+            found = [self._value(item, items, (*path, place)) for place, item in enumerate(value) if item is not None]
+            return None if not found and any("minItems" in choice for choice in choices) else found
         kinds = [choice.get("type") for choice in choices]
         if isinstance(value, str) and "array" in kinds:
             return [value]

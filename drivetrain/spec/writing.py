@@ -58,8 +58,8 @@ def _fields(part: Part, defaults: bool) -> Any:
         open_ = {path: item for path, item in part.unknown.items() if re.split(r"[.\[]", path, maxsplit=1)[0] == key}
         if key in open_:
             values[key] = _question(open_[key])
-        elif value is not None and (defaults or open_ or name in part.model_fields_set):
-            written = tree(value, defaults=defaults)
+        elif open_ or (value is not None and (defaults or name in part.model_fields_set)):
+            written = tree([] if value is None else value, defaults=defaults)
             if name in formulas:
                 written = _quoted(written)
             if not defaults and name in part.brief:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drivetrain.spec.formula.tree import Formula, literal
 from drivetrain.spec.kinds import LEVEL, LITERAL, NOT_DEFINED, TYPE
+from drivetrain.spec.names import an
 from drivetrain.spec.reading import one_line
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class _Checker:
         elif entry.kind != "lever":
             levers = ", ".join(f"`{name}`" for name, item in self.names.items() if item.kind == "lever")
             self.fault(
-                TYPE, f"`cost({lever})`: `{lever}` is a {entry.kind}.", f"A cost has a lever: {levers or 'none yet'}."
+                TYPE, f"`cost({lever})`: `{lever}` is {an(entry.kind)}.", f"A cost has a lever: {levers or 'none yet'}."
             )
         return NUMBER
 
@@ -201,7 +202,7 @@ class _Checker:
             self.not_defined(name)
         elif entry.type not in (wanted, "any"):
             self.fault(
-                TYPE, f"`{function}({name}, …)` needs an outcome of type {wanted}; `{name}` is {_a(entry.type)}.", ""
+                TYPE, f"`{function}({name}, …)` needs an outcome of type {wanted}; `{name}` is {an(entry.type)}.", ""
             )
         elif entry.values is not None and which not in entry.values:
             self.fault(LITERAL, f"`{name}` has no value `{which}`.", _among(which, entry.values))
@@ -217,7 +218,7 @@ class _Checker:
             advice = "Drop the quotes, or compare it: `name == 'class'`."
         else:
             advice = f"Compare it: `{spell(node)} == 'class'` counts 0 or 1." if found.type == "category" else ""
-        self.fault(TYPE, f"`{spell(node)}` is {_a(found.type)} and cannot be calculated with.", advice)
+        self.fault(TYPE, f"`{spell(node)}` is {an(found.type)} and cannot be calculated with.", advice)
 
     def as_boolean(self, found: Typed, node: ast.expr, where: str) -> None:
         if found.type in ("boolean", "any"):
@@ -229,7 +230,7 @@ class _Checker:
             )
             if where == "~":
                 advice = "`~` negates a truth value: `~(a > 1)`."
-        what = f"`{spell(node)}` is {_a(found.type)}, and `{where}` needs a truth value."
+        what = f"`{spell(node)}` is {an(found.type)}, and `{where}` needs a truth value."
         self.fault(TYPE, what, advice)
 
     def either(self, then: Typed, other: Typed, node: ast.expr) -> Typed:
@@ -242,7 +243,7 @@ class _Checker:
         if kinds <= {"number", "boolean", "time"}:
             return Typed(kinds.pop()) if len(kinds) == 1 else NUMBER
         if len(kinds) > 1:
-            what = f"`{spell(node)}` gives {_a(then.type)} in one case and {_a(other.type)} in the other."
+            what = f"`{spell(node)}` gives {an(then.type)} in one case and {an(other.type)} in the other."
             self.fault(TYPE, what, "Give the same in both.")
         return then
 
@@ -257,7 +258,7 @@ class _Checker:
                 advice = {"labels": "Write `has(name, 'class')`.", "mask": "Write `area(name, 'class') > …`."}.get(
                     odd, ""
                 )
-                self.fault(TYPE, f"`{shown}`: {_a(odd)} cannot be compared.", advice)
+                self.fault(TYPE, f"`{shown}`: {an(odd)} cannot be compared.", advice)
                 return
         if kinds == {"category"}:
             self.categories(a, op, b, shown, left, right)
@@ -271,7 +272,7 @@ class _Checker:
             advice = f"Quote it: `'{spell(node)}'`." if text is not None else "Compare like with like."
             if category.values is not None and isinstance(left if category is a else right, ast.Constant):
                 advice = "Drop the quotes."
-            self.fault(TYPE, f"`{shown}` compares a category with {_a(number.type)}.", advice)
+            self.fault(TYPE, f"`{shown}` compares a category with {an(number.type)}.", advice)
         else:
             odd = next(kind for kind in (a.type, b.type) if kind in ("id", "text"))
             what = f"`{shown}`: text is compared with a category only, and this column is of type {odd}."
@@ -293,14 +294,6 @@ class _Checker:
 
 
 _SIGNS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
-_ARTICLES = {
-    "number": "a number", "boolean": "a truth value", "category": "a category", "time": "a time", "id": "an id",
-    "text": "text", "labels": "a set of labels", "mask": "a mask", "media": "a file",
-}  # fmt: skip
-
-
-def _a(type_: str) -> str:
-    return _ARTICLES.get(type_, type_)
 
 
 def _few(values: frozenset[str]) -> str:
@@ -318,11 +311,6 @@ def _among(text: str, values: frozenset[str]) -> str:
 def spell(node: ast.expr) -> str:
     """A piece of a formula as it is written."""
     return one_line(ast.unparse(node))
-
-
-def article(type_: str) -> str:
-    """A type in words: `a number`, `text`."""
-    return _a(type_)
 
 
 def walk_names(

@@ -11,6 +11,7 @@ from drivetrain.spec.formula import types
 from drivetrain.spec.formula.tree import Formula, parse
 from drivetrain.spec.formula.types import ANY, NUMBER, Typed
 from drivetrain.spec.kinds import DOUBLE, FORMULA, LATE, NOT_DEFINED, REFERENCE, TYPE
+from drivetrain.spec.names import an
 from drivetrain.spec.reading import Document, Path
 
 
@@ -76,7 +77,7 @@ class Context:
             return False
         if entry.kind in kinds:
             return True
-        self.add(REFERENCE, path, f"`{name}` is a {entry.kind}, and must be a {' or a '.join(kinds)}.", "")
+        self.add(REFERENCE, path, f"`{name}` is {an(entry.kind)}, and must be {' or '.join(map(an, kinds))}.", "")
         return False
 
     def undefined(self, name: str, path: Path, advice: str) -> None:
@@ -137,7 +138,7 @@ class Context:
         if takes and found.type not in (*takes, "any"):
             advice = "Compare it: `… > 0`." if found.type == "number" else "Compare it: `… == 'class'` counts 0 or 1."
             words = "a truth value" if want == "boolean" else "a number"
-            self.add(TYPE, path, f"gives {types.article(found.type)}, and must give {words}.", advice)
+            self.add(TYPE, path, f"gives {an(found.type)}, and must give {words}.", advice)
 
     def in_time(self, formula: Formula, path: Path, what: str) -> None:
         """Refuse columns that record what was done, or that are known only afterwards."""

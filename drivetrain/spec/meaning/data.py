@@ -6,7 +6,7 @@ from typing import Any
 from drivetrain.spec.facts import Tree
 from drivetrain.spec.kinds import CIRCLE, CLASH, MISSING, REFERENCE, TYPE
 from drivetrain.spec.meaning.context import Context
-from drivetrain.spec.names import MEDIA, filename_groups
+from drivetrain.spec.names import MEDIA, an, filename_groups
 from drivetrain.spec.reading import NAME, Path
 
 
@@ -74,15 +74,15 @@ def _column(context: Context, path: Path, column: Tree) -> None:
     _values(context, path, column)
     if "values" in column and kind is not None and kind != "category":
         context.add(
-            CLASH, (*path, "values"), f"`values` belong to a category, and this is a {kind}.", "Drop one of them."
+            CLASH, (*path, "values"), f"`values` belong to a category, and this is {an(kind)}.", "Drop one of them."
         )
     for key in ("minimum", "maximum"):
         if key in column and kind is not None and kind not in ("number", "integer", "time"):
-            context.add(CLASH, (*path, key), f"`{key}` belongs to a number, and this is a {kind}.", "Drop it.")
+            context.add(CLASH, (*path, key), f"`{key}` belongs to a number, and this is {an(kind)}.", "Drop it.")
     if "known_at" in column and context.name(column["known_at"], (*path, "known_at"), "column"):
         entry = context.names[column["known_at"]]
         if entry.type not in ("time", "any"):
-            what = f"`{column['known_at']}` is a {entry.type}, and must be a time."
+            what = f"`{column['known_at']}` is {an(entry.type)}, and must be a time."
             context.add(TYPE, (*path, "known_at"), what, "Declare it as `time`.")
 
 
@@ -110,7 +110,7 @@ def _outcome(context: Context, path: Path, source: Tree, outcome: Tree) -> None:
         )
     for key in ("minimum", "maximum", "bins", "unit"):
         if key in outcome and kind not in (None, "number") and (key != "unit"):
-            context.add(CLASH, (*path, key), f"`{key}` belongs to a number, and this is {kind}.", "Drop it.")
+            context.add(CLASH, (*path, key), f"`{key}` belongs to a number, and this is {an(kind)}.", "Drop it.")
     bins = [edge for edge in outcome.get("bins", ()) if edge is not None]
     if "bins" in outcome and (len(bins) < 2 or bins != sorted(set(bins))):
         context.add(

@@ -6,6 +6,7 @@ from drivetrain.spec.facts import Tree
 from drivetrain.spec.formula.types import ANY, Typed
 from drivetrain.spec.kinds import CLASH, LITERAL, MISSING, TYPE
 from drivetrain.spec.meaning.context import Context
+from drivetrain.spec.names import an
 from drivetrain.spec.reading import Path
 
 
@@ -41,7 +42,7 @@ def _options(context: Context, path: Path, lever: Tree) -> None:
     if outcome is not None and context.name(outcome, at, "outcome"):
         entry = context.names[outcome]
         if entry.type not in ("category", "any"):
-            what = f"`{outcome}` is a {entry.type}, and only the classes of a category can be settings."
+            what = f"`{outcome}` is {an(entry.type)}, and only the classes of a category can be settings."
             context.add(TYPE, at, what, "Choose an outcome with `values`.")
 
 
@@ -121,10 +122,10 @@ def _setting_type(context: Context, path: Path, lever: Tree, found: Typed) -> No
         return
     if lever["type"] != "options":
         if found.type not in ("number", "boolean", "time"):
-            context.add(TYPE, path, f"gives a {found.type}, and `{lever.get('name')}` takes numbers.", "")
+            context.add(TYPE, path, f"gives {an(found.type)}, and `{lever.get('name')}` takes numbers.", "")
         return
     if found.type != "category":
-        what = f"gives a {found.type}, and the settings of `{lever.get('name')}` are text."
+        what = f"gives {an(found.type)}, and the settings of `{lever.get('name')}` are text."
         context.add(TYPE, path, what, "Write `where(…, 'setting', 'other')`.")
         return
     settings = context.names[lever["name"]].values if lever.get("name") in context.names else None
@@ -154,12 +155,12 @@ def _history(context: Context, path: Path, lever: Tree) -> None:
         entry = context.names[history["column"]]
         numeric = entry.type in ("number", "time")
         if lever.get("type") == "options" and numeric:
-            what = f"`{history['column']}` is a {entry.type}, and settings are text."
+            what = f"`{history['column']}` is {an(entry.type)}, and settings are text."
             context.add(
                 TYPE, (*path, "column"), what, "Declare it as `category`; it must hold the settings' names.", "warn"
             )
         elif lever.get("type") in ("integer", "range", "ranking") and entry.type in ("category", "text", "id", "media"):
-            what = f"`{history['column']}` is a {entry.type}, and settings are numbers."
+            what = f"`{history['column']}` is {an(entry.type)}, and settings are numbers."
             context.add(TYPE, (*path, "column"), what, "Declare it as `number`.", "warn")
     propensity = history.get("propensity")
     if isinstance(propensity, str):

@@ -4,6 +4,7 @@ from drivetrain.errors import SpecError
 from drivetrain.spec.facts import Tree, predicted
 from drivetrain.spec.kinds import CIRCLE, CLASH, DOUBLE, LATE, MISSING, REFERENCE, TYPE
 from drivetrain.spec.meaning.context import Context
+from drivetrain.spec.names import an
 from drivetrain.spec.reading import Path
 
 _CLASSES = ("category", "boolean")
@@ -222,7 +223,7 @@ def _simulator(context: Context) -> None:
                 what = f"`{name}` is of type {entry.type}: only a number or a binary outcome can be set."
                 context.add(TYPE, at, what, "Change a column or a constant that it depends on.")
             elif "any" not in (entry.type, found.type) and (entry.type == "category") != (found.type == "category"):
-                context.add(TYPE, at, f"`{name}` is a {entry.type}, and would become a {found.type}.", "")
+                context.add(TYPE, at, f"`{name}` is {an(entry.type)}, and would become {an(found.type)}.", "")
     weights = [scenario["weight"] for scenario in scenarios if scenario and "weight" in scenario]
     if sum(weights) > 1 + 1e-9:
         context.add(

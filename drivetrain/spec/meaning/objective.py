@@ -2,6 +2,7 @@
 
 from drivetrain.spec.kinds import CIRCLE, CLASH, MISSING, TYPE
 from drivetrain.spec.meaning.context import Context
+from drivetrain.spec.names import an
 from drivetrain.spec.reading import Path
 
 
@@ -56,7 +57,7 @@ def _over_time(context: Context) -> None:
         if "any" not in (entry.type, found.type) and kinds.get(entry.type, entry.type) != kinds.get(
             found.type, found.type
         ):
-            what = f"`{name}` is a {entry.type}, and in the next period would be a {found.type}."
+            what = f"`{name}` is {an(entry.type)}, and in the next period would be {an(found.type)}."
             context.add(TYPE, path, what, "Give it a value of its own type.")
 
 
