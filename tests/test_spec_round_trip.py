@@ -252,6 +252,20 @@ def test_a_question_is_answered_in_place() -> None:
     assert "# a draft that stops after data" in after
 
 
+@pytest.mark.parametrize(
+    "said", ["5.960464477539063e-08", "1e3", "1.10", "+.5", "5.", "0x1F", "010", "&a 1.50"]
+)
+def test_a_number_stays_as_it_was_written(said: str) -> None:
+    before = f"drivetrain: 1\nproject: {{name: x}}\nobjective:\n  constants: {{a: {said}, b: 2}}  # both\n"
+    assert edit(before, {"objective.constants.b": 3}) == before.replace("b: 2", "b: 3")
+
+
+def test_what_only_libyaml_reads_is_changed_all_the_same() -> None:
+    before = "drivetrain: 1\nproject: {name: x}\nobjective: {statement: a\tb}\n"
+    after = load_text(edit(before, {"objective.horizon": "1 day"}))
+    assert after.require("objective.statement", "objective.horizon") == ("a\tb", "1 day")
+
+
 def test_a_path_that_leads_nowhere_is_named() -> None:
     for path in ("levers.bim.owner", "levers[7].owner", "project.name.first"):
         with pytest.raises(SpecError, match="leads nowhere"):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -157,15 +158,17 @@ def rewrite(text: str, new: Any) -> str:
     Raises:
         SpecError: The text is no YAML.
     """
+    from ruamel.yaml.error import YAMLError
+
     old = read(text).tree
-    yaml = _yaml(text)
-    document = yaml.load(text)
-    document = _merge(document, old, new, 0)
-    out = _to_text(document, *_indent(text))
-    if read(out).tree != new:
-        # Layout is worth less than meaning: what the round trip cannot carry is written anew.
-        out = _to_text(_node(new, 0), 2, 2)
-    return out
+    try:
+        out = _to_text(_merge(_yaml().load(text), old, new, 0), *_indent(text))
+        if read(out).tree == new:
+            return out
+    except (YAMLError, ValueError):  # such as a tab inside a word, which libyaml takes
+        pass
+    # Layout is worth less than meaning: what the round trip cannot carry is written anew.
+    return _to_text(_node(new, 0), 2, 2)
 
 
 def save(spec: "Spec", path: str | Path) -> None:
@@ -283,10 +286,34 @@ def _length(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False))
 
 
-def _yaml(text: str = "") -> Any:
-    from ruamel.yaml import YAML
+class _Float(float):
+    """A number that keeps how it was written: ruamel.yaml writes `5.96e-08` anew, and not to the last digit."""
 
+    text: str
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML, RoundTripConstructor, RoundTripRepresenter
+
+    tag = "tag:yaml.org,2002:float"
+
+    class Constructor(RoundTripConstructor):
+        def number(self, node: Any) -> Any:
+            value = scalar(node.value)
+            if node.anchor or not isinstance(value, float) or not math.isfinite(value):
+                return self.construct_yaml_float(node)
+            number = _Float(value)
+            number.text = node.value
+            return number
+
+    class Representer(RoundTripRepresenter):
+        def number(self, number: _Float) -> Any:
+            return self.represent_scalar(tag, number.text)
+
+    Constructor.add_constructor(tag, Constructor.number)
+    Representer.add_representer(_Float, Representer.number)
     yaml = YAML()
+    yaml.Constructor, yaml.Representer = Constructor, Representer
     yaml.preserve_quotes = True
     yaml.allow_duplicate_keys = True
     yaml.brace_single_entry_mapping_in_flow_sequence = True
