@@ -310,15 +310,15 @@ def finish_interrupted() -> None:
 
 def chosen(plan: Path | None, example: str | None) -> Spec:
     """The plan to work with: the user's own, or one of the gallery."""
-    from drivetrain.spec import load_spec
+    from drivetrain.spec.view import look
 
     if example is None:
-        return load_spec(plan)
+        return look(plan)
     if plan is not None:
         raise click.UsageError("Give a plan or --example, not both.")
     from drivetrain.examples import path
 
-    return load_spec(path(example))
+    return look(path(example))
 
 
 def read_line(prompt: str) -> str:

@@ -15,7 +15,7 @@ from drivetrain.errors import SpecError
 from drivetrain.spec import Part, check_text, load_spec, load_text
 from drivetrain.spec.asked import Asked
 from drivetrain.spec.check import check_file
-from drivetrain.spec.view import view
+from drivetrain.spec.view import look, view
 
 BENCH = Path(__file__).parent / "bench/three-hundred-lines.yaml"
 PLANS = [BENCH, *(examples.path(name) for name in examples.names()), *examples.bad().values()]
@@ -155,3 +155,16 @@ def test_a_field_that_a_part_does_not_have_is_no_attribute():
     seen = view(check_text(EVERYTHING))
     assert not hasattr(seen.levers[1], "of")
     assert not hasattr(seen.levers[2], "options")
+
+
+@pytest.mark.parametrize("path", PLANS[1:4], ids=lambda path: path.parent.name)
+def test_what_stands_at_a_path_is_the_same(path: Path) -> None:
+    """Evidence and reviews hash the plan: they must not care how it was read."""
+    whole, seen = load_spec(path), look(path)
+    assert seen.at("") == whole.at("")
+    assert seen.digest("objective") == whole.digest("objective")
+    assert (seen.path, seen.root) == (whole.path, whole.root)
+
+
+def test_a_plan_with_questions_everywhere_reads_alike_at_a_path() -> None:
+    assert view(check_text(EVERYTHING)).at("") == load_text(EVERYTHING).at("")

@@ -12,14 +12,15 @@ from pathlib import Path, PurePosixPath
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from drivetrain.checklist.bank import Question
-from drivetrain.checklist.chosen import Item, questions
+from drivetrain.checklist.chosen import questions
 from drivetrain.errors import EvidenceError, SpecError
-from drivetrain.findings import Finding
-from drivetrain.spec import Spec
 from drivetrain.text import line, quoted
 
 if TYPE_CHECKING:
+    from drivetrain.checklist.bank import Question
+    from drivetrain.checklist.chosen import Item
+    from drivetrain.findings import Finding
+    from drivetrain.spec import Spec
     from drivetrain.spec.reading import Document
 
 FILE = "checklist.yaml"

@@ -9,10 +9,13 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DrivetrainError
-from drivetrain.stages import STAGES, Stage
+from drivetrain.stages import STAGES
+
+if TYPE_CHECKING:
+    from drivetrain.stages import Stage
 
 
 @dataclass(frozen=True, slots=True)

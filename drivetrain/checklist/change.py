@@ -5,15 +5,19 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drivetrain.checklist.answers import FILE, Answer, digests, entry_text, initial_yaml, load, parse, write_answer
+from drivetrain.checklist.answers import FILE, digests, entry_text, initial_yaml, load, parse, write_answer
 from drivetrain.checklist.bank import question
 from drivetrain.checklist.chosen import questions
-from drivetrain.checklist.deon import Imported, export_markdown, export_yaml, import_ticks
+from drivetrain.checklist.deon import export_markdown, export_yaml, import_ticks
 from drivetrain.errors import EvidenceError
 from drivetrain.evidence import write_whole
-from drivetrain.spec import Spec
+
+if TYPE_CHECKING:
+    from drivetrain.checklist.answers import Answer
+    from drivetrain.checklist.deon import Imported
+    from drivetrain.spec import Spec
 
 
 def add(spec: Spec) -> list[str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from drivetrain.checklist.bank import Question, bank
+from drivetrain.checklist.bank import bank
 from drivetrain.checklist.triggers import GENERAL, reasons
-from drivetrain.spec import Spec
 from drivetrain.stages import reached
+
+if TYPE_CHECKING:
+    from drivetrain.checklist.bank import Question
+    from drivetrain.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from html.parser import HTMLParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.checklist.answers import Answer, parse, write_answer
-from drivetrain.checklist.chosen import Item, questions
+from drivetrain.checklist.chosen import questions
 from drivetrain.errors import EvidenceError
-from drivetrain.spec import Spec
 from drivetrain.text import line, markdown
+
+if TYPE_CHECKING:
+    from drivetrain.checklist.chosen import Item
+    from drivetrain.spec import Spec
 
 SECTIONS = {"A": "Data collection", "B": "Data storage", "C": "Analysis", "D": "Modeling", "E": "Deployment"}
 EXPIRES_AFTER = timedelta(days=90)

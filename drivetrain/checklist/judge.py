@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from drivetrain.checklist.answers import FILE, Answer, digests, load
-from drivetrain.checklist.chosen import Item, questions
+from drivetrain.checklist.answers import FILE, digests, load
+from drivetrain.checklist.chosen import questions
 from drivetrain.checklist.measured import Known, contradictions
-from drivetrain.findings import Finding, Level, passes
-from drivetrain.spec import Spec, load_spec
-from drivetrain.stages import Stage, reached
+from drivetrain.findings import Finding, passes
+from drivetrain.stages import reached
+
+if TYPE_CHECKING:
+    from drivetrain.checklist.answers import Answer
+    from drivetrain.checklist.chosen import Item
+    from drivetrain.findings import Level
+    from drivetrain.spec import Spec
+    from drivetrain.stages import Stage
 
 
 def open_items(
@@ -31,6 +38,8 @@ def open_items(
         SpecError: The plan cannot be read.
         EvidenceError: `checklist.yaml` or an evidence record cannot be read.
     """
+    from drivetrain.spec import load_spec
+
     return judge(load_spec(root), stage=stage, today=today)
 
 

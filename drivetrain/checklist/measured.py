@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain import evidence
-from drivetrain.evidence import Evidence
-from drivetrain.spec import Spec
+
+if TYPE_CHECKING:
+    from drivetrain.evidence import Evidence
+    from drivetrain.spec import Spec
 
 STEPS = ("check", "train", "decide", "audit")
 

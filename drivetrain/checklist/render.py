@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import TYPE_CHECKING
 
 from drivetrain.checklist.answers import Answer, load
-from drivetrain.checklist.chosen import Item, questions
+from drivetrain.checklist.chosen import questions
 from drivetrain.checklist.judge import judge
-from drivetrain.findings import Finding
-from drivetrain.spec import Spec
 from drivetrain.stages import reached
 from drivetrain.text import code, markdown
+
+if TYPE_CHECKING:
+    from drivetrain.checklist.chosen import Item
+    from drivetrain.findings import Finding
+    from drivetrain.spec import Spec
 
 _MARK = {"yes": "☑ yes", "no": "☒ no", "not applicable": "not applicable", "unknown": "☐ open"}
 

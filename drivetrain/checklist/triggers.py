@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from drivetrain.spec import Spec, seconds
-from drivetrain.spec.data import Outcome
+from drivetrain.spec.duration import seconds
 
-Trigger = Callable[[Spec], list[str]]
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
+    from drivetrain.spec.data import Outcome
+
+Trigger = Callable[["Spec"], list[str]]
 
 GENERAL = "every plan"
 """The reason of a question that everybody must answer."""

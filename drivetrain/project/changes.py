@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drivetrain.project.merge import merge
-from drivetrain.project.record import Record
 from drivetrain.project.render import DERIVED
+
+if TYPE_CHECKING:
+    from drivetrain.project.record import Record
 
 
 @dataclass(slots=True)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.project.measured import figures
-from drivetrain.project.origin import Origin
+from drivetrain.spec.plain import as_plain
 from drivetrain.text import code, markdown, quoted
 
 if TYPE_CHECKING:
+    from drivetrain.project.origin import Origin
     from drivetrain.spec import Spec
 
 # Kinds of deployment that answer requests through the project's own web service.
@@ -150,12 +151,11 @@ def _policy(policy: Any) -> str:
     """A reference policy in a few words."""
     if policy is None:
         return "not said yet"
-    if hasattr(policy, "model_dump"):
-        policy = policy.model_dump(by_alias=True, exclude_none=True)
-    if not isinstance(policy, dict):
-        return code(policy)
+    said = as_plain(policy)
+    if not isinstance(said, dict):
+        return code(said)
     return _join(
-        f"{markdown(key).replace('_', ' ')} {code(value)}" for key, value in policy.items() if value is not None
+        f"{markdown(key).replace('_', ' ')} {code(value)}" for key, value in said.items() if not isinstance(value, dict)
     )
 
 

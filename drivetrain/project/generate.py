@@ -82,9 +82,9 @@ def new(
 def _read(plan: str | Path | Spec) -> Spec:
     if not isinstance(plan, str | Path):
         return plan
-    from drivetrain.spec import load_spec
+    from drivetrain.spec.view import look
 
-    return load_spec(plan)
+    return look(plan)  # building typed parts would take longer than all the rest
 
 
 def _scratch() -> AbstractContextManager[str]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import ProjectError
 from drivetrain.project import template as templates
-from drivetrain.project.origin import Origin
 
 if TYPE_CHECKING:
+    from drivetrain.project.origin import Origin
     from drivetrain.spec import Spec
 
 FOLDER = ".drivetrain"

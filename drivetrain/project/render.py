@@ -15,9 +15,9 @@ from drivetrain.project import template as templates
 from drivetrain.project import vendor
 from drivetrain.project.context import context, needs_service, served
 from drivetrain.project.names import check_models, check_slug
-from drivetrain.project.origin import Origin
 
 if TYPE_CHECKING:
+    from drivetrain.project.origin import Origin
     from drivetrain.spec import Spec
 
 PLAN = "drivetrain.yaml"

@@ -14,7 +14,7 @@ from drivetrain.errors import GateError, ProjectError
 from drivetrain.evidence import write_whole
 from drivetrain.project import record, transaction
 from drivetrain.project import template as templates
-from drivetrain.project.changes import Changes, compare, diff
+from drivetrain.project.changes import compare, diff
 from drivetrain.project.locks import held
 from drivetrain.project.merge import marked
 from drivetrain.project.origin import origin as find_origin
@@ -23,6 +23,7 @@ from drivetrain.project.staging import why
 from drivetrain.project.verify import verify
 
 if TYPE_CHECKING:
+    from drivetrain.project.changes import Changes
     from drivetrain.spec import Spec
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from drivetrain.review.gates import closed
-from drivetrain.review.gather import Review
 from drivetrain.text import markdown
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
 
 
 class Slot(NamedTuple):

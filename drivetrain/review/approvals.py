@@ -13,16 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.checklist.answers import FILE as CHECKLIST
 from drivetrain.checklist.answers import digests
 from drivetrain.errors import DrivetrainError, EvidenceError, GateError
 from drivetrain.evidence import FOLDER as EVIDENCE
 from drivetrain.evidence import write_whole
-from drivetrain.review.gates import Missing
-from drivetrain.spec import Spec
-from drivetrain.stages import STAGES, Stage, gate, reached
+from drivetrain.stages import STAGES, gate, reached
+
+if TYPE_CHECKING:
+    from drivetrain.review.gates import Missing
+    from drivetrain.spec import Spec
+    from drivetrain.stages import Stage
 
 FOLDER = "signatures"
 FORMAT = 1

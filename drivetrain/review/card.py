@@ -8,13 +8,16 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drivetrain.review.gather import Review, gather
+from drivetrain.review.gather import gather
 from drivetrain.review.markdown import table
 from drivetrain.review.words import BETTER, decided_figures, group_name, interval, number, said, settings
-from drivetrain.spec import Spec
 from drivetrain.text import code, line, markdown, quoted
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
+    from drivetrain.spec import Spec
 
 PIPELINES = {
     "image-classification": "image-classification",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drivetrain.checklist import as_markdown
 from drivetrain.errors import EvidenceError
 from drivetrain.evidence import write_whole
 from drivetrain.review.card import model_card
-from drivetrain.review.gather import Review, gather
+from drivetrain.review.gather import gather
 from drivetrain.review.sheet import datasheet
 from drivetrain.review.welcome import onboarding
-from drivetrain.spec import Spec
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
+    from drivetrain.spec import Spec
 
 ONBOARDING, CHECKLIST, CARD, SHEET = (
     "docs/onboarding.md",

@@ -11,13 +11,16 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from drivetrain.errors import SpecError
-from drivetrain.review.deltas import Delta, differ
+from drivetrain.review.deltas import differ
 from drivetrain.review.plain import without_secrets
 from drivetrain.review.sentences import sentence
-from drivetrain.spec import Spec, load_text
+
+if TYPE_CHECKING:
+    from drivetrain.review.deltas import Delta
+    from drivetrain.spec import Spec
 
 Grade = Literal["aim", "action", "learning", "words"]
 GRADES: dict[Grade, str] = {
@@ -74,6 +77,8 @@ def against(spec: Spec, reference: str) -> tuple[str, list[Change]]:
         SpecError: There is no such file or revision, or it holds no plan that can be read.
     """
     told, text = _text_of(spec, reference)
+    from drivetrain.spec import load_text
+
     return told, compare(load_text(text, told), spec)
 
 

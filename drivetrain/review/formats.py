@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from drivetrain.review.gather import Review
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
 
 Format = Literal["html", "markdown", "json", "sarif", "junit"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from drivetrain import evidence
-from drivetrain.findings import Finding
-from drivetrain.review.records import Record
-from drivetrain.spec import Spec
-from drivetrain.stages import STAGES, Gate, Stage, gate, reached
+from drivetrain.stages import STAGES, gate, reached
+
+if TYPE_CHECKING:
+    from drivetrain.findings import Finding
+    from drivetrain.review.records import Record
+    from drivetrain.spec import Spec
+    from drivetrain.stages import Gate, Stage
 
 Kind = Literal["part", "unknown", "evidence", "finding", "policy", "checklist"]
 MADE_BY = {"check": "make check", "train": "make train", "decide": "make decide", "audit": "make audit"}

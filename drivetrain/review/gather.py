@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain import checklist, rules
 from drivetrain.errors import EvidenceError
-from drivetrain.findings import Finding
-from drivetrain.review.approvals import Signed
-from drivetrain.review.differences import Change
-from drivetrain.review.gates import GateView, gates
-from drivetrain.review.picture import Picture, draw
+from drivetrain.review.gates import gates
+from drivetrain.review.picture import draw
 from drivetrain.review.plain import without_secrets
-from drivetrain.review.records import Record, records
-from drivetrain.spec import OpenQuestion, Spec
-from drivetrain.stages import Stage
+from drivetrain.review.records import records
+
+if TYPE_CHECKING:
+    from drivetrain.findings import Finding
+    from drivetrain.review.approvals import Signed
+    from drivetrain.review.differences import Change
+    from drivetrain.review.gates import GateView
+    from drivetrain.review.picture import Picture
+    from drivetrain.review.records import Record
+    from drivetrain.spec import OpenQuestion, Spec
+    from drivetrain.stages import Stage
 
 QUESTIONS = 8
 """Questions of the rules that are kept; a review asks three, an agenda some more."""

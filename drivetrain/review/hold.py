@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drivetrain import evidence
 from drivetrain.review.approvals import signatures
 from drivetrain.review.derived import stale_documents
 from drivetrain.review.differences import against as since
-from drivetrain.review.gather import Review, gather
-from drivetrain.spec import Spec, dump
+from drivetrain.review.gather import gather
+from drivetrain.spec import dump
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
+    from drivetrain.spec import Spec
 
 
 def build(spec: Spec, *, against: str | None = None, today: date | None = None) -> Review:

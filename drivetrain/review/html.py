@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.review.agenda import agenda
 from drivetrain.review.differences import GRADES, by_grade
-from drivetrain.review.gather import Review
-from drivetrain.review.layout import WIDTH, Scale, dot_plot, lay_out
+from drivetrain.review.layout import WIDTH, dot_plot, lay_out
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
 from drivetrain.review.words import decided_figures, group_name, interval, number, title
@@ -21,6 +20,9 @@ from drivetrain.stages import reached
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+
+    from drivetrain.review.gather import Review
+    from drivetrain.review.layout import Scale
 
 PAGES = Path(__file__).with_name("pages")
 CONTENTS = (

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log10
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drivetrain.review.picture import COLUMNS, HEADINGS, Picture
+from drivetrain.review.picture import COLUMNS, HEADINGS
+
+if TYPE_CHECKING:
+    from drivetrain.review.picture import Picture
 
 WIDTH, GAP, COLUMN_GAP, TOP, LINE, PAD = 212, 18, 78, 44, 18, 12
 LETTERS = 25

@@ -6,13 +6,15 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import drivetrain
 from drivetrain.findings import Finding
-from drivetrain.review.gather import Review
 from drivetrain.review.picture import mermaid
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
 
 _LEVELS = {"fail": "error", "unknown": "warning", "warn": "warning", "note": "note", "pass": "none"}
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

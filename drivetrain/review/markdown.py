@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.findings import Finding
 from drivetrain.review.differences import GRADES, by_grade
-from drivetrain.review.gates import GateView, Missing
-from drivetrain.review.gather import Ask, Review
 from drivetrain.review.html import audit_tables
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
 from drivetrain.review.words import number, title
 from drivetrain.stages import reached
 from drivetrain.text import markdown as plain
+
+if TYPE_CHECKING:
+    from drivetrain.review.gates import GateView, Missing
+    from drivetrain.review.gather import Ask, Review
 
 
 def markdown(review: Review) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from drivetrain.errors import DrivetrainError
-from drivetrain.spec import Spec
+
+if TYPE_CHECKING:
+    from drivetrain.spec import Spec
 
 Kind = Literal["objective", "lever", "model", "data"]
 COLUMNS: tuple[Kind, ...] = ("objective", "lever", "model", "data")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.review.gates import closed
-from drivetrain.review.gather import Review
 from drivetrain.review.words import BETTER, group_name, interval, limit, number, policy, said, settings
-from drivetrain.spec import Spec
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
+    from drivetrain.spec import Spec
 
 
 class Question(NamedTuple):

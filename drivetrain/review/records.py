@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivetrain import evidence
 from drivetrain.errors import DrivetrainError, EvidenceError
-from drivetrain.evidence import Evidence
-from drivetrain.spec import Spec
+
+if TYPE_CHECKING:
+    from drivetrain.evidence import Evidence
+    from drivetrain.spec import Spec
 
 STEPS = ("check", "train", "decide", "audit")
 

@@ -6,13 +6,16 @@ Reference: Gebru et al. (2021), Datasheets for Datasets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drivetrain.review.gather import Review, gather
+from drivetrain.review.gather import gather
 from drivetrain.review.markdown import finding_line, table
 from drivetrain.review.words import said
-from drivetrain.spec import Spec
 from drivetrain.text import code, markdown
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
+    from drivetrain.spec import Spec
 
 OPEN = "*not said yet*"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from drivetrain.review.gather import Review, gather
+from drivetrain.review.gather import gather
 from drivetrain.review.glossary import glossary
 from drivetrain.review.quiz import quiz
 from drivetrain.review.words import BETTER, limit, policy, said, settings
-from drivetrain.spec import Spec
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
+    from drivetrain.spec import Spec
 
 FIRST_WORDS = 12
 """Words of the glossary that a tour explains; `drivetrain explain` knows all."""

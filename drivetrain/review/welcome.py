@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drivetrain.review.gather import Review, gather
+from drivetrain.review.gather import gather
 from drivetrain.review.glossary import glossary
 from drivetrain.review.picture import mermaid
 from drivetrain.review.quiz import quiz
 from drivetrain.review.words import BETTER, limit, policy, said, settings
-from drivetrain.spec import Spec
 from drivetrain.text import code, markdown
+
+if TYPE_CHECKING:
+    from drivetrain.review.gather import Review
+    from drivetrain.spec import Spec
 
 
 def onboarding(spec: Spec, review: Review | None = None, package: str = "") -> str:

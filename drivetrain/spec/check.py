@@ -103,6 +103,17 @@ def check_file(path: str | Path | None = None) -> Document:
     return check_text(read_file(file), file.name)
 
 
+def refuse_faults(document: Document) -> None:
+    """Refuse a document in which something fails.
+
+    Raises:
+        SpecError: With everything that fails.
+    """
+    faults = [finding for finding in document.findings if finding.level == "fail"]
+    if faults:
+        raise SpecError(f"the plan has {len(faults)} faults.", where=document.filename, findings=faults)
+
+
 def _version(document: Document) -> None:
     """Bring a plan of an older version up to date; refuse one of a newer."""
     tree = document.tree

@@ -1,21 +1,17 @@
-"""`drivetrain.yaml` -> `Spec`, and what stands at a path of it."""
+"""`drivetrain.yaml` -> `Spec`."""
 
-import hashlib
-import json
-from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from drivetrain.errors import SpecError
 from drivetrain.findings import Finding
-from drivetrain.spec.check import NAME, check_document, check_text, find, read_file
+from drivetrain.spec.check import NAME, check_document, check_text, find, read_file, refuse_faults
 from drivetrain.spec.derived import Derived
 from drivetrain.spec.plan import Spec
 from drivetrain.spec.reading import Document
 from drivetrain.spec.structure import check_structure
-from drivetrain.spec.writing import steps, tree
+from drivetrain.spec.writing import tree
 
 
 def load_spec(path: str | Path | None = None) -> Spec:
@@ -50,9 +46,7 @@ def build(document: Document, path: Path | None = None) -> Spec:
     Raises:
         SpecError: Something in it fails.
     """
-    faults = [finding for finding in document.findings if finding.level == "fail"]
-    if faults:
-        raise SpecError(f"the plan has {len(faults)} faults.", where=document.filename, findings=faults)
+    refuse_faults(document)
     try:
         spec = Spec.model_validate(document.tree)
         spec.__dict__["derived"] = Derived(document)
@@ -83,23 +77,3 @@ def findings(spec: Spec) -> list[Finding]:
         return check_document(Document(spec.path.name if spec.path else NAME, tree=tree(spec))).findings
     except SpecError as error:
         return list(error.findings)
-
-
-def at(spec: Spec, path: str) -> Any:
-    """Plain JSON data below `path`, defaults included, items of a list by name; None when nothing is there."""
-    here = spec.__dict__.get("_tree")
-    if here is None:
-        here = spec.__dict__["_tree"] = tree(spec, defaults=True)
-    for step in steps(path):
-        if isinstance(here, list):
-            named = [item for item in here if isinstance(item, dict) and item.get("name") == step]
-            here = named[0] if named else here[int(step)] if step.isdigit() and int(step) < len(here) else None
-        else:
-            here = here.get(step) if isinstance(here, dict) else None
-    return deepcopy(here)
-
-
-def digest(spec: Spec, path: str) -> str:
-    """SHA-256 of the canonical JSON of what stands at `path`."""
-    text = json.dumps(at(spec, path), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

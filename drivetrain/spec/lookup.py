@@ -54,6 +54,18 @@ class Lookup(Asked):
         """Everything that is asked and not answered yet, in the order of the approach."""
         return list(self.questions())
 
+    def at(self, path: str) -> Any:
+        """Plain JSON data below a path, e.g. `models.digit_reader.training`; None when nothing stands there."""
+        from drivetrain.spec.plain import at
+
+        return at(self, path)
+
+    def digest(self, path: str) -> str:
+        """SHA-256 of the canonical JSON of what stands at `path`, defaults included."""
+        from drivetrain.spec.plain import digest
+
+        return digest(self, path)
+
     def require(self, *paths: str) -> Any:
         """The parts at `paths`, which must be there.
 

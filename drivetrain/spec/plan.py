@@ -80,15 +80,3 @@ class Spec(Lookup, Part):
 
         spec = load_text(edit(dump(self), changes))
         return spec.moved(self.path) if self.path else spec
-
-    def at(self, path: str) -> Any:
-        """Plain JSON data below a path, e.g. `models.digit_reader.training`; None when nothing stands there."""
-        from drivetrain.spec.document import at
-
-        return at(self, path)
-
-    def digest(self, path: str) -> str:
-        """SHA-256 of the canonical JSON of what stands at `path`, defaults included."""
-        from drivetrain.spec.document import digest
-
-        return digest(self, path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from drivetrain.spec.asked import KEYS, Asked
+from drivetrain.spec.check import check_text, find, read_file, refuse_faults
 from drivetrain.spec.derived import Derived
 from drivetrain.spec.facts import architecture
 from drivetrain.spec.language import definitions
@@ -124,6 +125,22 @@ class _Plan(_Part, Lookup):
     def derived(self) -> Derived:
         """What follows from the plan."""
         return Derived(self._document)
+
+    def moved(self, path: Path) -> "Spec":
+        """The same plan in another place: evidence and answers beside it are looked for there."""
+        return view(self._document, path)
+
+
+def look(path: str | Path | None = None) -> "Spec":
+    """Read a plan that is only looked at, as `load_spec` reads one to work with.
+
+    Raises:
+        SpecError: There is none, or it cannot be read; `error.findings` holds every problem.
+    """
+    file = find(path)
+    document = check_text(read_file(file), file.name)
+    refuse_faults(document)
+    return view(document, file)
 
 
 def view(document: Document, path: Path | None = None) -> "Spec":

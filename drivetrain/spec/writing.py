@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from drivetrain.errors import SpecError
 from drivetrain.spec.language import HEADER
 from drivetrain.spec.part import Part, Says, Unknown
+from drivetrain.spec.plain import put_back, question, questions_below, steps
 from drivetrain.spec.reading import read, scalar
 
 if TYPE_CHECKING:
@@ -30,48 +31,37 @@ class _FormulaText(str):
     """A formula, which is always quoted."""
 
 
-def tree(part: Any, *, defaults: bool = False) -> Any:
-    """A part as plain JSON data, as it would be written in the file.
-
-    Args:
-        part: A part, or a value inside one.
-        defaults: Also write what has its default, and no short forms.
-    """
+def tree(part: Any) -> Any:
+    """A part, or a value inside one, as plain JSON data, as it would be written in the file: short, no defaults."""
     if isinstance(part, Part):
-        return _fields(part, defaults)
+        return _fields(part)
     if isinstance(part, Unknown):
-        return _question(part)
+        return question(part)
     if isinstance(part, Mapping):
-        return {key: tree(value, defaults=defaults) for key, value in part.items()}
+        return {key: tree(value) for key, value in part.items()}
     if isinstance(part, list | tuple):
-        return [tree(value, defaults=defaults) for value in part]
-    if isinstance(part, float) and not defaults and part.is_integer() and abs(part) < 1e15:
+        return [tree(value) for value in part]
+    if isinstance(part, float) and part.is_integer() and abs(part) < 1e15:
         return int(part)
     return part.isoformat() if isinstance(part, date) else part
 
 
-def _fields(part: Part, defaults: bool) -> Any:
+def _fields(part: Part) -> Any:
     values: dict[str, Any] = {}
     formulas = _formulas(type(part))
     for name, field in part.fields().items():
         key = field.alias or name
-        value = getattr(part, name)
-        open_ = {path: item for path, item in part.unknown.items() if re.split(r"[.\[]", path, maxsplit=1)[0] == key}
-        if key in open_:
-            values[key] = _question(open_[key])
-        elif open_ or (value is not None and (defaults or name in part.model_fields_set)):
-            written = tree([] if value is None else value, defaults=defaults)
+        asked, value = questions_below(part, key), getattr(part, name)
+        if key in asked:
+            values[key] = question(asked[key])
+        elif asked or (value is not None and name in part.model_fields_set):
+            written = tree([] if value is None else value)
             if name in formulas:
                 written = _quoted(written)
-            if not defaults and name in part.brief:
+            if name in part.brief:
                 written = _brief(written)
-            if isinstance(written, dict) and any(path.startswith(f"{key}[") for path in open_):
-                written = list(written)
-            values[key] = written
-            # Lists are filled from the front, so that each question comes to the place it was taken from.
-            for path in sorted(open_, key=lambda path: [int(n) for n in re.findall(r"\[(\d+)\]", path)]):
-                _put_back(values[key], path[len(key) :], _question(open_[path]))
-    if not defaults and part.short and values.keys() == {part.short} and not isinstance(values[part.short], dict):
+            values[key] = put_back(written, key, asked)
+    if part.short and values.keys() == {part.short} and not isinstance(values[part.short], dict):
         return values[part.short]
     return values
 
@@ -101,24 +91,6 @@ def _brief(value: Any) -> Any:
     if isinstance(value, dict) and value and all(item == {} for item in value.values()):
         return list(value)
     return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _question(open_: Unknown) -> dict[str, str]:
-    return {"unknown": open_.unknown, "owner": open_.owner, "due": open_.due.isoformat()}
-
-
-def _put_back(value: Any, path: str, question: dict[str, str]) -> None:
-    """Write a question back to the place it was lifted from: `.missed`, `[1]`, `.healthy[0]`."""
-    place = re.fullmatch(r"\[(\d+)\]", path)
-    if isinstance(value, list) and place:
-        value.insert(int(place[1]), question)
-        return
-    for key in sorted(value, key=len, reverse=True) if isinstance(value, dict) else ():
-        if path.startswith(f".{key}[") and isinstance(value[key], list):
-            _put_back(value[key], path[len(key) + 1 :], question)
-            return
-    if isinstance(value, dict):
-        value[path[1:]] = question
 
 
 def dump(spec: "Spec", *, schema: str = "") -> str:
@@ -186,11 +158,6 @@ def save(spec: "Spec", path: str | Path) -> None:
 
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
-
-
-def steps(path: str) -> list[str]:
-    """A path in its steps: `levers[0].policies` is `levers`, `0`, `policies`."""
-    return [step for step in re.split(r"\.|\[(\d+)\]", path) if step]
 
 
 def _set(tree_: Any, way: list[str], value: Any, path: str) -> None:
@@ -278,7 +245,8 @@ def _word(text: str) -> Any:
             return DoubleQuotedScalarString(text)
     # YAML 1.1, which other tools still speak, takes some words for truth values.
     words = ("on", "off", "yes", "no", "y", "n")
-    bare = _PLAIN.fullmatch(text) and scalar(text) == text and text.lower() not in words
+    whole = text.count("(") == text.count(")")  # else it looks like a formula that is cut at its comma
+    bare = whole and _PLAIN.fullmatch(text) and scalar(text) == text and text.lower() not in words
     return text if bare and not isinstance(text, _FormulaText) else DoubleQuotedScalarString(text)
 
 
@@ -293,7 +261,9 @@ class _Float(float):
 
 
 def _yaml() -> Any:
-    from ruamel.yaml import YAML, RoundTripConstructor, RoundTripRepresenter
+    from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import RoundTripConstructor
+    from ruamel.yaml.representer import RoundTripRepresenter
 
     tag = "tag:yaml.org,2002:float"
 
