@@ -112,7 +112,7 @@ def _levers(spec: Spec, table: pa.Table, policy: str) -> tuple[dict[str, tuple[s
             # Of two settings one is tested and drawn: the one that does something.
             still = lever.policies.do_nothing if lever.policies else None
             settings[lever.name] = (column, names[::-1] if len(names) == 2 and names[0] == still else names)
-        else:
+        elif lever.type != "ranking":  # an order has no mean
             means[lever.name] = column
     return settings, means
 
