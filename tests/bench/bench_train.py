@@ -156,7 +156,11 @@ def large(folder: Path) -> list[dict[str, Any]]:
     photographs(folder / "data" / "letters")
     text = DIGITS.replace("Letters", "Large").replace("size: 32, resize: squish", "size: 128, resize: crop")
     text = text.replace('["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]', '["0", "1"]')
-    text = text.replace("epochs: 3", "epochs: 5").replace("learning_rate: 0.005", "learning_rate: 0.001")
+    text = (
+        text.replace("batch_size: 20", "batch_size: 8")
+        .replace("epochs: 3", "epochs: 5")
+        .replace("learning_rate: 0.005", "learning_rate: 0.001")
+    )
     spec = make(folder, text)
     sys.path.insert(0, str(folder))
     model = spec.models[0]
@@ -170,7 +174,7 @@ def large(folder: Path) -> list[dict[str, Any]]:
         mine, theirs = (clocked(lambda dls=dls: [None for _ in dls.train])[0] for dls in (loaders, book))
         ratios.append(theirs / mine)
     held = in_memory(book, model)
-    kept, one_epoch, five = [], [], []
+    kept, noise, one_epoch, five = [], [], [], []
     for seed in range(2):
         set_seed(seed, reproducible=True)
         mine = vision_learner(loaders, resnet18, pretrained=False, loss_func=CrossEntropyLossFlat(), metrics=[accuracy])
@@ -180,9 +184,13 @@ def large(folder: Path) -> list[dict[str, Any]]:
         for learn in (mine, theirs):
             with learn.no_bar(), learn.no_logging():
                 seconds.append(clocked(lambda learn=learn: learn.fit_one_cycle(5, 0.001))[0])
-        kept.append(float(mine.validate()[1]) - float(theirs.validate()[1]))
+        right = [float(learn.validate()[1]) for learn in (mine, theirs)]
+        kept.append(right[0] - right[1])
+        noise.append(sum(share * (1 - share) for share in right) / len(loaders.valid_ds))
         one_epoch.append(seconds[0] / seconds[1])
         five.append((seconds[0] + resizing) / seconds[1])
+    # Two standard errors of a difference of shares, and never less than one picture in twenty.
+    allowed = max(0.05, 2 * (sum(noise) / len(noise) ** 2) ** 0.5)
     return [
         {
             "what": "1,024² JPEG at 128²: items a second, over the book's recipe",
@@ -191,7 +199,7 @@ def large(folder: Path) -> list[dict[str, Any]]:
         },
         {"what": "five epochs with resizing, over tensors in memory", "is": statistics.median(five), "most": 1.25},
         {"what": "an epoch without resizing, over tensors in memory", "is": statistics.median(one_epoch), "most": 1.1},
-        {"what": "accuracy, ours less that from memory, absolute", "is": abs(statistics.mean(kept)), "most": 0.05},
+        {"what": "accuracy, ours less that from memory, absolute", "is": abs(statistics.mean(kept)), "most": allowed},
     ]
 
 
