@@ -12,7 +12,9 @@ if TYPE_CHECKING:  # `make test` collects these tests and has no browser
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
 
-AXE = Path(__file__).parent / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+MODULES = Path(__file__).parent / "browser" / "node_modules"
+"""What `tests/tools.sh` installs."""
+AXE = MODULES / "axe-core" / "axe.min.js"
 SWITCHES = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
     "--disable-background-networking", "--disable-sync",
@@ -32,7 +34,7 @@ def opened(address: str, size: tuple[int, int] = (412, 900), dark: bool = False)
             options.add_argument(switch)
         if dark:
             options.add_argument("--force-dark-mode")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         browser = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
         try:
             browser.get(address)
@@ -81,3 +83,21 @@ def barriers(browser: Chrome) -> list[str]:
 def errors(browser: Chrome) -> list[str]:
     """What the browser complained of, but for answers that refuse a request."""
     return [entry["message"] for entry in browser.get_log("browser") if "422" not in entry["message"]]
+
+
+def media(browser: Chrome, *, kind: str = "screen", scheme: str = "light") -> None:
+    """Show the page as a printer would, or to somebody who likes it dark."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": features})
+
+
+def width(browser: Chrome, pixels: int) -> None:
+    """Show the page on a screen of another width; 0: as wide as it was."""
+    size = {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    command = "setDeviceMetricsOverride" if pixels else "clearDeviceMetricsOverride"
+    browser.execute_cdp_cmd(f"Emulation.{command}", size if pixels else {})
+
+
+def unfold(browser: Chrome) -> None:
+    """Open everything that is folded."""
+    browser.execute_script("document.querySelectorAll('details').forEach(one => { one.open = true })")

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from drivetrain import audit, checklist, evidence, review
+from drivetrain.review.glance import glance
 from drivetrain.review.layout import lay_out
 from drivetrain.review.picture import draw, mermaid
 from drivetrain.spec import load_spec
@@ -243,7 +244,74 @@ class TestThePage:
         assert HOSTILE in read.text
 
 
+class TestWhatIsSaidFirst:
+    def test_a_draft_is_planned_and_says_how_its_gate_stands(self, tmp_path):
+        told = dict(glance(review.build(draft(tmp_path), today=TODAY)))
+        assert re.fullmatch(r"The gate of stage plan is closed: \d+ things are missing.*", told["Gate"])
+        assert told["Worth"] == "Decisions were not compared yet; all of it is planned."
+
+    def test_what_is_overdue_comes_before_what_is_due(self, tmp_path):
+        text = fabricated.MAIL.replace("current: 0.30", "current: {unknown: What is it?, owner: Ann, due: 2026-11-01}")
+        told = dict(glance(review.build(fabricated.project(tmp_path, text), today=TODAY)))
+        assert told["Overdue"] == "Ann, overdue since 2026-11-01: What is it?"
+        told = dict(glance(review.build(fabricated.project(tmp_path, text), today=date(2026, 10, 1))))
+        assert told["Next due"] == "Ann, by 2026-11-01: What is it?"
+
+    def test_what_was_measured_stands_with_its_interval_and_label(self, full):
+        told = dict(glance(review.build(full)))
+        assert re.search(
+            r"EUR/letter under the optimized policy \(model-based\), better than the simple rule by 0\.", told["Worth"]
+        )
+
+    def test_evidence_asks_before_the_plan_does(self, tmp_path):
+        spec, _ = fabricated.mail(tmp_path)
+        path = tmp_path / "evidence" / "decide.json"
+        body = json.loads(path.read_text(encoding="utf-8"))
+        body["result"]["differences"][0]["low"] = -0.001
+        body["result"]["constraints"] = [
+            {"name": "misrouted share", "value": 0.0, "low": 0.0, "high": 0.1, "kind": "at_most", "bound": 0.01,
+             "state": "too few cases to tell"}
+        ]  # fmt: skip
+        path.write_text(json.dumps(body), encoding="utf-8")
+        asked = [question.text for question in review.build(spec).questions]
+        assert asked[:2] == [
+            "What does the optimized policy add that the simple rule does not give?",
+            "How do we get enough cases to tell whether `misrouted share` holds?",
+        ]
+
+    def test_a_model_that_its_baseline_equals_has_to_say_why(self, tmp_path):
+        spec, _ = fabricated.mail(tmp_path)
+        path = tmp_path / "evidence" / "train.json"
+        body = json.loads(path.read_text(encoding="utf-8"))
+        base = {"kind": "linear", "metrics": {"held_out": {"cases": 60, "accuracy": 0.98, "accuracy_low": 0.9,
+                "accuracy_high": 0.99}}}  # fmt: skip
+        body["result"]["models"] = {
+            "digit_reader": {"metrics": {"held_out": {"cases": 60, "accuracy": 0.97}}, "baseline": base}
+        }
+        path.write_text(json.dumps(body), encoding="utf-8")
+        held = review.build(spec)
+        [asked] = [question for question in held.questions if "baseline" in question.text]
+        assert (asked.text, asked.owner) == (
+            "Why `digit_reader`, when its baseline is at least as good?",
+            "sorting-team",
+        )
+        assert "accuracy 0.97 against 0.98" in asked.why
+        page = review.render(held, "html")
+        assert '<td class="n">0.97</td><td class="n">0.98 (0.9 to 0.99)</td>' in page
+        body["result"]["models"]["digit_reader"]["metrics"]["held_out"]["accuracy"] = 0.99
+        path.write_text(json.dumps(body), encoding="utf-8")
+        assert not [question for question in review.build(spec).questions if "baseline" in question.text]
+
+
 class TestOtherFormats:
+    def test_markdown_fits_into_a_comment_and_names_what_it_leaves_out(self, tmp_path):
+        asks = ", ".join(f"c{i}: {{unknown: {'What is it? ' * 20}, owner: Ann, due: 2027-01-31}}" for i in range(400))
+        spec = draft(tmp_path, DRAFT.replace("astray.}", f"astray., constants: {{{asks}}}}}"))
+        shown = review.render(review.build(spec), "markdown")
+        assert len(shown.encode()) < 61_000
+        assert "left out here: Gates" in shown
+        assert "## The next questions" in shown
+
     def test_hostile_text_is_text_in_markdown(self, tmp_path):
         text = DRAFT.replace("Fewer letters go astray.", json.dumps(HOSTILE)).replace("Idea", json.dumps(HOSTILE[:90]))
         shown = review.render(review.build(draft(tmp_path, text)), "markdown")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain import checklist, rules
 from drivetrain.errors import EvidenceError
+from drivetrain.review.asks import questions
 from drivetrain.review.gates import gates
 from drivetrain.review.picture import draw
 from drivetrain.review.plain import without_secrets
@@ -17,34 +18,13 @@ from drivetrain.review.records import records
 if TYPE_CHECKING:
     from drivetrain.findings import Finding
     from drivetrain.review.approvals import Signed
+    from drivetrain.review.asks import Ask
     from drivetrain.review.differences import Change
     from drivetrain.review.gates import GateView
     from drivetrain.review.picture import Picture
     from drivetrain.review.records import Record
     from drivetrain.spec import OpenQuestion, Spec
     from drivetrain.stages import Stage
-
-QUESTIONS = 8
-"""Questions of the rules that are kept; a review asks three, an agenda some more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question for the next meeting.
-
-    Attributes:
-        text: The question.
-        why: Why it is worth asking now.
-        where: The place of the plan, or the item of the checklist, that the answer goes to.
-        owner: Who finds out; empty when nobody is named.
-        due: By when, ISO date; empty when nobody said.
-    """
-
-    text: str
-    why: str
-    where: str
-    owner: str = ""
-    due: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +117,7 @@ def gather(spec: Spec, *, today: date | None = None) -> Review:
         gates=tuple(gates(spec, kept, findings, judged, day)),
         findings=tuple(findings),
         verdict=(verdict.model, verdict.why),
-        questions=tuple(_questions(spec)),
+        questions=tuple(questions(spec, kept)),
         unknowns=tuple(spec.unknowns),
         records=tuple(kept.values()),
         items=tuple(_items(spec, judged)) if not faults else (),
@@ -157,17 +137,6 @@ _PARTS = (
 
 def _result(kept: Mapping[str, Record], step: str) -> Mapping[str, Any]:
     return kept[step].result if step in kept else {}
-
-
-def _questions(spec: Spec) -> list[Ask]:
-    """The next questions: what the rules would ask of the plan, then the bias questions that it sets off most."""
-    asked = [
-        Ask(q.text, q.why, q.path, q.owner, q.due.isoformat() if q.due else "")
-        for q in rules.questions(spec, QUESTIONS)
-    ]
-    for item in checklist.first(spec):
-        asked.append(Ask(item.question.question, item.question.why, f"checklist: {item.id}"))
-    return asked
 
 
 def _items(spec: Spec, judged: Sequence[Finding]) -> list[Mapping[str, Any]]:

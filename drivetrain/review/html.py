@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.review.agenda import agenda
+from drivetrain.review.asks import held_out
 from drivetrain.review.differences import GRADES, by_grade
+from drivetrain.review.glance import glance
 from drivetrain.review.layout import WIDTH, dot_plot, lay_out
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
-from drivetrain.review.words import decided_figures, group_name, interval, number, title
+from drivetrain.review.words import BETTER, decided_figures, group_name, interval, number, policy, title
 from drivetrain.stages import reached
 
 if TYPE_CHECKING:
@@ -58,6 +60,10 @@ def html(review: Review) -> str:
         changes=list(by_grade(review.changes)),
         grades=GRADES,
         agenda=agenda(review),
+        glance=glance(review),
+        figures=model_figures(review.train),
+        policy_said=policy,
+        better=BETTER,
         kinds=KINDS,
         drawing=lay_out(review.picture),
         box_width=WIDTH,
@@ -103,6 +109,26 @@ def _policies(decide: Mapping[str, Any]) -> Scale | None:
     return dot_plot(rows, str(decide.get("unit") or ""), strong="optimized")
 
 
+def model_figures(train: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """Model -> rows of a table: the figure's name, the model's on rows it has not seen, and its baseline's."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for name, model in (train.get("models") or {}).items():
+        ours, base = held_out(model), held_out(model.get("baseline"))
+        shown = [
+            figure for figure, value in ours.items()
+            if isinstance(value, int | float) and figure != "cases" and not figure.endswith(("_low", "_high"))
+        ]  # fmt: skip
+        found[name] = [(title(figure), _with_interval(ours, figure), _with_interval(base, figure)) for figure in shown]
+    return found
+
+
+def _with_interval(measured: Mapping[str, Any], figure: str) -> str:
+    if measured.get(figure) is None:
+        return "-"
+    ends = {end: measured.get(f"{figure}_{end}") for end in ("low", "high")}
+    return number(measured[figure]) if None in ends.values() else interval({"value": measured[figure], **ends})
+
+
 def audit_tables(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Tables of an audit, as text: value by class and group, then errors by class and group."""
     if not audit:
@@ -140,7 +166,12 @@ def _model(model: Mapping[str, Any]) -> list[dict[str, Any]]:
         ]  # fmt: skip
         found.append(_table(f"{head}: errors by class", "class", rows, [end for end, _ in _BY_CLASS], "share"))
     shown = [name for name in figures if ":" not in name]
-    found.append(_table(f"{head}: all held-out rows", "rows", [model["overall"]], shown, "share", plot=False))
+    # One row of many figures would run off the page: here each figure has a row.
+    found.append(
+        {"title": f"{head}: all {model['overall']['rows']} held-out rows", "by": "figure", "figures": ["all rows"],
+         "rows": [{"label": name, "rows": figures[name]["rows"], "cells": [interval(figures[name])]} for name in shown],
+         "plot": None}
+    )  # fmt: skip
     for table in model["by_group"]:
         by = " & ".join(table["columns"])
         found.append(_table(f"{head}: by {by}", by, table["groups"], shown, "share"))
@@ -150,9 +181,7 @@ def _model(model: Mapping[str, Any]) -> list[dict[str, Any]]:
 _BY_CLASS = (("recognised", "true positive rate"), ("right when said", "precision"))
 
 
-def _table(
-    name: str, by: str, rows: Sequence[Mapping[str, Any]], figures: Sequence[str], unit: str, plot: bool = True
-) -> dict[str, Any]:
+def _table(name: str, by: str, rows: Sequence[Mapping[str, Any]], figures: Sequence[str], unit: str) -> dict[str, Any]:
     def label(row: Mapping[str, Any]) -> str:
         return group_name(row["group"])
 
@@ -167,5 +196,5 @@ def _table(
             {"label": label(row), "rows": row["rows"], "cells": [interval(row["figures"].get(f)) for f in figures]}
             for row in rows
         ],
-        "plot": dot_plot(drawn, unit) if plot and len(rows) > 1 else None,
+        "plot": dot_plot(drawn, unit) if len(rows) > 1 else None,
     }

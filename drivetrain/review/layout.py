@@ -8,22 +8,24 @@ from math import floor, isfinite, log10
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.review.picture import COLUMNS, HEADINGS
+from drivetrain.review.picture import COLUMNS, HEADINGS, Node
 
 if TYPE_CHECKING:
     from drivetrain.review.picture import Picture
 
 WIDTH, GAP, COLUMN_GAP, TOP, LINE, PAD = 212, 18, 78, 44, 18, 12
-LETTERS = 25
-"""Letters that fit into a box's line."""
+LETTERS = 23
+"""Letters that fit into a box's line, in a bold and wide font too."""
+EMPTY = {"objective": "no objective yet", "lever": "no lever yet", "model": "no model yet", "data": "no data yet"}
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box with its lines of text; x, y is its upper left corner, in pixels."""
+    """A box with its lines of text; x, y is its upper left corner, in pixels; an empty one: what is missing."""
 
     kind: str
     orphan: bool
+    empty: bool
     x: float
     y: float
     height: float
@@ -54,27 +56,27 @@ class Drawing:
 
 def lay_out(picture: Picture) -> Drawing:
     """Columns from left to right in the order objective, levers, models, data; arrows run to the left."""
-    kinds = [kind for kind in COLUMNS if any(node.kind == kind for node in picture.nodes)]
+    # A column without a box says so: what is not there yet is as much part of a draft as what is.
+    written = {node.kind for node in picture.nodes}
+    nodes = [*picture.nodes, *(Node(f"no_{kind}", kind, EMPTY[kind]) for kind in COLUMNS if kind not in written)]
     shapes = {node.id: _shape(node.title, " ".join(filter(None, (node.note, node.orphan and f"({node.orphan})"))))
-              for node in picture.nodes}  # fmt: skip
-    heights = {
-        kind: sum(shapes[node.id][2] + GAP for node in picture.nodes if node.kind == kind) - GAP for kind in kinds
-    }
+              for node in nodes}  # fmt: skip
+    heights = {kind: sum(shapes[node.id][2] + GAP for node in nodes if node.kind == kind) - GAP for kind in COLUMNS}
     tallest = max(heights.values(), default=0)
     boxes: dict[str, Box] = {}
-    for column, kind in enumerate(kinds):
+    for column, kind in enumerate(COLUMNS):
         x, y = column * (WIDTH + COLUMN_GAP) + 1.0, TOP + (tallest - heights[kind]) / 2
-        for node in picture.nodes:
+        for node in nodes:
             if node.kind == kind:
                 title, note, height = shapes[node.id]
                 about = ": ".join(filter(None, (node.title, node.note, node.orphan)))
-                boxes[node.id] = Box(kind, bool(node.orphan), x, y, height, title, note, about)
+                boxes[node.id] = Box(kind, bool(node.orphan), kind not in written, x, y, height, title, note, about)
                 y += height + GAP
     arrows = [
         _arrow(boxes[e.source], boxes[e.target]) for e in picture.edges if e.source in boxes and e.target in boxes
     ]
-    width = len(kinds) * (WIDTH + COLUMN_GAP) - COLUMN_GAP + 2
-    headings = tuple((c * (WIDTH + COLUMN_GAP) + 1.0, HEADINGS[kind]) for c, kind in enumerate(kinds))
+    width = len(COLUMNS) * (WIDTH + COLUMN_GAP) - COLUMN_GAP + 2
+    headings = tuple((c * (WIDTH + COLUMN_GAP) + 1.0, HEADINGS[kind]) for c, kind in enumerate(COLUMNS))
     names = {node.id: node.title for node in picture.nodes}
     told = [f"{names[e.source]} to {names[e.target]}{f' ({e.label})' if e.label else ''}" for e in picture.edges]
     told += [f"{node.title} {node.orphan}" for node in picture.orphans]
@@ -84,7 +86,7 @@ def lay_out(picture: Picture) -> Drawing:
 
 
 def _shape(title: str, note: str) -> tuple[tuple[str, ...], tuple[str, ...], float]:
-    names = tuple(_lines(title, 3))
+    names = tuple(_lines(title, 6))
     notes = tuple(_lines(note, 4))
     return names, notes, PAD * 2 + LINE * len(names) + (LINE - 2) * len(notes)
 
@@ -157,7 +159,7 @@ def dot_plot(rows: Sequence[Mapping[str, Any]], unit: str = "", strong: str = ""
 
     count = round((last - first) / step)
     digits = max(0, -floor(log10(step)))
-    ticks = tuple((place(first + i * step), f"{first + i * step:.{digits}f}") for i in range(count + 1))
+    ticks = tuple((place(first + i * step), f"{first + i * step:,.{digits}f}") for i in range(count + 1))
     dots = tuple(
         Dot(
             str(row["label"]), str(row.get("note", "")), place(float(row["value"])),

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.findings import Finding
 from drivetrain.review.differences import GRADES, by_grade
+from drivetrain.review.glance import glance
 from drivetrain.review.html import audit_tables
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
-from drivetrain.review.words import number, title
+from drivetrain.review.words import limit_of, number, title
 from drivetrain.stages import reached
 from drivetrain.text import markdown as plain
 
 if TYPE_CHECKING:
+    from drivetrain.review.asks import Ask
     from drivetrain.review.gates import GateView, Missing
-    from drivetrain.review.gather import Ask, Review
+    from drivetrain.review.gather import Review
+
+LONGEST = 60_000
+"""Bytes; GitHub takes 65,536 characters, and a workflow puts some before it."""
 
 
 def markdown(review: Review) -> str:
@@ -27,7 +32,19 @@ def markdown(review: Review) -> str:
         _objective(review), _policies(review.decide), _audit(review.audit), _checklist(review), _evidence(review),
         _unknowns(review),
     ]  # fmt: skip
-    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+    return _that_fits(["\n".join(part) for part in parts if part])
+
+
+def _that_fits(parts: Sequence[str]) -> str:
+    """What a comment can hold: the longest parts are left out, and named, until it fits."""
+    kept, out = list(parts), []
+    while len("\n\n".join(kept).encode()) > LONGEST and len(kept) > 1:
+        longest = max(kept[1:], key=len)
+        kept.remove(longest)
+        out.append(longest.splitlines()[0].removeprefix("## "))
+    if out:
+        kept.append(f"*Too long for a comment and left out here: {', '.join(out)}. The page has it all.*")
+    return "\n\n".join(kept) + "\n"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -48,7 +65,7 @@ def _head(review: Review) -> list[str]:
         names = ", ".join(record.step for record in review.records if record.synthetic)
         lines += ["", f"> **Made from sample data:** {names}. This says nothing about the world."]
     lines += [line for fault in review.faults for line in ("", f"> **A record cannot be read.** {plain(fault)}")]
-    return lines
+    return [*lines, "", *(f"- **{word}**: {plain(sentence)}" for word, sentence in glance(review))]
 
 
 def _picture(review: Review) -> list[str]:
@@ -192,7 +209,7 @@ def _policies(decide: Mapping[str, Any]) -> list[str]:
     for row in decide.get("constraints", ()):
         state = row.get("state") or ("met" if row.get("met") else "not met")
         state = state if state == "met" else f"**{plain(state)}**"
-        limit = f"{plain(title(row.get('kind', '')))} {number(row.get('bound'))}"
+        limit = plain(limit_of(row))
         lines.append(f"\n{plain(row.get('name'))}: {number(row.get('value'))}, {limit}: {state}.")
     return lines + [f"\n{plain(note)}" for note in decide.get("notes", ())]
 

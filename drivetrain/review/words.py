@@ -109,3 +109,8 @@ def limit(constraint: Mapping[str, Any]) -> str:
     key = "at_least" if "at_least" in constraint else "at_most"
     by = f" in each {' and '.join(constraint['by'])}" if constraint.get("by") else ""
     return f"{key.replace('_', ' ')} {said(constraint.get(key))}{by}"
+
+
+def limit_of(row: Mapping[str, Any]) -> str:
+    """The limit of a constraint as `decide` records it: `at most 0.01`."""
+    return f"{title(row.get('kind', ''))} {number(row.get('bound'))}"
