@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from drivetrain.errors import SpecError
-from drivetrain.review.deltas import differ
 from drivetrain.review.plain import without_secrets
-from drivetrain.review.sentences import sentence
 
 if TYPE_CHECKING:
     from drivetrain.review.deltas import Delta
@@ -58,6 +56,8 @@ class Change:
 
 def compare(old: Spec, new: Spec) -> list[Change]:
     """Every change from one plan to another, what weakens first, then by grade, then in the order of the approach."""
+    from drivetrain.review.deltas import differ
+
     found = [_change(delta) for part in PARTS for delta in differ(_part(old, part), _part(new, part), (part,))]
     order = list(GRADES)
     return sorted(found, key=lambda change: (not change.weakens, order.index(change.grade)))
@@ -88,6 +88,8 @@ def _part(spec: Spec, part: str) -> Any:
 
 
 def _change(delta: Delta) -> Change:
+    from drivetrain.review.sentences import sentence
+
     what, weakens = sentence(delta)
     return Change(".".join(delta.path), what, _grade(delta), weakens, delta.old, delta.new)
 

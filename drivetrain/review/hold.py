@@ -46,7 +46,8 @@ def build(spec: Spec, *, against: str | None = None, today: date | None = None) 
 def keep(spec: Spec, held: Review) -> Path:
     """Record a review as evidence, with the plan as it was, so that the next one can say what changed since."""
     result = {
-        "plan_text": dump(spec),
+        # The file as it stands: what was written is what the next review compares with.
+        "plan_text": spec.path.read_text(encoding="utf-8") if spec.path else dump(spec),
         "stage": held.stage,
         "gates": {gate.stage: len(gate.missing) for gate in held.gates},
         "questions": [question.text for question in held.questions[:3]],
