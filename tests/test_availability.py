@@ -1,7 +1,9 @@
 """Is the data there? Planted faults are found and named; clean data fail nothing."""
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -418,3 +420,19 @@ def test_a_lever_with_a_range_is_compared_with_what_was_tried(tmp_path):
     assert found.level == "warn"
     assert "minimum 100 (observed 20" in found.what
     assert "maximum" not in found.what
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
+def test_files_with_odd_names_are_looked_at_or_named(photos):
+    folder = os.fsencode(photos / "data/photos/a")
+    data = (photos / "data/photos/a/000.jpg").read_bytes()
+    for name in (b"\xff\xfe.jpg", "new\nline ü.jpg".encode(), b"x = y ~ z: w.JPG"):
+        with open(os.path.join(folder, name), "wb") as stream:
+            stream.write(data)
+    os.symlink("/nonexistent", os.path.join(folder, b"dangling.jpg"))
+    os.mkfifo(os.path.join(folder, b"pipe.jpg"))
+    findings = availability.check(load_spec(photos))
+    (unread,) = of(findings, "DA401")
+    assert unread.facts["files"] == ["data/photos/a/\\xff\\xfe.jpg"]
+    (again,) = of(findings, "DA307")
+    assert len(again.facts["files"]) == 3

@@ -301,6 +301,14 @@ def test_a_class_never_names_a_way_out_of_its_folder(text):
     assert len(name) <= 60
 
 
+def test_nothing_is_fetched_before_somebody_decided_on_licences(tmp_path, web: Web):
+    open_ = "{unknown: Which licences?, owner: Legal, due: 2027-01-31}"
+    spec = plan(tmp_path, f"{{how: image-search, queries: {{g: [grizzly bear]}}, per_query: 2, licences: {open_}}}")
+    with pytest.raises(DataError, match="under which licences"):
+        collect(spec)
+    assert not web.asked
+
+
 def test_what_nobody_can_fetch_is_said_and_is_no_failure(tmp_path):
     (done,) = collect(plan(tmp_path, "{how: labelling, items: data/raw/*.jpg, labellers: 2}"))
     assert done.complete

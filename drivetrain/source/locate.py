@@ -106,7 +106,11 @@ def locate(spec: Spec, source: Source) -> Files:
         if not matches:
             raise DataError(f"no file matches `{where}`.", _advice(spec, source), named)
         tables = any(suffix(p) in TABLES for p in matches)
-        return Files(base, tuple(map(str, matches)), source.kind == "series" or (source.kind != "table" and not tables))
+        return Files(
+            base,
+            tuple(_as_text(str(match)) for match in matches),
+            source.kind == "series" or (source.kind != "table" and not tables),
+        )
     if path.is_file():
         return Files(path.parent, (str(path),), False)
     if not path.exists():
@@ -157,7 +161,12 @@ def _walk(folder: Path) -> Iterator[str]:
                 if entry.is_dir():
                     waiting.append(entry.path)
                 elif entry.is_file() and entry.name not in _SIDE_FILES:
-                    yield entry.path
+                    yield _as_text(entry.path)
+
+
+def _as_text(name: str) -> str:
+    """A file's name; bytes in it that are no text are spelled out, and the file is then reported as unreadable."""
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _hidden(path: Path, base: Path) -> bool:

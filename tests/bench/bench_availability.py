@@ -1,0 +1,286 @@
+"""What the check costs: wall time as a ratio to the floor or the peer, interleaved, medians, in one run.
+
+Each figure comes from a process of its own that has imported what it needs and checked something tiny before its clock
+starts; its memory is the most that the process ever held.
+
+python tests/bench/bench_availability.py [--json FILE] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+RUNS = 3
+PICTURES, FEW = 10_000, 2_000
+ROWS, FEWER = 2_000_000, 400_000
+HASHES = 1_000_000
+QUICK = 20
+"""Times less of everything with --quick, to see that it runs."""
+
+
+def pictures(folder: Path, count: int) -> None:
+    """JPEGs of 256 x 256 with soft shapes and some grain, as cameras make them: 5 to 20 kB each."""
+    from PIL import Image
+
+    random = np.random.default_rng(1)
+    grain = [random.normal(0, 5, (256, 256, 1)).astype(np.float32) for _ in range(16)]
+    for number in range(count):
+        cells = int(random.integers(4, 40))
+        coarse = Image.fromarray(random.integers(0, 255, (cells, cells, 3), dtype=np.uint8))
+        soft = np.asarray(coarse.resize((256, 256), Image.Resampling.BICUBIC), np.float32) + grain[number % 16]
+        path = folder / "data/photos" / "ab"[number % 2] / f"{number:05d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.clip(soft, 0, 255).astype(np.uint8)).save(path, quality=80)
+    (folder / "drivetrain.yaml").write_text(
+        "drivetrain: 1\nproject: {name: Photos}\nobjective: {statement: Tell a from b.}\n"
+        "levers: [{name: show, type: options, options: [it, other]}]\n"
+        "data:\n- {name: photos, kind: images, location: data/photos, needs: {per_class: 10},\n"
+        "   outcomes: {kind: {column: folder, values: [a, b], affected_by: []}}}\n"
+    )
+
+
+def table(folder: Path, count: int, ending: str) -> None:
+    """Twenty columns: id, time, ten numbers, five categories, a truth value, a lever's setting and a label."""
+    import pyarrow as pa
+    import pyarrow.csv as csv
+    import pyarrow.parquet as pq
+
+    random = np.random.default_rng(2)
+    columns = {"id": pa.array(np.arange(count)), "day": pa.array(np.arange(count) // 1000, pa.int64())}
+    start = np.datetime64("2025-01-01T00:00:00")
+    columns["day"] = pa.array(start + random.integers(0, 300 * 86400, count).astype("timedelta64[s]"))
+    for number in range(10):
+        columns[f"n{number}"] = pa.array(np.round(random.normal(50, 10, count), 3))
+    for number in range(5):
+        words = pa.array([f"word {letter}" for letter in "abcdefgh"[: number + 3]])
+        columns[f"c{number}"] = words.take(pa.array(random.integers(0, number + 3, count)))
+    columns["flag"] = pa.array(random.random(count) < 0.3)
+    columns["offered"] = pa.array(["none", "call"]).take(pa.array(random.integers(0, 2, count)))
+    columns["sold"] = pa.array(random.random(count) < 0.2)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    rows = pa.table(columns)
+    if ending == "csv":
+        csv.write_csv(rows, folder / "data/rows.csv")
+    else:
+        pq.write_table(rows, folder / "data/rows.parquet")
+    declared = [f"n{n}: number" for n in range(10)] + [f"c{n}: category" for n in range(5)]
+    (folder / "drivetrain.yaml").write_text(
+        "drivetrain: 1\nproject: {name: Rows}\n"
+        "objective: {statement: Sell., value: \"where(sold, 1, 0) - cost(offer)\"}\ndecision: {cases: rows}\n"
+        "levers: [{name: offer, type: options, options: {none: {cost: 0}, call: {cost: 1}},\n"
+        "  history: {kind: randomised, data: rows, column: offered, propensity: 0.5}}]\n"
+        f"data:\n- {{name: rows, kind: table, location: data/rows.{ending}, entity: id, time: day, groups: [c0],\n"
+        f"   columns: {{id: id, day: time, {', '.join(declared)}, flag: boolean,\n"
+        "     offered: {type: category, role: logged}},\n"
+        "   outcomes: {sold: {column: sold, type: binary, affected_by: [offer]}}, needs: {per_class: 100}}\n"
+    )  # fmt: skip
+
+
+def by_check(folder: Path) -> float:
+    """Seconds of the whole check, pool included, with no cache."""
+    from drivetrain import availability
+    from drivetrain.spec import load_spec
+
+    shutil.rmtree(folder / ".drivetrain", ignore_errors=True)
+    return by_check_again(folder, lambda: availability.watched(load_spec(folder)))
+
+
+def by_check_again(folder: Path, check: Callable[[], object] | None = None) -> float:
+    """Seconds of the check as it stands, cache included."""
+    from drivetrain import availability
+    from drivetrain.spec import load_spec
+
+    with tempfile.TemporaryDirectory() as small:  # imports what the check needs
+        pictures(Path(small), 4)
+        availability.check(load_spec(Path(small)))
+    begun = time.perf_counter()
+    check() if check else availability.watched(load_spec(folder))
+    return time.perf_counter() - begun
+
+
+def by_pillow(folder: Path) -> float:
+    """Seconds of one process that decodes every file at the smallest scale that Pillow's draft offers."""
+    from PIL import Image
+
+    paths = sorted((folder / "data/photos").rglob("*.jpg"))
+    Image.open(paths[0]).load()
+    begun = time.perf_counter()
+    for path in paths:
+        with Image.open(path) as picture:
+            picture.draft("L", (32, 32))
+            picture.load()
+    return time.perf_counter() - begun
+
+
+def by_cleanvision(folder: Path) -> float:
+    """Seconds of cleanvision looking for all it knows."""
+    from cleanvision import Imagelab
+
+    begun = time.perf_counter()
+    Imagelab(data_path=str(folder / "data/photos"), verbose=False).find_issues(n_jobs=2, verbose=False)
+    return time.perf_counter() - begun
+
+
+def by_duckdb(folder: Path) -> float:
+    """Seconds of DuckDB's SUMMARIZE."""
+    import duckdb
+
+    (path,) = (folder / "data").glob("rows.*")
+    begun = time.perf_counter()
+    duckdb.sql(f"SUMMARIZE SELECT * FROM '{path}'").fetchall()
+    return time.perf_counter() - begun
+
+
+def by_expectations(folder: Path) -> float:
+    """Seconds of Great Expectations asking of each column what the check asks: filled in, in range, known values."""
+    import great_expectations as gx
+    import pandas as pd
+
+    (path,) = (folder / "data").glob("rows.*")
+    frame = pd.read_parquet(path)
+    begun = time.perf_counter()
+    context = gx.get_context(mode="ephemeral")
+    batch = context.data_sources.add_pandas("p").add_dataframe_asset("a").add_batch_definition_whole_dataframe("b")
+    asked = gx.ExpectationSuite("s")
+    for name in frame.columns:
+        asked.add_expectation(gx.expectations.ExpectColumnValuesToNotBeNull(column=name))
+        asked.add_expectation(gx.expectations.ExpectColumnUniqueValueCountToBeBetween(column=name, min_value=2))
+        if name.startswith("n"):
+            asked.add_expectation(gx.expectations.ExpectColumnMeanToBeBetween(column=name, min_value=0, max_value=99))
+            asked.add_expectation(
+                gx.expectations.ExpectColumnValuesToBeBetween(column=name, min_value=-99, max_value=199)
+            )
+        elif name.startswith("c"):
+            words = [f"word {letter}" for letter in "abcdefgh"]
+            asked.add_expectation(gx.expectations.ExpectColumnValuesToBeInSet(column=name, value_set=words))
+    asked.add_expectation(gx.expectations.ExpectColumnValuesToBeUnique(column="id"))
+    batch.get_batch({"dataframe": frame}).validate(asked)
+    return time.perf_counter() - begun
+
+
+def by_near(folder: Path, count: int) -> float:
+    """Seconds of finding near copies among hashes, one in a hundred of them in a single cluster."""
+    from drivetrain.availability.near import candidates, clusters
+
+    random = np.random.default_rng(3)
+    hashes = random.integers(0, 2**64, count, dtype=np.uint64)
+    many = count // 100
+    flips = np.zeros(many, np.uint64)
+    for _ in range(3):
+        flips |= np.uint64(1) << random.integers(0, 64, many).astype(np.uint64)
+    hashes[:many] = hashes[0] ^ flips
+    begun = time.perf_counter()
+    found = clusters(count, candidates(hashes))
+    spent = time.perf_counter() - begun
+    assert np.bincount(found).max() >= 0.99 * many, "the cluster must be found"
+    return spent
+
+
+MEASURES: dict[str, Callable[[Path], float]] = {
+    "check": by_check,
+    "again": by_check_again,
+    "pillow": by_pillow,
+    "cleanvision": by_cleanvision,
+    "duckdb": by_duckdb,
+    "expectations": by_expectations,
+    "near": lambda folder: by_near(folder, int(os.environ["COUNT"])),
+}
+
+
+def most_held() -> float:
+    """The most memory that this process held, in kilobytes; ru_maxrss would count what its parent held as well."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return float(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+    except (OSError, StopIteration):
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def measured(name: str, folder: Path, **more: str) -> tuple[float, float]:
+    """Seconds and megabytes of one measure in a process of its own."""
+    command = [sys.executable, __file__, "--measure", name, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | more)
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+    seconds, kilobytes = map(float, done.stdout.split()[-2:])
+    return seconds, kilobytes / 1024
+
+
+def medians(names: list[str], folder: Path, runs: int = RUNS) -> tuple[dict[str, float], dict[str, float]]:
+    """Median seconds and largest megabytes of several measures, taking turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    memory = dict.fromkeys(names, 0.0)
+    for _ in range(runs):
+        for name in names:
+            spent, held = measured(name, folder)
+            seconds[name].append(spent)
+            memory[name] = max(memory[name], held)
+    return {name: statistics.median(spent) for name, spent in seconds.items()}, memory
+
+
+def measure(scale: int) -> list[dict[str, object]]:
+    """The figures beside what they should be."""
+    rows: list[dict[str, object]] = []
+
+    def row(what: str, value: float, **goal: float) -> None:
+        rows.append({"what": what, "is": value, **goal})
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        pictures(folder / "all", PICTURES // scale)
+        time_, _ = medians(["pillow", "check", "again"], folder / "all")
+        row("check of 10,000 JPEGs of 256² / one process, Pillow's draft", time_["check"] / time_["pillow"], most=0.5)
+        row("the same again, nothing changed / the first time", time_["again"] / time_["check"], most=0.1)
+        pictures(folder / "few", FEW // scale)
+        time_, _ = medians(["cleanvision", "check"], folder / "few", 1)
+        row("cleanvision / check, 2,000 JPEGs", time_["cleanvision"] / time_["check"], least=30)
+        for ending in ("parquet", "csv"):
+            table(folder / ending, ROWS // scale, ending)
+            time_, memory = medians(["duckdb", "check"], folder / ending)
+            name = "Parquet" if ending == "parquet" else "CSV"
+            row(f"check of 2 M x 20 {name} / DuckDB's SUMMARIZE", time_["check"] / time_["duckdb"], most=1.5)
+            row(f"check of 2 M x 20 {name}, MB", memory["check"], most=500)
+        table(folder / "fewer", FEWER // scale, "parquet")
+        time_, _ = medians(["expectations", "check"], folder / "fewer", 1)
+        row("Great Expectations / check, 400,000 x 20", time_["expectations"] / time_["check"], least=5)
+    ten, _ = measured("near", Path(), COUNT=str(HASHES // scale // 10))
+    whole, held = measured("near", Path(), COUNT=str(HASHES // scale))
+    row("near copies among 10^6 hashes, per item / among 10^5", whole / 10 / ten, most=2)
+    row("near copies among 10^6 hashes, MB", held, most=1000)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--measure", nargs=2)
+    asked = parser.parse_args()
+    if asked.measure:
+        name, folder = asked.measure
+        spent = MEASURES[name](Path(folder))
+        print(f"\n{spent} {most_held()}")
+        return
+    rows = measure(QUICK if asked.quick else 1)
+    for one in rows:
+        goal = f"at most {one['most']}" if "most" in one else f"at least {one['least']}"
+        print(f"{one['what']!s:<62} {float(str(one['is'])):8.3f}  {goal}")
+    if asked.json:
+        asked.json.write_text(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()
