@@ -194,7 +194,7 @@ def _label(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
             facts=facts,
         )
     else:
-        yield look.finding("DA120", "pass", f"all {count(asked, 'row')} are labelled.", at=at, facts=facts)
+        yield look.finding("DA120", "pass", f"all {count(asked, 'row', verb='are')} labelled.", at=at, facts=facts)
     yield from _too_new(look, name, outcome, known)
     if outcome.type in ("binary", "category"):
         yield from _classes(look, name, outcome)
@@ -219,7 +219,7 @@ def _too_new(look: Look, name: str, outcome: Outcome, known: NDArray[np.bool_]) 
         yield look.finding(
             "DA116",
             "warn",
-            f"{count(len(early), 'row')} are labelled though the label is known only {outcome.delay} later.",
+            f"{count(len(early), 'row', verb='are')} labelled though the label is known only {outcome.delay} later.",
             "Leave labels empty until they are final: an early `no` may still become a `yes`.",
             at=f"outcomes.{name}",
             affected=look.names(early),

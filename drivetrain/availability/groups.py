@@ -71,7 +71,7 @@ def _group(look: Look, name: str, values: Coded) -> Iterator[Finding]:
         yield look.finding(
             "DA133",
             "warn",
-            f"{count(sizes[MISSING], 'row')} have no value; they are audited as a group of their own.",
+            f"{count(sizes[MISSING], 'row', verb='have')} no value; they are audited as a group of their own.",
             "Find out what they are.",
             at=at,
             affected=look.names(np.flatnonzero(absent)),

@@ -26,11 +26,11 @@ class Coded:
     """A column as numbers that stand for its values.
 
     Attributes:
-        codes: `(n,)`, index into `values`; -1 where the cell is empty.
+        codes: `(n,)`, whole numbers: index into `values`; -1 where the cell is empty.
         named: The different values, as Arrow or as a list.
     """
 
-    codes: NDArray[np.int32]
+    codes: NDArray[Any]
     named: Any
 
     @property
@@ -66,6 +66,7 @@ class Look:
         row: Own row of each joined row, `(n,)`.
         parts: Part of each joined row, `(n,)`, an index into `SPLITS`; -1 for rows that belong to no case.
         own_parts: Part of each own row, `(m,)`.
+        fifths: Columns of numbers cut into fifths, kept once they were (`overlap.in_fifths`).
     """
 
     spec: Spec
@@ -76,16 +77,26 @@ class Look:
     parts: NDArray[np.int64]
     own_parts: NDArray[np.int64]
     _coded: dict[str, Coded] = field(default_factory=dict)
+    fifths: dict[str, Coded | None] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
         """The source's place in the plan."""
         return f"data.{self.source.name}"
 
+    def own_coded(self, name: str, values: pa.ChunkedArray) -> Coded:
+        """The source's own column; what was read for `coded` serves here, too, where no join repeats rows."""
+        kept = self._coded.get(name) if self.rows is self.own else None
+        return kept if kept is not None else coded(values)
+
     def coded(self, name: str) -> Coded:
         """A column of few values, kept once it was read."""
         if name not in self._coded:
+            import pyarrow as pa
+
             self._coded[name] = coded(self.rows.column(name))
+            # Arrow keeps what it freed; names of millions of rows would add up.
+            pa.default_memory_pool().release_unused()
         return self._coded[name]
 
     def finding(
@@ -169,7 +180,7 @@ def array(column: pa.ChunkedArray) -> NDArray[Any]:
         return np.asarray(pc.fill_null(column, False).to_numpy(), bool)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         found = coded(column)
-        return np.array([*found.values, ""])[found.codes]
+        return np.asarray(np.array([*found.values, ""])[found.codes])
     return np.asarray(column.cast(pa.float64()).to_numpy(), float)
 
 
@@ -199,6 +210,10 @@ def ranges(rows: NDArray[Any] | Sequence[int]) -> list[str]:
     return [f"row {a}" if a == b else f"rows {a}-{b}" for a, b in zip(first.tolist(), last.tolist(), strict=True)]
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    """A number with its noun: `1 row`, `1,234 rows`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def count(number: int, one: str, many: str = "", *, verb: str = "") -> str:
+    """A number with its noun, and with the verb that fits both: `1 row is`, `1,234 rows are`."""
+    noun = f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{noun} {_ONE.get(verb, verb + 's') if number == 1 else verb}" if verb else noun
+
+
+_ONE = {"have": "has", "are": "is", "do": "does"}

@@ -55,7 +55,7 @@ def lots(
             "DA210",
             "fail" if needed else "warn",
             f"{where}.propensity",
-            f"{count(len(wrong), 'row')} have a propensity that is none: not above 0"
+            f"{count(len(wrong), 'row', verb='have')} a propensity that is none: not above 0"
             + (" and at most 1." if limit == 1.0 else "."),
             "Log the probability with which the setting that was used had been drawn.",
             affected=tuple(look.names(wrong)),

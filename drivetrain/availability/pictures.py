@@ -84,7 +84,7 @@ def _endings(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Findin
         yield look.finding(
             "DA402",
             "warn",
-            f"{count(len(wrong), 'picture')} have a wrong ending.",
+            f"{count(len(wrong), 'picture', verb='have')} a wrong ending.",
             "Rename them: some programs go by the ending.",
             affected=[f"{name}: is {format}" for name, format in wrong],
             facts={"files": [name for name, _ in wrong]},
@@ -103,7 +103,7 @@ def _odd(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
         yield look.finding(
             "DA403",
             "note",
-            f"{count(len(rare), 'picture')} have unusual colours ({some(kinds)}; most are {MODES[usual]}).",
+            f"{count(len(rare), 'picture', verb='have')} unusual colours ({some(kinds)}; most are {MODES[usual]}).",
             "All are converted for training; check that they show the same kind of thing.",
             affected=look.own_names(rare),
             facts={"modes": {MODES[mode]: int(modes[mode]) for mode in np.flatnonzero(modes)}},
@@ -117,7 +117,7 @@ def _odd(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
         yield look.finding(
             "DA404",
             "warn",
-            f"{count(len(names), 'picture')} have an odd size or shape.",
+            f"{count(len(names), 'picture', verb='have')} an odd size or shape.",
             "Look at them: thumbnails and strips often are no pictures of the thing.",
             affected=[f"{name}: {w:.0f} x {h:.0f}" for name, w, h in sizes],
             facts={"files": names},
@@ -132,7 +132,7 @@ def _blank(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]
         yield look.finding(
             "DA405",
             "warn",
-            f"{count(len(names), 'picture')} are blank, or too dark or bright to show anything.",
+            f"{count(len(names), 'picture', verb='are')} blank, or too dark or bright to show anything.",
             "Look at them, and take out those that show nothing.",
             affected=names,
             facts={"brightness": dict(zip(names, mean[empty].round(1).tolist(), strict=True))},
@@ -152,7 +152,7 @@ def _copies(look: Look, seen: Seen) -> Iterator[Finding]:
     yield look.finding(
         "DA307",
         "fail" if len(across) else "warn",
-        f"{count(len(again), 'picture')} are exact copies of another one"
+        f"{count(len(again), 'picture', verb='are')} exact copies of another one"
         + (f", {len(across):,} of them in several parts of the split." if len(across) else "."),
         "Take the copies out." + (" The test would reward remembering them." if len(across) else ""),
         affected=copies(look, unit, again),
@@ -181,7 +181,8 @@ def _near(look: Look, seen: Seen, near: Sequence[tuple[int, int, float]]) -> Ite
     yield look.finding(
         "DA309",
         "fail" if grave else "warn",
-        f"{count(len(rows), 'picture')} are near copies of another one (compressed, resized, darkened or cropped)"
+        f"{count(len(rows), 'picture', verb='are')} near copies of another one "
+        "(compressed, resized, darkened or cropped)"
         + (f", in {count(len(across), 'pair')} across parts of the split." if across else "."),
         "Keep one of each, or name what they have in common as `entity`, so that they stay on one side.",
         affected=[f"{names[a]} ~ {names[b]} ({score:.2f})" for a, b, score in near],
@@ -250,7 +251,7 @@ def conflicts(
             yield look.finding(
                 id,
                 level,
-                f"{count(len(wrong), 'picture')} are {what} with different labels.",
+                f"{count(len(wrong), 'picture', verb='are')} {what} with different labels.",
                 "At least one label of each is wrong: correct it.",
                 at=f"outcomes.{outcome}",
                 affected=[f"{name}: {labels[row]}" for name, row in zip(look.own_names(wrong), wrong, strict=True)],
@@ -273,7 +274,8 @@ def _names(look: Look) -> Iterator[Finding]:
         yield look.finding(
             "DA407",
             "warn",
-            f"{count(len(misfits), 'file')} have a name that `filename` does not fit; their {some(groups)} is missing.",
+            f"{count(len(misfits), 'file', verb='have')} a name that `filename` does not fit; "
+            f"{some(groups)} is missing there.",
             "Rename them, or correct the pattern.",
             at="filename",
             affected=look.own_names(misfits),

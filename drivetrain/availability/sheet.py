@@ -64,7 +64,7 @@ class Sheet:
                 yield from self._misfit(name, error)
                 continue
             text = pa.types.is_string(values.type) or pa.types.is_boolean(values.type)
-            seen = coded(values) if text else array(values)
+            seen = look.own_coded(name, values) if text else array(values)
             self._mix(seen)
             if name not in look.source.outcomes:
                 yield from self._column(name, values, seen)
@@ -115,7 +115,7 @@ class Sheet:
         yield self.look.finding(
             "DA501",
             "fail",
-            f"{count(len(rows), 'cell')} do not fit the type `{kind}`; the first: {error.what}",
+            f"{count(len(rows), 'cell', verb='do')} not fit the type `{kind}`; the first: {error.what}",
             error.advice,
             at=f"columns.{name}" if name in self.look.source.columns else name,
             affected=self.look.own_names(rows),
@@ -143,7 +143,7 @@ class Sheet:
             yield self.look.finding(
                 "DA128",
                 "warn",
-                f"{count(len(rows), 'row')} lie outside of what the plan allows"
+                f"{count(len(rows), 'row', verb='lie')} outside of what the plan allows"
                 f" ({'' if low is None else f'at least {low:g}'}{' and ' if None not in (low, high) else ''}"
                 f"{'' if high is None else f'at most {high:g}'}).",
                 "Correct the values, or the limits.",
@@ -158,7 +158,7 @@ class Sheet:
             yield self.look.finding(
                 "DA504",
                 "warn" if codes or len(far) <= 0.01 * len(numbers) else "note",
-                f"{count(len(far), 'row')} lie far from all others: {some(shown, 3)}.",
+                f"{count(len(far), 'row', verb='lie')} far from all others: {some(shown, 3)}.",
                 "Is that a code for `not known`? Then empty the cells." if codes else "Look at them; correct mistakes.",
                 at=at,
                 affected=self.look.own_names(far),
@@ -298,7 +298,7 @@ class Sheet:
             yield self.look.finding(
                 "DA307",
                 "note",
-                f"{count(len(rows), 'row')} are like another one; columns this coarse cannot tell copies apart.",
+                f"{count(len(rows), 'row', verb='are')} like another one; columns this coarse tell no copies apart.",
                 "Name an `entity` or `time`, if there is one.",
             )
             return
@@ -308,7 +308,7 @@ class Sheet:
             yield self.look.finding(
                 "DA307",
                 "fail",
-                f"{count(len(across), 'row')} are there again in another part of the split, copied whole.",
+                f"{count(len(across), 'row', verb='are')} there again in another part of the split, copied whole.",
                 "Take the copies out: the test would reward remembering them.",
                 affected=self.look.own_names(rows),
                 facts=facts,
@@ -317,7 +317,7 @@ class Sheet:
             yield self.look.finding(
                 "DA307",
                 "warn",
-                f"{count(len(rows), 'row')} are there more than once, within one part of the split.",
+                f"{count(len(rows), 'row', verb='are')} there more than once, within one part of the split.",
                 "Take the copies out: they count double.",
                 affected=self.look.own_names(rows),
                 facts=facts,

@@ -143,7 +143,7 @@ def sounds(look: Look, seen: Seen) -> Iterator[Finding]:
         yield look.finding(
             "DA307",
             "fail" if len(across) else "warn",
-            f"{count(len(again), 'sound')} are exact copies of another one"
+            f"{count(len(again), 'sound', verb='are')} exact copies of another one"
             + (f", {len(across):,} of them across parts of the split." if len(across) else "."),
             "Take the copies out.",
             affected=copies(look, unit, again),
@@ -176,7 +176,7 @@ def _odd(look: Look, seen: Seen, good: Any) -> Iterator[Finding]:
         yield look.finding(
             "DA805",
             "warn",
-            f"{count(len(names), 'sound')} are much shorter or longer than the others.",
+            f"{count(len(names), 'sound', verb='are')} much shorter or longer than the others.",
             "Listen to them.",
             affected=[f"{name}: {seconds:.2f} s" for name, seconds in zip(names, length[odd], strict=True)],
             facts={"files": names},

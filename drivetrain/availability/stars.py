@@ -35,7 +35,7 @@ def stars(look: Look) -> Iterator[Finding]:
         yield look.finding(
             "DA704",
             "fail",
-            f"{count(len(unknown), 'rating')} name no user or no item.",
+            f"{count(len(unknown), 'rating', verb='name')} no user or no item.",
             "Take them out.",
             at="ratings",
             affected=look.names(unknown),
@@ -48,7 +48,7 @@ def stars(look: Look) -> Iterator[Finding]:
         yield look.finding(
             "DA703",
             "warn",
-            f"{count(len(twice), 'rating')} are of a user and an item that occur together more than once.",
+            f"{count(len(twice), 'rating', verb='are')} of a user and an item that occur together more than once.",
             "Keep the last one, or the mean.",
             at="ratings",
             affected=look.names(twice),

@@ -62,7 +62,7 @@ def _texts(look: Look, name: str, texts: list[str]) -> Iterator[Finding]:
         yield look.finding(
             "DA601",
             "warn",
-            f"{count(len(empty), 'text')} hold no word.",
+            f"{count(len(empty), 'text', verb='hold')} no word.",
             "Take them out, or find out why they are empty.",
             at=at,
             affected=look.own_names(empty),
@@ -180,7 +180,7 @@ def _conflicts(look: Look, unit: NDArray[np.int64]) -> Iterator[Finding]:
             yield look.finding(
                 "DA605",
                 "warn",
-                f"{count(len(wrong), 'text')} are near copies with different labels.",
+                f"{count(len(wrong), 'text', verb='are')} near copies with different labels.",
                 "At least one label of each is doubtful: look at them.",
                 at=f"outcomes.{outcome}",
                 affected=look.own_names(wrong),

@@ -216,12 +216,28 @@ def _by_lot(source: Source, rows: Rows, row: NDArray[np.int64], by: str, where: 
     if by == "random" and (name not in rows or rows.files):
         return np.asarray(np.unique(alone, return_inverse=True)[1], np.int64)
     keys = encoded(text(_column(rows, name, where)))
-    lots = np.array([_lot(value, seed) for value in keys.dictionary.to_pylist()], np.uint64)
+    lots = _lots(keys.dictionary, seed)
     codes = np.asarray(pc.fill_null(keys.indices, -1), np.int64)
     empty = np.flatnonzero(codes < 0)
     codes[empty] = len(lots) + np.arange(len(empty))
     rank = np.unique(np.concatenate([lots, alone[empty]]), return_inverse=True)[1]
     return np.asarray(rank[codes], np.int64)
+
+
+def _lots(names: pa.Array, seed: int) -> NDArray[np.uint64]:
+    """The lot of each name, `(n,)`; a part at a time, for as Python's text millions of names would fill the memory."""
+    import numpy as np
+
+    lots = np.zeros(len(names), np.uint64)
+    begun = hashlib.blake2b(f"{seed}:".encode(), digest_size=8)
+    for start in range(0, len(names), 1 << 16):
+        drawn = []
+        for name in names.slice(start, 1 << 16).to_pylist():
+            one = begun.copy()
+            one.update(name.encode())
+            drawn.append(one.digest())
+        lots[start : start + len(drawn)] = np.frombuffer(b"".join(drawn), ">u8")
+    return lots
 
 
 def _lot(value: str, seed: int) -> int:
