@@ -180,7 +180,9 @@ data:
     kind: table
     location: nights.csv
     columns: {{cloud: number}}
-    outcomes: {{rain: {{column: rain, type: binary, affected_by: []}}}}
+    outcomes:
+      rain: {{column: rain, type: binary, affected_by: []}}
+      flooded: {{column: wet, type: binary, affected_by: [roof]}}
 """
 
 
@@ -189,6 +191,11 @@ data:
     [
         ("where(roof == 'open', -100 * rain, 0) - cost(roof)", "needed"),
         ("where(roof == 'open', -100 * rain - 2, 0) - cost(roof)", "not needed"),  # shut is better even when dry
+        (
+            "-100 * flooded - cost(roof)",
+            "needed",
+        ),  # shut costs more, whatever happens, and shutting changes what happens
+        ("-0.5 * flooded - cost(roof)", "not needed"),  # even a flood costs less than the roof
         ("where(cloud > 5, 0, 3) - cost(roof)", "not needed"),  # nothing is to be found out
         ("-100 * snow", "open"),  # what is snow?
     ],

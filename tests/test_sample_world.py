@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivetrain import availability, sample, source
+from drivetrain.errors import DataError
 from drivetrain.spec import Spec, load_spec
 
 CHURN = """
@@ -172,6 +173,99 @@ PLANS = {"churn": CHURN, "pricing": PRICING, "shop": SHOP, "tickets": TICKETS} |
 }
 
 
+FLOOD = """
+drivetrain: 1
+project: {name: Flood}
+objective: {statement: Roads close in time., value: "where(road == 'closed', -20, -300 * area(water, 'water'))"}
+levers: [{name: road, type: options, options: [open, closed]}]
+data:
+  - name: tiles
+    kind: images
+    location: data/tiles.csv
+    columns: {photo: image, shape: image, region: {type: integer, minimum: 1, maximum: 90}}
+    outcomes: {water: {column: shape, type: mask, values: [land, water, cloud], affected_by: []}}
+    groups: [region]
+    rights: {licence: own, personal: false}
+    needs: {rows: 40, per_group: 5}
+models: [{name: map, task: image-segmentation, predicts: water}]
+"""
+
+PUMPS = r"""
+drivetrain: 1
+project: {name: Pumps}
+objective: {statement: Pumps run., value: "where(mend == 'now', -200, -2000 * fails)"}
+levers: [{name: mend, type: options, options: [later, now], history: {kind: rule, column: mended}}]
+data:
+  - name: pumps
+    kind: series
+    location: data/pumps
+    filename: '(?P<pump>p\d+)-(?P<failed>0|1)-(?P<mended>later|now)-(?P<day>\d{4}-\d{2}-\d{2})'
+    columns: {pump: id, day: time, mended: {type: category, role: logged, values: [later, now]}}
+    entity: pump
+    time: day
+    outcomes: {fails: {column: failed, type: binary, affected_by: [mend]}}
+    rights: {licence: own, personal: false}
+    needs: {rows: 60, per_class: 10, per_setting: 10}
+models: [{name: wear, task: series-classification, predicts: fails, encode: {method: gramian}}]
+"""
+
+LIFTS = """
+drivetrain: 1
+project: {name: Lifts}
+objective: {statement: Lifts run., value: "-where(days < 30, 900, 0) - cost(visit)"}
+decision: {cases: lifts}
+levers:
+  - name: visit
+    type: integer
+    minimum: 0
+    maximum: 3
+    cost: "120 * visit"
+    history: {kind: randomised, data: lifts, column: visits, propensity: p, rows: lot}
+data:
+  - name: lifts
+    kind: table
+    location: data/lifts.csv
+    entity: lift
+    time: at
+    weight: w
+    columns:
+      age: {type: number, unit: years}
+      visits: {type: integer, role: logged}
+      p: {type: number, role: logged}
+      lot: {type: boolean, role: logged}
+    outcomes: {days: {column: ran, type: number, minimum: 0, event: failed, bins: [0, 30, 365], affected_by: [visit]}}
+    split: {by: entity, hold_out: {maker: [maker d]}}
+    rights: {licence: own, personal: false}
+    needs: {rows: 2000, events: 300, per_setting: 100}
+    join: [{data: trips, on: lift, as_of: hour, window: 30 days}, {data: houses, on: {house: id}, how: inner}]
+  - {name: trips, kind: table, location: data/trips.parquet, time: hour, columns: {rides: integer}}
+  - {name: houses, kind: table, location: data/houses.csv, entity: id, columns: {floors: integer}}
+models: [{name: wear, task: table-classification, predicts: days, rows: lot}]
+"""
+
+LOANS = """
+drivetrain: 1
+project: {name: Loans}
+objective: {statement: Lend to people who can pay., value: "where(lend == 'yes', where(repaid, 30, -400), 0)"}
+levers: [{name: lend, type: options, options: ["no", "yes"], history: {kind: human, column: lent}}]
+data:
+  - name: asks
+    kind: table
+    location: data/asks/*.csv
+    columns:
+      job: {type: category, values: [a, b, c, d, e, f, g, h]}
+      lent: {type: category, role: logged, values: ["no", "yes"]}
+    outcomes: {repaid: {column: repaid, type: binary, delay: 1 year, affected_by: [], observed_when: "lent == 'yes'"}}
+    groups: [job]
+    split: {column: part}
+    rights: {licence: own, personal: false}
+    needs: {rows: 500, per_class: 400, per_group: 300}
+models: [{name: paying, task: table-classification, predicts: repaid}]
+"""
+
+PLANS |= {"flood": FLOOD, "pumps": PUMPS, "lifts": LIFTS, "loans": LOANS}
+
+
 def written(folder: Path, text: str, seed: int = 42) -> Spec:
     (folder / "drivetrain.yaml").write_text(dedent(text).lstrip())
     spec = load_spec(folder)
@@ -191,7 +285,29 @@ def test_sample_data_pass_the_check_of_their_plan(tmp_path, name):
     assert all(source.fingerprint(spec, s.name).synthetic for s in spec.data)
 
 
-@pytest.mark.parametrize("name", ["churn", "pricing", "images", "audio"])
+def test_masks_cover_what_the_pictures_show(tmp_path):
+    from PIL import Image
+
+    spec = written(tmp_path, FLOOD)
+    rows = source.cases(spec).to_pandas()
+    differs = []
+    for photo, shape in zip(rows["photo"][:40], rows["shape"][:40], strict=True):
+        mask = np.asarray(Image.open(tmp_path / shape))
+        picture = np.asarray(Image.open(tmp_path / photo).convert("L"), float)
+        assert set(np.unique(mask)) <= {0, 1, 2}
+        assert 0.01 < (mask > 0).mean() < 0.7
+        differs.append(picture[mask > 0].std() - picture[mask == 0].std())
+    assert np.mean(differs) > 10, "stripes lie on the disc alone"
+
+
+def test_what_a_folder_of_files_has_no_place_for_is_said_before_anything_is_written(tmp_path):
+    plan = TICKETS.replace("location: data/tickets/*.csv", "location: data/tickets")
+    with pytest.raises(DataError, match=r"have no place for `.*first`.*Name it in `filename`"):
+        written(tmp_path, plan)
+    assert [path.name for path in tmp_path.rglob("*") if path.name != "data"] == ["drivetrain.yaml"]
+
+
+@pytest.mark.parametrize("name", ["churn", "pricing", "images", "audio", "flood", "pumps", "lifts"])
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path, name):
     folders = [tmp_path / name for name in ("a", "b", "c")]
     for folder, seed in zip(folders, (1, 1, 2), strict=True):

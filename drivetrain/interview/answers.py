@@ -27,6 +27,8 @@ def read_answer(question: Question, text: str) -> Any:
     readers = {
         "name": _name, "number": _number, "choice": lambda t: _choice(t, question.choices), "yes-no": _yes_no,
         "list": _list, "duration": _duration, "setting": lambda t: _setting(t, question.choices), "columns": _columns,
+        "some": lambda t: _some(t, question.choices), "costs": lambda t: _costs(t, question.choices), "limit": _limit,
+        "batch": _batch, "propensity": _propensity,
     }  # fmt: skip
     reader = readers.get(question.form)
     if reader is None:
@@ -69,7 +71,48 @@ def _choice(text: str, choices: tuple[str, ...]) -> str:
 
 
 def _setting(text: str, choices: tuple[str, ...]) -> Any:
-    return _choice(text, choices) if choices else _number(text)
+    if match := re.fullmatch(r"(column|formula)\s*:?\s+(.+)", text):
+        return {match[1]: _name(match[2]) if match[1] == "column" else match[2].strip()}
+    try:
+        return _choice(text, choices) if choices else _number(text)
+    except NotRead as error:
+        raise NotRead(f"{error} Or write `column <name>`, or `formula <rule>`.") from error
+
+
+def _some(text: str, choices: tuple[str, ...]) -> list[str]:
+    return [_choice(item, choices) for item in _list(text)]
+
+
+def _costs(text: str, choices: tuple[str, ...]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for item in text.strip("{} ").split(","):
+        name, colon, number = (piece.strip() for piece in item.rpartition(":"))
+        name, number = (number, "") if not colon else (name, number)
+        if not number:
+            raise NotRead("Write `setting: number` with commas between, such as `call: 6, voucher: 2.50`.")
+        found[_choice(name.strip("\"'"), choices)] = _number(number)
+    return found
+
+
+def _limit(text: str) -> dict[str, float]:
+    signs = {"at_most": ("at most", "<=", "<", "max"), "at_least": ("at least", ">=", ">", "min")}
+    for key, words in signs.items():
+        for word in words:
+            if text.lower().startswith(word):
+                return {key: _number(text[len(word) :].strip())}
+    raise NotRead("Write `at most 0.01`, or `at least 5`.")
+
+
+def _batch(text: str) -> dict[str, Any]:
+    match = re.fullmatch(r"(\d[\d _']*)\s*(?:\w+ )?(?:every|per|each|a)\s+(.+)", text)
+    if not match:
+        raise NotRead("Write how many and how often, such as `2000 every 1 week`.")
+    every = match[2] if re.match(r"\d", match[2]) else f"1 {match[2]}"
+    return {"every": _duration(every), "cases": int(_number(match[1].strip()))}
+
+
+def _propensity(text: str) -> Any:
+    return _number(text) if re.match(r"[\d.]", text) else _name(text)
 
 
 def _yes_no(text: str) -> bool:

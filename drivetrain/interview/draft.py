@@ -17,8 +17,8 @@ from typing import Any
 from drivetrain.errors import SpecError
 from drivetrain.evidence import write_whole
 from drivetrain.findings import Finding
+from drivetrain.interview.lists import at
 from drivetrain.interview.questions import Path_
-from drivetrain.interview.script import at
 from drivetrain.spec import check_text
 from drivetrain.spec.check import check_document, read_file
 from drivetrain.spec.reading import Document, is_question, read
@@ -37,6 +37,13 @@ _REQUIRED: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("data", "*"), {"kind": "table", "location": None}),
     (("data", "*", "outcomes", "*"), {"column": None, "affected_by": None}),
     (("data", "*", "rights"), {"licence": None, "personal": None}),
+    (("data", "*", "collected"), {"how": None}),
+    (("data", "*", "ratings"), {"user": None, "item": None}),
+    (("objective", "guardrails", "*"), {"measure": None}),
+    (("optimizer", "constraints", "*"), {"measure": None}),
+    (("deployment",), {"serve": None}),
+    (("deployment", "failure_modes", "*"), {"failure": None, "report": None}),
+    (("maintenance",), {"owner": None, "retrain_when": None}),
 )
 """Parts and what they cannot be read without: None where an open question may stand for it."""
 
@@ -148,9 +155,13 @@ class Draft:
                     collected = field == "location" and "collect" in part
                     if field not in part and not collected:
                         part[field] = self.open(f"What is `{field}`?") if stand_in is None else stand_in
+        places = (("objective", "guardrails", "*"), ("optimizer", "constraints", "*"))
+        for limit in (part for path in places for part in _parts(filled, path)):
+            if "at_least" not in limit:
+                limit.setdefault("at_most", self.open("How much at most?"))
         for lever in _parts(filled, ("levers", "*")):
-            wanted = ("options",) if lever["type"] == "options" else ("minimum", "maximum")
-            for field in wanted if lever["type"] != "ranking" and "options_from" not in lever else ():
+            wanted = {"options": ("options",), "ranking": ("of",)}.get(lever["type"], ("minimum", "maximum"))
+            for field in wanted if "options_from" not in lever else ():
                 lever.setdefault(field, self.open(f"What is `{field}`?"))
         return filled
 

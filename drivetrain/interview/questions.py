@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 Form = Literal[
-    "text", "line", "name", "number", "choice", "yes-no", "list", "formula", "duration", "setting", "columns"
-]
+    "text", "line", "name", "number", "choice", "yes-no", "list", "formula", "duration", "setting", "columns",
+    "some", "costs", "limit", "batch", "propensity",
+]  # fmt: skip
 Path_ = tuple[str | int, ...]
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 from drivetrain.errors import FormulaError
+from drivetrain.interview.lists import at, first, last, several
 from drivetrain.interview.questions import Path_, Question, question
+from drivetrain.interview.use import counts_together, limits, use
 from drivetrain.spec.formula import parse
 from drivetrain.spec.reading import is_question
 
@@ -21,8 +22,6 @@ _TASKS = {
     "text": ("text-classification",), "table": ("table-classification", "table-regression"),
     "images+text": ("image-text-classification",), "ratings": ("ratings",), "series": ("series-classification",),
 }  # fmt: skip
-MOST = 30
-"""Items that one interview asks for in a list; more are written in the file."""
 
 
 def script(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
@@ -34,23 +33,8 @@ def script(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
     yield from _levers(tree, said)
     yield from _data(tree, said)
     yield from _models(tree)
-
-
-def at(tree: Any, path: Path_) -> Any:
-    """What stands at a path; None when nothing does."""
-    for step in path:
-        if isinstance(tree, dict):
-            tree = tree.get(step)
-        elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
-            tree = tree[step]
-        else:
-            return None
-    return tree
-
-
-def closed(tree: Any, path: Path_) -> bool:
-    """Whether a part around this place is unknown as a whole, so that there is nothing to ask inside it."""
-    return any(is_question(at(tree, path[:end])) for end in range(1, len(path)))
+    if tree.get("models"):
+        yield from use(tree, said)
 
 
 def _objective(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
@@ -62,52 +46,86 @@ def _objective(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
     yield question("value", ("objective", "value"))
     for name in sorted(set(names(at(tree, ("objective", "value")))) - _defined(tree)):
         yield question("constant", ("objective", "constants", name), constant=name)
-    for place in _several(said, "affected_more", at(tree, ("objective", "affected"))):
+    for place in several(said, "affected_more", at(tree, ("objective", "affected"))):
         path: Path_ = ("objective", "affected", place)
         who = str(at(tree, (*path, "who")))
-        yield _first(question("affected_who", (*path, "who")), place)
+        yield first(question("affected_who", (*path, "who")), place)
         yield question("affected_how", (*path, "how"), who=who)
         yield question("affected_recourse", (*path, "recourse"), who=who)
-        if _last(tree, path, place):
+        if last(tree, path, place):
             yield question("affected_more", (), f"affected_more.{place}")
     yield question("success", ("objective", "if_it_works_really_well"))
+    yield from limits(tree, said, ("objective", "guardrails"), "guardrail")
 
 
 def _levers(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
-    for place in _several(said, "lever_more", tree.get("levers")):
+    for place in several(said, "lever_more", tree.get("levers")):
         path: Path_ = ("levers", place)
         name, kind = str(at(tree, (*path, "name"))), at(tree, (*path, "type"))
-        yield _first(question("lever_name", (*path, "name")), place)
+        yield first(question("lever_name", (*path, "name")), place)
         yield question("lever_type", (*path, "type"), lever=name)
-        for field in ("options",) if kind == "options" else ("minimum", "maximum"):
+        fields = {"options": ("options",), "ranking": ("of", "slots")}
+        for field in fields.get(str(kind), ("minimum", "maximum", "unit", "cost")):
             yield question(f"lever_{field}", (*path, field), lever=name)
+        options = at(tree, (*path, "options"))
+        if isinstance(options, list):
+            unit = str(at(tree, ("objective", "measure", "unit")) or "the value's unit")
+            asked = question("lever_costs", (*path, "options", "cost"), lever=name, unit=unit)
+            yield replace(asked, choices=tuple(map(str, options)))
         yield question("lever_owner", (*path, "owner"), lever=name)
         yield question("lever_reversible", (*path, "reversible"), lever=name)
-        options = at(tree, (*path, "options"))
-        settings = tuple(map(str, options)) if isinstance(options, list) else ()
-        for policy in ("do_nothing", "today"):
+        settings = tuple(map(str, options)) if isinstance(options, list | dict) and not is_question(options) else ()
+        policies = ("do_nothing", "today", "simple_rule", "fallback")
+        for policy in policies if kind != "ranking" else policies[:3]:
             yield replace(question(f"lever_{policy}", (*path, "policies", policy), lever=name), choices=settings)
         yield question("lever_history", (*path, "history", "kind"), lever=name)
-        if _last(tree, path, place):
+        history = at(tree, (*path, "history", "kind"))
+        if history in ("randomised", "rule", "human"):
+            yield question("history_column", (*path, "history", "column"), lever=name)
+            if history == "randomised" and at(tree, (*path, "history", "column")) is not None:
+                yield question("history_propensity", (*path, "history", "propensity"), lever=name)
+        if last(tree, path, place):
             yield question("lever_more", (), f"lever_more.{place}")
+    if counts_together(tree):
+        yield question("batch", ("decision", "batch"))
 
 
 def _data(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
     sources = []
-    for place in _several(said, "source_more", tree.get("data")):
+    for place in several(said, "source_more", tree.get("data")):
         path: Path_ = ("data", place)
         name = str(at(tree, (*path, "name")))
         sources.append(name)
-        yield _first(question("source_name", (*path, "name")), place)
+        yield first(question("source_name", (*path, "name")), place)
         for field in ("kind", "unit", "location"):
             yield question(f"source_{field}", (*path, field), source=name)
+        if at(tree, (*path, "kind")) == "ratings":
+            for field in ("user", "item"):
+                yield question(f"ratings_{field}", (*path, "ratings", field), source=name)
         yield from _outcomes(tree, said, path, name)
         yield question("columns", (*path, "columns"), source=name)
+        for field in ("entity", "time"):
+            yield question(f"source_{field}", (*path, field), source=name)
+        if place:
+            yield from _join(tree, path, name)
+        else:
+            apart = tuple(field for field in ("entity", "time") if isinstance(at(tree, (*path, field)), str))
+            if apart:
+                asked = question("source_split", (*path, "split", "by"), source=name)
+                yield replace(asked, choices=(*apart, "random"))
         for field in ("licence", "personal"):
             yield question(f"rights_{field}", (*path, "rights", field), source=name)
         if at(tree, (*path, "rights", "personal")) is True:
             yield question("rights_consent", (*path, "rights", "consent"), source=name)
-        if _last(tree, path, place):
+            columns = at(tree, (*path, "columns"))
+            if isinstance(columns, dict) and not is_question(columns):
+                asked = question("sensitive", (*path, "columns", ""), f"sensitive.{place}", source=name)
+                yield replace(asked, choices=tuple(columns))
+            yield question("groups", (*path, "groups"), source=name)
+        if place == 0:
+            yield question("collected", (*path, "collected", "how"), source=name)
+            yield question("needs_rows", (*path, "needs", "rows"), source=name)
+        if last(tree, path, place):
             yield question("source_more", (), f"source_more.{place}")
     if len(sources) > 1:
         yield replace(question("cases", ("decision", "cases")), choices=tuple(sources))
@@ -117,9 +135,9 @@ def _outcomes(tree: Any, said: Mapping[str, Any], path: Path_, source: str) -> I
     """Outcomes are kept by name: the answer to the first question is the key of the part."""
     there = at(tree, (*path, "outcomes"))
     known = list(there) if isinstance(there, dict) and not is_question(there) else []
-    for place in _several(said, f"outcome_more.{path[1]}", known):
+    for place in several(said, f"outcome_more.{path[1]}", known):
         name = known[place] if place < len(known) else None
-        asked = question("outcome_name", (*path, "outcomes"), f"outcome_name.{path[1]}.{place}")
+        asked = question("outcome_name", (*path, "outcomes"), f"outcome_name.{path[1]}.{place}", source=source)
         yield replace(asked, default=name)
         if name is None:
             return
@@ -130,8 +148,23 @@ def _outcomes(tree: Any, said: Mapping[str, Any], path: Path_, source: str) -> I
             yield question("outcome_values", (*here, "values"), **about)
         for field in ("column", "delay", "affected_by"):
             yield question(f"outcome_{field}", (*here, field), **about)
-        if _last(tree, here, place, known):
+        if last(tree, here, place, known):
             yield question("outcome_more", (), f"outcome_more.{path[1]}.{place}", **about)
+
+
+def _join(tree: Any, path: Path_, source: str) -> Iterator[Question]:
+    """How a further source is tied to the first one; the tie stands with the first."""
+    cases = at(tree, ("data", 0))
+    if not isinstance(cases, dict) or is_question(cases) or at(tree, (*path, "kind")) is None:
+        return
+    ties = cases.get("join") if isinstance(cases.get("join"), list) else []
+    tie = next((t for t in ties or [] if isinstance(t, dict) and t.get("data") == source), None)
+    place = (ties or []).index(tie) if tie is not None else len(ties or [])
+    here: Path_ = ("data", 0, "join", place)
+    yield question("join_on", (*here, "on"), f"join.{source}", source=source, cases=str(cases.get("name")))
+    told = at(tree, (*path, "time")) is not None and cases.get("time") is not None and not at(tree, (*path, "outcomes"))
+    if tie is not None and told:
+        yield question("join_as_of", (*here, "as_of"), f"as_of.{source}", source=source)
 
 
 def _models(tree: Any) -> Iterator[Question]:
@@ -149,7 +182,7 @@ def _models(tree: Any) -> Iterator[Question]:
         number = outcome.get("type") == "number"
         fitting = tuple(task for task in tasks if task.endswith("regression") == number or task == "ratings")
         asked = question("model_task", path, f"models.{name}", outcome=name)
-        yield _first(replace(asked, choices=fitting or tasks, default=(fitting or tasks or (None,))[0]), place)
+        yield first(replace(asked, choices=fitting or tasks, default=(fitting or tasks or (None,))[0]), place)
 
 
 def names(value: Any) -> list[str]:
@@ -169,23 +202,3 @@ def _defined(tree: Any) -> set[str]:
         for field in ("columns", "outcomes"):
             found |= set(source.get(field) or ()) if isinstance(source, dict) else set()
     return found
-
-
-def _several(said: Mapping[str, Any], more: str, there: Any) -> Iterator[int]:
-    """Places in a list: those that are there, and one more as long as somebody said that there is another."""
-    length = len(there) if isinstance(there, list) else 0
-    for place in count():
-        yield place
-        if place + 1 == MOST or (place + 1 >= length and said.get(f"{more}.{place}") is not True):
-            return
-
-
-def _last(tree: Any, path: Path_, place: int, there: Any = None) -> bool:
-    """Whether to ask for another item after this one: it is the last there is, and it is no open question."""
-    items = at(tree, path[:-1]) if there is None else there
-    return not closed(tree, (*path, "more")) and place + 1 >= (len(items) if isinstance(items, list) else 0)
-
-
-def _first(question: Question, place: int) -> Question:
-    """Unknown as a whole is the list if it is about its first item, else that item."""
-    return question if place == 0 else replace(question, up=1)

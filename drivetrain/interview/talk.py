@@ -13,8 +13,9 @@ from typing import Any
 
 from drivetrain.interview.answers import NotRead, read_answer
 from drivetrain.interview.draft import Draft
-from drivetrain.interview.questions import Question
-from drivetrain.interview.script import at, closed, script
+from drivetrain.interview.lists import at, closed
+from drivetrain.interview.questions import Path_, Question
+from drivetrain.interview.script import script
 from drivetrain.spec.reading import is_question
 
 WIDTH = 100
@@ -29,6 +30,7 @@ WELCOME = (
 _STARTS = {
     "statement": "1. What is wanted", "decision_unit": "2. What is decided", "lever_name": "3. What can be changed",
     "source_name": "4. What is known", "model_task": "5. What to predict",
+    "serve": "6. How it is used", "maintenance_owner": "7. Who keeps it going",
 }  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def _one(draft: Draft, question: Question, ask: Ask, say: Say) -> None:
     if (
         question.id in _STARTS
         and question.key not in draft.said
-        and question.path[-2:-1] in ((0,), ("objective",), ("decision",))
+        and question.path[-2:-1] in ((0,), ("objective",), ("decision",), ("deployment",), ("maintenance",))
     ):
         say(f"\n== {_STARTS[question.id]} ==")
     say("\n" + fill(question.asks, WIDTH))
@@ -177,20 +179,8 @@ def _unknown(question: Question, text: str, draft: Draft, ask: Ask, say: Say) ->
 
 def _keep(draft: Draft, question: Question, answer: Any, say: Say) -> bool:
     """Put an answer into the plan; False when it does not fit, after saying why."""
-    value, path = answer, question.path
-    if isinstance(answer, Unknown):
-        value, path = draft.open(answer.question, answer.owner, answer.due), question.unknown_at
-    elif question.id == "outcome_name":
-        there = at(draft.tree, question.path)
-        kept = dict(there) if isinstance(there, dict) and not is_question(there) else {}
-        value = {str(answer) if name == question.default else name: part for name, part in kept.items()}
-        value.setdefault(str(answer), {})
-    elif question.id == "model_task" and answer is not None:
-        outcome = question.key.removeprefix("models.")
-        path, value = question.path[:-1], {"name": f"{outcome}_model", "task": answer, "predicts": outcome}
-    elif question.id == "constant" and answer is not None:
-        value = {"value": answer}
-    if path and answer is not None:
+    path, value = _place(draft, question, answer)
+    if path and value is not None:
         wrong = draft.set(path, value)
         if wrong:
             for finding in wrong[:3]:
@@ -199,6 +189,78 @@ def _keep(draft: Draft, question: Question, answer: Any, say: Say) -> bool:
     known = answer if isinstance(answer, str | bool | int | float) else None
     draft.note(question.key, known)
     return True
+
+
+def _place(draft: Draft, question: Question, answer: Any) -> tuple[Path_, Any]:
+    """Where an answer goes, and how the plan writes it; None when there is nothing to write."""
+    path = question.path
+    there = at(draft.tree, path)
+    if isinstance(answer, Unknown):
+        return _asked(draft, question, answer)
+    if question.id == "columns" and path[1] == 0:
+        # What levers were set to was named before; their columns belong to the cases.
+        return path, {**_logged(draft.tree), **(answer or {})} or None
+    if answer is None:
+        # "None" to the first of a list of limits is an answer: there are none, on purpose.
+        return (path[:-2], []) if question.id == "guardrail_name" and path[-2] == 0 else (path, None)
+    match question.id:
+        case "outcome_name":
+            kept = dict(there) if isinstance(there, dict) and not is_question(there) else {}
+            parts = {str(answer) if name == question.default else name: part for name, part in kept.items()}
+            return path, {**parts, str(answer): parts.get(str(answer), {})}
+        case "model_task":
+            outcome = question.key.removeprefix("models.")
+            return path[:-1], {"name": f"{outcome}_model", "task": answer, "predicts": outcome}
+        case "constant":
+            return path, {"value": answer}
+        case "guardrail_limit":
+            rest = {key: part for key, part in at(draft.tree, path[:-1]).items() if key not in ("at_most", "at_least")}
+            return path[:-1], rest | answer
+        case "lever_costs":
+            options = at(draft.tree, path[:-1])
+            return path[:-1], {str(name): {"cost": answer.get(str(name), 0)} for name in options}
+        case "serve":
+            return path, [answer]
+        case "join_on":
+            return path[:-1], {"data": question.key.removeprefix("join."), "on": answer}
+        case "join_as_of":
+            source = question.key.removeprefix("as_of.")
+            other = next(part for part in draft.tree["data"] if part.get("name") == source)
+            return path, other["time"] if answer else None
+        case "sensitive":
+            columns = dict(at(draft.tree, path[:-1]))
+            for name in answer:
+                said = columns[name] if isinstance(columns[name], dict) else {"type": columns[name]}
+                columns[name] = {**said, "sensitive": True, "use": "audit"}
+            return path[:-1], columns
+    return path, answer
+
+
+def _logged(tree: Any) -> dict[str, Any]:
+    """Columns in which the settings of levers were recorded."""
+    found: dict[str, Any] = {}
+    for place, lever in enumerate(tree.get("levers") or ()):
+        kind = "category" if at(tree, ("levers", place, "type")) == "options" else "number"
+        places = [("history", "column"), *((("policies", name, "column")) for name in ("today", "simple_rule"))]
+        for name in (at(lever, where) for where in places):
+            if isinstance(name, str):
+                found[name] = {"type": kind, "role": "logged"}
+        if isinstance(share := at(lever, ("history", "propensity")), str):
+            found[share] = {"type": "number", "role": "logged"}
+    return found
+
+
+def _asked(draft: Draft, question: Question, answer: Unknown) -> tuple[Path_, Any]:
+    """Where an open question goes, and how the plan writes it."""
+    value = draft.open(answer.question, answer.owner, answer.due)
+    if question.id == "lever_costs":
+        options = at(draft.tree, question.path[:-1])
+        return question.path[:-1], {str(name): {"cost": value} for name in options}
+    if question.id == "sensitive":
+        return (*question.path[:-2], "groups"), value
+    if question.id == "join_on":
+        return question.path[:-2], value
+    return question.unknown_at, value
 
 
 def _added(before: str, after: str) -> Iterator[str]:

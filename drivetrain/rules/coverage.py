@@ -95,7 +95,8 @@ class GroupsAreCovered(Rule):
             ages = [n for n in sensitive if not any(g.startswith(n) for g in groups)]
             if ages:
                 yield Fault(
-                    ("data", source.name, "groups"), f"{told(ages)} is sensitive, and results are not looked at by it."
+                    ("data", source.name, "groups"),
+                    f"{told(ages)} {'is' if len(ages) == 1 else 'are'} sensitive, and results are not looked at by it.",
                 )
         if not groups and not open_groups and _about_people(spec):
             place = ("data", spec.derived.cases) if spec.derived.cases else ("data",)

@@ -157,10 +157,31 @@ def bounds(spec: Spec) -> tuple[float, float] | None:
 
 
 def always_best(spec: Spec) -> Iterator[tuple[str, ...]]:
-    """Joint settings that no other beats, whatever turns out."""
+    """Joint settings that no other beats, whatever turns out.
+
+    Where a lever moves an outcome, what happens after one setting says nothing of what would have happened after
+    another: there the worst that can follow a setting must be as good as the best that can follow any other.
+    """
     rows = table(spec)
     if not rows or len(rows) < 2:
         return
+    used = spec.derived.uses("value").outcomes
+    moved = [name in _moved(spec) for name in used]
+    worlds: dict[tuple[Plain, ...], list[dict[tuple[str, ...], float]]] = {}
+    for seen, row in rows.items():
+        fixed = tuple(value for value, moves in zip(seen, moved, strict=True) if not moves)
+        worlds.setdefault(fixed, []).append(row)
     for setting in next(iter(rows.values())):
-        if all(row[setting] >= max(row.values()) for row in rows.values()):
+        if all(
+            min(row[setting] for row in world) >= max(row[other] for row in world for other in row if other != setting)
+            if any(moved)
+            else all(row[setting] >= max(row.values()) for row in world)
+            for world in worlds.values()
+        ):
             yield setting
+
+
+def _moved(spec: Spec) -> set[str]:
+    """Outcomes that a lever moves, itself or through another, or of which nobody knows yet whether one does."""
+    open_ = {name for _, name, outcome in outcomes(spec) if "affected_by" in outcome.unknown}
+    return open_ | {name for _, name, _ in outcomes(spec) if spec.derived.upstream(name)}

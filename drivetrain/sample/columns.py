@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MONEY = ("EUR", "USD", "GBP", "CHF", "€", "$", "£")
 DAY = 86_400.0
+GROUPS = 4
+"""Values of a column that results are looked at by, where the plan does not list them."""
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -35,6 +37,16 @@ def column(name: str, declared: Column, rows: int, known: Hints, draw: np.random
     if kind == "integer":
         return _bounded(integers(name, declared, rows, known, draw), declared)
     return _bounded(numbers(name, declared, rows, known, draw), declared)
+
+
+def few(declared: Column, rows: int, draw: np.random.Generator) -> NDArray[np.float64]:
+    """A number that results are looked at by, `(n,)`: a few values, or each group would be one row."""
+    import numpy as np
+
+    low = 0.0 if declared.minimum is None else declared.minimum
+    high = low + 3 if declared.maximum is None else declared.maximum
+    steps = np.linspace(low, high, GROUPS)
+    return draw.choice(_bounded(np.rint(steps) if declared.type == "integer" else steps, declared), rows)
 
 
 def ids(name: str, count: int) -> NDArray[Any]:
@@ -102,4 +114,5 @@ def _bounded(values: NDArray[Any], declared: Column) -> NDArray[Any]:
 
     low = -np.inf if declared.minimum is None else declared.minimum
     high = np.inf if declared.maximum is None else declared.maximum
-    return np.clip(np.round(values, 0 if declared.type == "integer" else 4), low, high)
+    # Many decimals, so that in a table of few columns no two rows are alike.
+    return np.clip(np.round(values, 0 if declared.type == "integer" else 8), low, high)

@@ -100,7 +100,7 @@ def _outcome(world: World, source: Source, name: str, outcome: Outcome, frame: F
     score, weights = _score(world, source, name, frame, rows)
     effects = _effects(world, source, name, outcome, frame, score)
     if outcome.type == "binary":
-        rate = _rate(world, name)
+        rate = rate_of(world, name)
         logit = STRENGTH * score + effects["logit"]
         shift = _shift(logit, rate)
         world.truth[name] = {
@@ -162,7 +162,7 @@ def _inputs(world: World, source: Source, name: str, frame: Frame) -> list[str]:
         and c.role == "feature"
         and c.known == "before"
         and c.use == "both"
-        and c.type not in ("id", "text")
+        and c.type not in ("id", "text", "path", "image", "audio")
     ]
     chosen = [n for n in dict.fromkeys(features) if n in usable or (n in frame and n in world.truth)]
     return chosen or usable
@@ -237,6 +237,7 @@ def _effects(
             said[lever_name] = {"logit": "1.8 x attention of the place, 0 when not shown"}
         else:
             middle, scale = _reference(world, lever_name, frame, values)
+            sign = -1.0 if falls else _trade_off(world, lever_name, name, frame)
             logit = logit + sign * 1.2 * (values - middle) / scale
             said[lever_name] = {"slope": sign * 1.2 / scale, "around": "its reference column, or its mean"}
     return {"logit": logit, "said": {"levers": said} if said else {}}
@@ -270,7 +271,33 @@ def _sign(world: World, name: str, frame: Frame) -> float:
     return -1.0 if float(np.mean(both[1])) < float(np.mean(both[0])) else 1.0
 
 
-def _rate(world: World, name: str) -> float:
+def _trade_off(world: World, lever_name: str, name: str, frame: Frame) -> float:
+    """Which way a number pushes an outcome: against what it does to the value itself, or there is nothing to weigh.
+
+    A higher price earns more from each sale, so it makes sales rarer; a longer visit costs more, so it helps.
+    """
+    import numpy as np
+
+    objective = world.spec.objective
+    helps = _sign(world, name, frame)
+    lever = world.spec.lever(lever_name)
+    low, high = getattr(lever, "minimum", None), getattr(lever, "maximum", None)
+    if objective is None or not objective.value or low is None or high is None:
+        return helps
+    names: dict[str, Any] = {other: np.asarray(1.0) for source in world.spec.data for other in source.outcomes}
+    for other in world.spec.levers:
+        settings = world.spec.derived.settings(other)
+        names[other.name] = np.asarray(settings[0] if settings else getattr(other, "minimum", None) or 0.0)
+    names |= frame
+    both = [value_of(world, objective.value, {**names, name: np.asarray(1.0), lever_name: np.asarray(float(setting)),
+                                              f"cost({lever_name})": 0.0}) for setting in (low, high)]  # fmt: skip
+    if both[0] is None or both[1] is None:
+        return helps
+    gain = float(np.mean(both[1]) - np.mean(both[0]))
+    return -helps if gain > 0 else helps
+
+
+def rate_of(world: World, name: str) -> float:
     """How often a binary outcome happens: rarely if a guardrail limits it and value does not name it."""
     from drivetrain.sample.hints import ast_names
 
@@ -319,6 +346,10 @@ def _class(
         shown[np.arange(rows), draw.integers(0, len(values), rows)] = True
         world.truth[name] = {"type": "labels", "signal": "each label is a mark in the medium"}
         return np.array([";".join(values[row]) for row in shown], dtype=object)
+    if outcome.type == "mask":
+        # What the disc of each picture shows; around it is the first class.
+        world.truth[name] = {"type": "mask", "signal": f"a disc of one class on `{values[0]}`"}
+        return np.asarray(values[min(1, len(values) - 1) :][np.arange(rows) % max(1, len(values) - 1)])
     if source.kind in ("images", "audio", "series", "images+text", "text"):
         world.truth[name] = {"type": "category", "signal": "the medium shows the class"}
         return np.asarray(values[draw.permutation(np.arange(rows) % len(values))])
@@ -329,7 +360,18 @@ def _class(
         scores += np.outer(standard(frame[column], world.draw(column, "levels")), weight)
         weights[column] = [round(float(w), 4) for w in weight]
     scores = STRENGTH * scores / max(1.0, float(scores.std())) + draw.gumbel(0, 1, scores.shape) * 0.5
-    world.truth[name] = {"type": "category", "scores": weights, "classes": values.tolist()}
+    # Every class about equally often, or a plan that needs so many of each would not get them.
+    level = np.zeros(len(values))
+    for _ in range(60):
+        share = np.bincount((scores + level).argmax(1), minlength=len(values)) / rows
+        level += 0.5 * np.log((1 / len(values) + 0.01) / (share + 0.01))
+    scores = scores + level.round(4)
+    world.truth[name] = {
+        "type": "category",
+        "scores": weights,
+        "level": dict(zip(values.tolist(), level.round(4).tolist(), strict=True)),
+        "classes": values.tolist(),
+    }
     return np.asarray(values[scores.argmax(1)])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DataError
 from drivetrain.sample import media
-from drivetrain.sample.naming import fitting
+from drivetrain.sample.naming import fitting, np_random
 from drivetrain.sample.staging import target
 from drivetrain.sample.texts import texts
 from drivetrain.sample.world import MEDIA, ROW, Frame, World, joined
@@ -63,7 +63,7 @@ def _table(world: World, source: Source, frame: Frame) -> pa.Table:
 
     rows = len(next(iter(frame.values())))
     labels = label_columns(source)
-    medium = {name: c.type for name, c in source.columns.items() if c.type in ("image", "audio")}
+    medium = {n: c.type for n, c in source.columns.items() if c.type in ("image", "audio") and n not in labels}
     for name, kind in medium.items():
         frame[name] = media.beside(world, source, name, kind, rows)
     text = [name for name, c in source.columns.items() if c.type == "text" and not c.values]
@@ -83,7 +83,9 @@ def _table(world: World, source: Source, frame: Frame) -> pa.Table:
         elif name not in brought:
             columns[name] = _column(source, name, _filler(world, source, name, rows))
     for column, outcome in labels.items():
-        columns[column] = _column(source, outcome, frame[outcome])
+        mask = source.outcomes[outcome].type == "mask"
+        values = media.masks(world, source, column, outcome, rows) if mask else frame[outcome]
+        columns[column] = _column(source, outcome, values)
     return pa.table(columns)
 
 
@@ -148,9 +150,31 @@ def _save(table: pa.Table, path: Path, ending: str) -> None:
         csv.write_csv(table, stream, options)
 
 
+def _homeless(world: World, source: Source) -> None:
+    """Refuse columns that files in a folder have no place for.
+
+    Raises:
+        DataError: One stands neither in the file's name nor in a joined source.
+    """
+    from drivetrain.source.columns import BUILT_IN, MEDIUM
+
+    given = {*BUILT_IN, *MEDIUM.values(), *re.compile(source.filename or "").groupindex}
+    wanted = [*source.columns, *label_columns(source), *needed(world.spec, source)]
+    lost = [name for name in dict.fromkeys(wanted) if name not in given]
+    if lost and source.collect is None and not source.join:
+        said = ", ".join(f"`{name}`" for name in lost)
+        raise DataError(
+            f"files in a folder have no place for {said}.",
+            "Name it in `filename`, join a table that has it, or let `location` be a table (`data/….csv`) with a "
+            "column of paths.",
+            f"data.{source.name}",
+        )
+
+
 def _write_files(world: World, source: Source) -> None:
     """One file for each row, in a folder for each class where the folder says the class."""
     frame = joined(world, source) | world.frames[source.name]
+    _homeless(world, source)
     rows = len(frame[ROW])
     ending = media.ending(source)
     folders = next((name for column, name in label_columns(source).items() if column == "folder"), None)
@@ -168,10 +192,11 @@ def _write_files(world: World, source: Source) -> None:
         _records(world, source, frame, base, written)
 
 
-def _no_name(source: Source) -> DataError:
+def _no_name(source: Source, why: str = "") -> DataError:
     return DataError(
-        f"no different file names could be made that fit `{source.filename}`.",
-        "Let the pattern hold a number of its own (`\\d+`), so that files can be counted.",
+        f"no different file names could be made that fit `{source.filename}`{why}.",
+        "Let each named group admit every value of its column, and let the pattern hold a number of its own (`\\d+`), "
+        "so that files can be counted.",
         f"data.{source.name}.filename",
     )
 
@@ -185,7 +210,7 @@ def _name(world: World, source: Source, frame: Frame, row: int, ending: str, fol
         return f"{folder}/{stem}{ending}" if folder else f"{stem}{ending}"
     groups = re.compile(source.filename).groupindex
     labels = label_columns(source)
-    given = {g: str(frame[labels.get(g, g)][row]) for g in groups if labels.get(g, g) in frame}
+    given = {g: _as_named(source, g, frame[labels.get(g, g)][row]) for g in groups if labels.get(g, g) in frame}
     drawn = fitting(source.filename, number, given, world.draw(source.name, str(number)))
     if not Path(drawn).suffix:
         drawn += ending
@@ -193,7 +218,29 @@ def _name(world: World, source: Source, frame: Frame, row: int, ending: str, fol
         found = re.search(source.filename, name)
         if found and all(found[group] == value for group, value in given.items()):
             return name.lstrip("/")
-    raise _no_name(source)
+    unfit = next((g for g, v in given.items() if not _holds(source.filename, g, v)), None)
+    raise _no_name(source, f"; its `{unfit}` cannot hold `{given[unfit]}`" if unfit else "")
+
+
+def _holds(pattern: str, group: str, text: str) -> bool:
+    """Whether a named group can be this text."""
+    found = re.search(pattern, fitting(pattern, 1, {group: text}, np_random(0)))
+    return bool(found and found[group] == text)
+
+
+_TRUE_FALSE = (("1", "0"), ("true", "false"), ("yes", "no"), ("True", "False"), ("TRUE", "FALSE"), ("YES", "NO"))
+
+
+def _as_named(source: Source, group: str, value: Any) -> str:
+    """A value as a named group of file names can hold it; yes and no are written in many ways."""
+    import numpy as np
+
+    if not isinstance(value, bool | np.bool_):
+        return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+    for words in _TRUE_FALSE:
+        if _holds(source.filename or "", group, words[0] if value else words[1]):
+            return words[0] if value else words[1]
+    return str(value)
 
 
 def _keys(join: Any) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import EnvironmentFault
 from drivetrain.sample.texts import classes_of, texts
+from drivetrain.sample.world import ROW
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ def write(world: World, source: Source, frame: Frame, paths: list[Path]) -> None
     """Write one file for each row."""
     kinds = classes_of(world, source, len(paths))
     order = {kind: place for place, kind in enumerate(sorted(set(kinds)))}
-    amounts = _amounts(source, frame, len(paths))
+    amounts = _amounts(world, source, frame, len(paths))
     words = texts(world, source, "text", len(paths), long=True) if "text" in source.kind else None
     for row, path in enumerate(paths):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,8 +48,8 @@ def write(world: World, source: Source, frame: Frame, paths: list[Path]) -> None
         elif source.kind == "text":
             path.write_text(f"{words[row] if words is not None else ''}\n", encoding="utf-8")
         else:
-            marks = _marks(source, frame, row)
-            picture(path, share, amounts[row], draw, marks)
+            middle = _middle(world, frame, row)
+            picture(path, share, amounts[row], draw, _marks(source, frame, row), middle)
             if words is not None:
                 path.with_suffix(".txt").write_text(f"{words[row]}\n", encoding="utf-8")
 
@@ -60,7 +61,7 @@ def beside(world: World, source: Source, column: str, kind: str, rows: int) -> N
     kinds = classes_of(world, source, rows)
     order = {kind: place for place, kind in enumerate(sorted(set(kinds)))}
     frame = world.frames[source.name]
-    amounts = _amounts(source, frame, rows)
+    amounts = _amounts(world, source, frame, rows)
     folder = Path("data") / f"{source.name}_{column}"
     (world.stage / folder).mkdir(parents=True, exist_ok=True)
     names = []
@@ -71,14 +72,51 @@ def beside(world: World, source: Source, column: str, kind: str, rows: int) -> N
         if kind == "audio":
             _sound(world.stage / name, share, draw)
         else:
-            picture(world.stage / name, share, amounts[row], draw, _marks(source, frame, row))
+            middle = _middle(world, frame, row)
+            picture(world.stage / name, share, amounts[row], draw, _marks(source, frame, row), middle)
         names.append(name.as_posix())
     return np.array(names, dtype=object)
 
 
-def _amounts(source: Source, frame: Frame, rows: int) -> NDArray[np.float64]:
-    """How large the thing in each picture is, 0 to 1: the first number outcome."""
+def masks(world: World, source: Source, column: str, outcome: str, rows: int) -> NDArray[Any]:
+    """Files that say the class of each pixel, by its number in the plan's list; returns their paths, `(n,)`."""
     import numpy as np
+
+    frame = world.frames[source.name]
+    amounts = _amounts(world, source, frame, rows)
+    values = list(source.outcomes[outcome].values or ())
+    folder = Path("data") / f"{source.name}_{column}"
+    (world.stage / folder).mkdir(parents=True, exist_ok=True)
+    names = []
+    for row in range(rows):
+        inside = _disc(_middle(world, frame, row), float(amounts[row]))[0]
+        name = folder / f"{row + 1:05d}.png"
+        _save(world.stage / name, np.where(inside, values.index(str(frame[outcome][row])), 0).astype(np.uint8))
+        names.append(name.as_posix())
+    return np.array(names, dtype=object)
+
+
+def _middle(world: World, frame: Frame, row: int) -> NDArray[np.float64]:
+    """Where the disc of a picture lies, `(2,)`."""
+    return world.draw("disc", str(int(frame[ROW][row]))).uniform(0.3, 0.7, 2)
+
+
+def _disc(
+    middle: NDArray[np.float64], amount: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
+    """Pixels that belong to the disc, and the place of each pixel, 0 to 1."""
+    import numpy as np
+
+    y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
+    return np.hypot(x - middle[0], y - middle[1]) < 0.15 + 0.3 * amount, x, y
+
+
+def _amounts(world: World, source: Source, frame: Frame, rows: int) -> NDArray[np.float64]:
+    """How large the thing in each picture is, 0 to 1: the first number outcome; by chance where masks show it."""
+    import numpy as np
+
+    if any(outcome.type == "mask" for outcome in source.outcomes.values()):
+        return np.array([world.draw("size", str(number)).random() for number in frame[ROW].tolist()])
 
     for name, outcome in source.outcomes.items():
         if outcome.type == "number" and name in frame:
@@ -97,31 +135,32 @@ def _marks(source: Source, frame: Frame, row: int) -> list[float]:
     return []
 
 
-def picture(path: Path, share: float, amount: float, draw: np.random.Generator, marks: list[float]) -> None:
+def picture(
+    path: Path,
+    share: float,
+    amount: float,
+    draw: np.random.Generator,
+    marks: list[float],
+    middle: NDArray[np.float64],
+) -> None:
     """Stripes whose direction and colour tell the class, on a disc whose size tells the amount.
 
     Args:
         path: Where to write; the ending decides about the format.
         share: The class's place among the classes, 0 to 1.
         amount: Size of the disc, 0 to 1.
-        draw: Noise, position and lighting.
+        draw: Noise and lighting.
         marks: Places of further small squares, one for each label.
+        middle: Where the disc lies, `(2,)`, 0 to 1.
     """
     import colorsys
 
     import numpy as np
 
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise EnvironmentFault("Pillow is not installed.", "Install it: pip install 'drivetrain[data]'") from error
-
-    y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
+    inside, x, y = _disc(middle, amount)
     angle = np.pi * share + draw.normal(0, 0.06)
     wave_ = np.sin(2 * np.pi * draw.uniform(3, 6) * (x * np.cos(angle) + y * np.sin(angle)) + draw.uniform(0, 7))
     colour = np.array(colorsys.hsv_to_rgb((share + draw.normal(0, 0.02)) % 1, 0.7, 1.0))
-    middle = draw.uniform(0.3, 0.7, 2)
-    inside = np.hypot(x - middle[0], y - middle[1]) < 0.15 + 0.3 * amount
     slope = draw.uniform(-60, 60) * (x - 0.5) + draw.uniform(-60, 60) * (y - 0.5)
     image = (110 + draw.uniform(-30, 30) + slope)[..., None] + (70 * wave_ * inside)[..., None] * colour
     image = image + 50 * (inside[..., None] * (colour - colour.mean()))
@@ -133,7 +172,15 @@ def picture(path: Path, share: float, amount: float, draw: np.random.Generator, 
         left, top = int(SIZE * 0.85 * mark), SIZE - 10
         image[top : top + 8, left : left + 6] = 255 * np.array(colorsys.hsv_to_rgb(mark, 1.0, 1.0))
     image = image + 9 * draw.standard_normal(image.shape, np.float32)
-    Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(path, quality=90, compress_level=1)
+    _save(path, np.clip(image, 0, 255).astype(np.uint8))
+
+
+def _save(path: Path, pixels: NDArray[np.uint8]) -> None:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise EnvironmentFault("Pillow is not installed.", "Install it: pip install 'drivetrain[data]'") from error
+    Image.fromarray(pixels).save(path, quality=90, compress_level=1)
 
 
 def _sound(path: Path, share: float, draw: np.random.Generator) -> None:

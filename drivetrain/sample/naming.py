@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
+_TIMES = (
+    "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d_%H-%M-%S", "%Y%m%dT%H%M%S", "%Y%m%d_%H%M%S", "%Y%m%d-%H%M%S", "%Y%m%d%H%M%S",
+    "%Y-%m-%d", "%Y_%m_%d", "%Y%m%d", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m", "%Y",
+)  # fmt: skip
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CHOICES = {"CATEGORY_DIGIT": "0123456789", "CATEGORY_WORD": _LETTERS, "CATEGORY_SPACE": "_ "}
 
@@ -29,14 +34,37 @@ def fitting(pattern: str, number: int, given: Mapping[str, str], draw: np.random
 
 def values_of(pattern: str, group: str, count: int, draw: np.random.Generator) -> list[str]:
     """Different texts that a named group can hold, at most `count`."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for number in range(count * 20):
         text = re.search(pattern, fitting(pattern, number + 1, {}, draw))
-        if text and text[group] and text[group] not in found:
-            found.append(text[group])
+        if text and text[group]:
+            found[text[group]] = None
         if len(found) == count:
             break
-    return found
+    return list(found)
+
+
+def times_of(pattern: str, group: str, seconds: Iterable[float], draw: np.random.Generator) -> list[str]:
+    """Times as a named group writes them; none where it writes them in no way that is known here."""
+    days = [datetime.fromtimestamp(second, UTC) for second in seconds]
+    for form in _TIMES:
+        text = days[0].strftime(form)
+        found = re.search(pattern, fitting(pattern, 1, {group: text}, draw))
+        if found and found[group] == text:
+            return list(dict.fromkeys(day.strftime(form) for day in days))
+    return []
+
+
+def counts(pattern: str) -> bool:
+    """Whether an expression has digits outside of its named groups, by which names can differ."""
+    return len({fitting(pattern, number, {}, np_random(1)) for number in (1, 2)}) == 2
+
+
+def np_random(seed: int) -> np.random.Generator:
+    """The same stream each time, so that only the number differs."""
+    import numpy as np
+
+    return np.random.default_rng(seed)
 
 
 class _Writer:

@@ -55,7 +55,7 @@ def classes_of(world: World, source: Source, rows: int) -> list[str]:
 
     frame = world.frames[source.name]
     for name, outcome in source.outcomes.items():
-        if outcome.type in ("category", "binary") and name in frame:
+        if outcome.type in ("category", "binary", "mask") and name in frame:
             return [str(value) for value in frame[name].tolist()]
     for join in source.join:
         other = world.spec.source(str(join.data))

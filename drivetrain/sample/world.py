@@ -156,21 +156,35 @@ def _is_table(source: Source) -> bool:
 
 def size(world: World, source: Source) -> int:
     """Rows that satisfy the needs of the plan with some to spare."""
+    from drivetrain.sample.effects import rate_of
+
     needs = source.needs
     classes = [len(o.values or []) or 2 for o in source.outcomes.values() if o.type in ("category", "binary")]
     most = max(classes, default=1)
+    # What seldom happens, or is seldom seen, needs more rows until it was seen often enough.
+    seen = min((0.5 if o.observed_when != "True" else 1.0 for o in source.outcomes.values()), default=1.0)
+    rate = seen * min((rate_of(world, n) for n, o in source.outcomes.items() if o.type == "binary"), default=0.3)
+    groups = max((_values(source, name) for name in source.groups), default=4)
     settings = max((len(world.spec.derived.settings(lever)) for lever in world.spec.levers), default=1)
-    media = source.kind in MEDIA and not _is_table(source)
+    pictured = any(column.type in ("image", "audio") for column in source.columns.values())
+    media = source.kind in MEDIA and (pictured or not _is_table(source))
+    kinds = {outcome.type for outcome in source.outcomes.values()}
     usual = FILES_PER_CLASS * max(most, 4) if media else ROWS
     wanted = [
         usual,
         needs.rows or 0,
-        (needs.per_class or 0) * most * 2.2,
-        (needs.events or 0) * 6,
+        (needs.per_class or 0) * max(most * 2.2 / seen, (1.3 / rate if "binary" in kinds and not media else 0)),
+        (needs.events or 0) * 1.8 / rate,
         (needs.per_setting or 0) * max(settings, 1) * 2.2,
-        (needs.per_group or 0) * 4 * 1.8,
+        (needs.per_group or 0) * groups * 1.8,
     ]
     return math.ceil(max(wanted))
+
+
+def _values(source: Source, name: str) -> int:
+    """How many values a column of groups has."""
+    declared = source.columns.get(name)
+    return max(len(declared.values or ()) if declared is not None else 0, make.GROUPS)
 
 
 def span(source: Source) -> tuple[float, float]:
@@ -214,6 +228,8 @@ def _table(world: World, source: Source) -> Frame:
             continue
         if declared.type == "time":
             frame[name] = make.times(rows, start - YEAR, start, draw)[draw.permutation(rows)]
+        elif name in source.groups and declared.type in ("number", "integer"):
+            frame[name] = make.few(declared, rows, draw)
         elif declared.type != "text" or declared.values:
             frame[name] = make.column(name, declared, rows, world.known, draw)
     for name in source.groups:
@@ -221,6 +237,16 @@ def _table(world: World, source: Source) -> Frame:
             frame[name] = make.category(name, [], rows, world.known, world.draw(source.name, name))
     if source.weight and source.weight not in frame:
         frame[source.weight] = world.draw(source.name, source.weight).uniform(0.5, 1.5, rows).round(4)
+    if source.entity and source.split.by == "entity":
+        # What is held out is held out whole: all rows of one entity say the same there.
+        _, first, place = np.unique(frame[source.entity], return_index=True, return_inverse=True)
+        for name, held in source.split.hold_out.items():
+            joins = any(name in spec.source(str(join.data)).columns for join in source.join)
+            if name not in frame and name not in source.columns and not joins:
+                words = [*map(str, held), *[f"{name} {letter}" for letter in "abcde"]]
+                frame[name] = make.category(name, words, rows, world.known, world.draw(source.name, name))
+            if name in frame:
+                frame[name] = frame[name][first][place]
     return frame
 
 
@@ -308,7 +334,7 @@ def _files(world: World, source: Source) -> Frame:
     """Files of a folder: what their names say."""
     import numpy as np
 
-    from drivetrain.sample.naming import values_of
+    from drivetrain.sample.naming import counts, times_of, values_of
 
     rows = size(world, source)
     frame: Frame = {ROW: np.arange(1, rows + 1)}
@@ -321,11 +347,15 @@ def _files(world: World, source: Source) -> Frame:
         draw = world.draw(source.name, group)
         declared = source.columns.get(group)
         values = list(declared.values or []) if declared is not None else []
-        if group in {source.entity, *_join_names(source)}:
+        if declared is not None and declared.type == "time":
+            values = times_of(pattern, group, make.times(rows, *span(source), draw), draw)
+        elif group in {source.entity, *_join_names(source)}:
             values = values_of(pattern, group, max(10, rows // 5), draw)
         values = values or values_of(pattern, group, 3, draw)
         if values:
             frame[group] = np.array(values)[draw.integers(0, len(values), rows)]
+    if pattern and not counts(pattern):
+        _tell_apart(world, source, pattern, frame)
     for name in [*source.columns, *needed(world.spec, source)]:
         if name not in frame and source.collect is not None and name not in labels:
             declared = source.columns.get(name)
@@ -337,6 +367,34 @@ def _files(world: World, source: Source) -> Frame:
             frame[key] = make.ids(world.key(source.name, key), rows)
             world.pools[world.key(source.name, key)] = frame[key]
     return frame
+
+
+def _tell_apart(world: World, source: Source, pattern: str, frame: Frame) -> None:
+    """Draw groups of the file names again until no two names are alike."""
+    import numpy as np
+
+    from drivetrain.sample.naming import values_of
+
+    logged = {name for name, declared in source.columns.items() if declared.role == "logged"}
+    groups = [name for name in re.compile(pattern).groupindex if name in frame and name not in logged]
+    rows = len(frame[ROW])
+    free = [n for n in groups if n not in source.columns or not source.columns[n].values]
+    free = [n for n in free if n not in {source.entity, source.time, *source.groups, *_join_names(source)}] or free
+    if not free:
+        return
+    name = free[-1]
+    draw = world.draw(source.name, name, "apart")
+    timed = name in source.columns and source.columns[name].type == "time"
+    pool = np.unique(frame[name]) if timed else np.array(values_of(pattern, name, rows, draw))
+    for _ in range(50):
+        whole = np.array(["\0".join(row) for row in zip(*(frame[n].tolist() for n in groups), strict=True)])
+        _, first = np.unique(whole, return_index=True)
+        again = np.setdiff1d(np.arange(rows), first)
+        if not len(again):
+            return
+        frame[name] = np.array(frame[name], dtype=object)
+        frame[name][again] = pool[draw.integers(0, len(pool), len(again))]
+        frame[name] = frame[name].astype(str)
 
 
 def _join_names(source: Source) -> list[str]:
