@@ -69,8 +69,13 @@ def explain(topic: str, spec: Spec | None = None) -> list[Explanation]:
     names = {_plain(name): name for name, _ in _entries()}
     lasts = {name.rsplit(".", 1)[-1]: name for name in names.values()}
     near = get_close_matches(wanted, names, 1, 0.7) or get_close_matches(wanted, lasts, 1, 0.7)
+    if re.fullmatch(r"d[a-z]\d+", wanted):
+        # Numbers that look alike are about different things: the nearest is the one beside it.
+        beside = [name for name in names if re.fullmatch(r"d[a-z]\d{3}", name) and name[:2] == wanted[:2]]
+        near = sorted(beside, key=lambda name: abs(int(name[2:]) - int(wanted[2:])))[:1]
     advice = f"Did you mean `{names.get(near[0]) or near[0]}`?" if near else "`drivetrain explain` lists what there is."
-    raise DrivetrainError(f"there is nothing called `{topic}`.", advice)
+    shown = topic if len(topic) <= 60 else f"{topic[:57]}…"
+    raise DrivetrainError(f"there is nothing called `{shown}`.", advice)
 
 
 def topics() -> dict[str, list[str]]:
@@ -167,9 +172,9 @@ def _stage(name: Any) -> Explanation:
 
 
 def _glossary() -> Mapping[str, str]:
-    from drivetrain.review.glossary import glossary
+    from drivetrain.review.glossary import words
 
-    return glossary()
+    return words()
 
 
 # ---- tasks and what they are good for --------------------------------------------------------------------------------

@@ -102,3 +102,20 @@ def test_the_command_lists_explains_and_speaks_json():
     entries = json.loads(run("DA110", "--format", "json").output)
     assert entries[0]["kind"] == "finding"
     assert json.loads(run("--format", "json").output).keys() == topics().keys()
+
+
+@pytest.mark.parametrize(("asked", "nearest"), [("DT999", "DT608"), ("uplifts", "uplift"), ("guard rail", "guardrail")])
+def test_what_is_not_there_gets_the_nearest(asked, nearest):
+    with pytest.raises(DrivetrainError, match=f"Did you mean `{nearest}`"):
+        explain(asked)
+
+
+@pytest.mark.parametrize("word", ["overlap", "uplift", "confounding", "leakage", "calibration", "recall", "propensity"])
+def test_words_that_reports_use_are_explained(word):
+    assert "word" in {found.kind for found in explain(word)}
+
+
+def test_a_topic_as_long_as_a_page_is_not_repeated_whole():
+    with pytest.raises(DrivetrainError) as error:
+        explain("a" * 5000)
+    assert len(str(error.value)) < 200

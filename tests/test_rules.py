@@ -362,6 +362,6 @@ def test_validate_gives_coherence_as_json_too():
 def test_an_outcome_that_is_unknown_as_a_whole_leaves_the_verdict_to_later():
     whole = "outcomes: {rain: {unknown: Is it recorded?, owner: me, due: 2027-01-01}}"
     text = ROOF.format(value="where(roof == 'open', -100 * rain - 2, 0) - cost(roof)", more="")
-    text = text.replace("outcomes: {rain: {column: rain, type: binary, affected_by: []}}", whole)
+    text = text.split("    outcomes:")[0] + f"    {whole}\n"
     assert verdict(load_text(text)).model == "needed"
     assert "DT403" not in ids(text, "wide")
