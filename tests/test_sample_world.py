@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain import availability, sample, source
+from drivetrain import availability, examples, sample, source
 from drivetrain.errors import DataError
 from drivetrain.spec import Spec, load_spec
 
@@ -283,6 +283,16 @@ def test_sample_data_pass_the_check_of_their_plan(tmp_path, name):
     failed = [str(f) for f in availability.check(spec) if f.level == "fail"]
     assert not failed
     assert all(source.fingerprint(spec, s.name).synthetic for s in spec.data)
+
+
+TABLES = ["book-recommender", "churn-retention", "insurance-pricing", "support-tickets"]
+OTHERS = [pytest.param(name, marks=pytest.mark.full) for name in examples.names() if name not in TABLES]
+
+
+@pytest.mark.parametrize("name", [*TABLES, *OTHERS])
+def test_sample_data_pass_the_check_of_every_plan_of_the_gallery(tmp_path, name):
+    spec = written(tmp_path, examples.path(name).read_text(encoding="utf-8"))
+    assert not [str(f) for f in availability.check(spec) if f.level == "fail"]
 
 
 def test_masks_cover_what_the_pictures_show(tmp_path):

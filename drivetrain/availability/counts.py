@@ -59,12 +59,16 @@ def _rows(look: Look) -> Iterator[Finding]:
 def _parts(look: Look) -> Iterator[Finding]:
     import numpy as np
 
+    from drivetrain.source.columns import case_name
+
     sizes = {part: int(np.sum(look.parts == place)) for place, part in enumerate(SPLITS)}
     split = look.source.split
-    wanted = ["train"]
-    if split.column or split.validation > 0:
+    facts_only = not look.source.outcomes and look.source.name != case_name(look.spec)
+    # Facts that joins bring serve the cases of every part; nothing is learned or judged on them alone.
+    wanted = [] if facts_only else ["train"]
+    if not facts_only and (split.column or split.validation > 0):
         wanted.append("validation")
-    if split.column or split.test > 0:
+    if not facts_only and (split.column or split.test > 0):
         wanted.append("test")
     empty = [part for part in wanted if not sizes[part]]
     shown = ", ".join(f"{part} {sizes[part]:,}" for part in SPLITS if sizes[part])
