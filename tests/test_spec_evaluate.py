@@ -60,6 +60,11 @@ def both(symbol, how):
     return lambda a, b: (f"({a[0]} {symbol} {b[0]})", lambda w: how(as_float(a[1](w)), as_float(b[1](w))))
 
 
+def alike(a, b):
+    """Either of two truths is a truth; of a truth and a number, a number."""
+    return (a, b) if np.asarray(a).dtype == np.asarray(b).dtype == bool else (as_float(a), as_float(b))
+
+
 def call(name, how, *parts):
     return (f"{name}({', '.join(p[0] for p in parts)})", lambda w: how(*(as_float(p[1](w)) for p in parts)))
 
@@ -89,7 +94,7 @@ numbers = st.deferred(
         st.tuples(truths, numbers, numbers).map(
             lambda p: (
                 f"where({p[0][0]}, {p[1][0]}, {p[2][0]})",
-                lambda w: np.where(p[0][1](w), as_float(p[1][1](w)), as_float(p[2][1](w))),
+                lambda w: np.where(p[0][1](w), *alike(p[1][1](w), p[2][1](w))),
             )
         ),
     )
