@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def show(result: Mapping[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    # A file or a pipe has no width of its own, and a figure that is cut off is another figure.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
     def say(line: str) -> None:
         console.print(Text(line), soft_wrap=True)
@@ -46,7 +48,7 @@ def show(result: Mapping[str, Any]) -> None:
     say(f"{result['measure']} in {result['unit']}{less}; {result['cases']} cases that no model has seen\n")
     table = Table(box=None, padding=(0, 1))
     for heading in ("policy", "figure", "95 % interval", "optimized gains", "95 % interval"):
-        table.add_column(heading, justify="left" if heading == "policy" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading == "policy" else "right", overflow="fold")
     for row in result["policies"]:
         gain = against.get(row["name"])
         table.add_row(
@@ -91,7 +93,7 @@ def _show_logged(console: Any, result: Mapping[str, Any]) -> None:
     methods = {"direct": "direct", "ips": "IPS", "snips": "SNIPS", "dr": "DR"}
     table = Table(box=None, padding=(0, 1))
     for heading in ("the log says", *methods.values(), "95 % of DR", "overlap", "ESS"):
-        table.add_column(heading, justify="left" if heading == "the log says" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading == "the log says" else "right", overflow="fold")
     for name, row in result["logged"].items():
         found = row["estimates"]
         ends = sorted(

@@ -12,7 +12,7 @@ from drivetrain.errors import EvidenceError
 from drivetrain.review.asks import questions
 from drivetrain.review.gates import gates
 from drivetrain.review.picture import draw
-from drivetrain.review.plain import without_secrets
+from drivetrain.review.plain import settled, without_secrets
 from drivetrain.review.records import records
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def gather(spec: Spec, *, today: date | None = None) -> Review:
         stage=spec.stage,
         file=spec.path.name if spec.path else "drivetrain.yaml",
         held=datetime.now(UTC).isoformat(timespec="seconds"),
-        plan={part: without_secrets(spec.at(part)) for part in _PARTS if spec.at(part)},
+        plan=settled({part: without_secrets(spec.at(part)) for part in _PARTS if spec.at(part)}),
         picture=draw(spec),
         gates=tuple(gates(spec, kept, findings, judged, day)),
         findings=tuple(findings),

@@ -141,7 +141,8 @@ def _place(context: Context, source: str) -> Path:
 def _inputs(context: Context, path: Path, model: Tree) -> None:
     lever = model.get("arms")
     if lever is not None and context.refer(lever, context.names.of("lever"), "lever", (*path, "arms"), "levers"):
-        part = context.facts.part("levers", lever)
+        # A lever that is still a question may be the one meant: it has no type yet.
+        part = next((part for part in context.facts.parts("levers") if part.get("name") == lever), {})
         if part.get("type") not in (None, "options"):
             what = f"`{lever}` is a lever of type {part['type']}, and one model per setting needs `options`."
             context.add(TYPE, (*path, "arms"), what, "Leave `arms` out: the lever is then an input.")
