@@ -196,3 +196,14 @@ def test_a_long_chain_of_terms_is_typed_without_running_out_of_stack() -> None:
     around = f"terms: {{net: margin - fee, t0: t900, {terms}, t900: t899}}"
     (circle,) = check(PLAN.replace("terms: {net: margin - fee}", around))
     assert circle.id == "DS220"
+
+
+def test_a_file_name_pattern_that_python_will_read_otherwise_is_refused_at_its_line(recwarn) -> None:
+    text = (
+        "drivetrain: 1\nproject: {name: Odd}\nobjective: {statement: S.}\nlevers:\n"
+        "  - {name: a, type: options, options: [x, y]}\ndata:\n"
+        "  - {name: d, kind: images, location: d, filename: '(?P<a1>[[a-z]--x])'}\n"
+    )
+    [fault] = [finding for finding in check_text(text).findings if finding.level == "fail"]
+    assert "drivetrain.yaml:7: data[0].filename: is no regular expression" in str(fault)
+    assert not [warning for warning in recwarn if issubclass(warning.category, FutureWarning)]

@@ -290,10 +290,13 @@ def join_columns(source: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 def filename_groups(pattern: str) -> list[str]:
     """Named groups of `filename`; none when it is no regular expression."""
     import re
+    import warnings
 
     try:
-        return list(re.compile(pattern).groupindex)
-    except (re.error, RecursionError, OverflowError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # as where the pattern is judged
+            return list(re.compile(pattern).groupindex)
+    except (re.error, RecursionError, OverflowError, FutureWarning):
         return []
 
 
