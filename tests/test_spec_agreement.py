@@ -123,7 +123,9 @@ def agree(seed: int) -> bool:
         typed = [f"{entry['loc']}: {entry['msg']}" for entry in error.errors()]
     typed = [line for line in typed if "leave nothing to train on" not in line]  # a matter of meaning to the checker
     schema_ = [error.message for error in VALIDATOR.iter_errors(tree)]
-    assert bool(checker) == bool(typed), (seed, checker, typed)
+    # A mapping under `unknown` is how Python hands a part its questions; in a file it is a field that there is not.
+    if not (checker and all("there is no field `unknown`" in line for line in checker)):
+        assert bool(checker) == bool(typed), (seed, checker, typed)
     # A field called `unknown` among names (`terms: {unknown: …}`) is a question to us, and JSON Schema cannot know.
     if not any(re.search(r"[`.](due|owner)[`:]", line) for line in checker):
         assert bool(checker) == bool(schema_), (seed, checker, schema_)
