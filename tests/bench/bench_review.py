@@ -5,8 +5,6 @@ python tests/bench/bench_review.py [--json FILE]
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -14,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from rows import report
 
 from tests import fabricated
 from tests.bench.bench_validate import cpu
@@ -53,17 +53,5 @@ def measure() -> list[dict[str, object]]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    rows = measure()
-    for row in rows:
-        goal = f"at most {row['most']}" if "most" in row else ""
-        print(f"{row['what']!s:<60} {float(str(row['is'])):8.3f}  {goal}")
-    if asked.json:
-        asked.json.write_text(json.dumps(rows))
-
-
 if __name__ == "__main__":
-    main()
+    report(__doc__, measure)

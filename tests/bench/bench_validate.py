@@ -5,14 +5,14 @@ python tests/bench/bench_validate.py [--json FILE]
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import resource
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from rows import report
 
 PLAN = Path(__file__).with_name("three-hundred-lines.yaml")
 RUNS = 21
@@ -57,17 +57,5 @@ def measure() -> list[dict[str, object]]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    rows = measure()
-    for row in rows:
-        goal = f"at most {row['most']}" if "most" in row else ""
-        print(f"{row['what']!s:<60} {float(str(row['is'])):8.3f}  {goal}")
-    if asked.json:
-        asked.json.write_text(json.dumps(rows))
-
-
 if __name__ == "__main__":
-    main()
+    report(__doc__, measure)
