@@ -2,6 +2,7 @@
 
 from drivetrain.decision.compare import Decided, compare
 from drivetrain.decision.engine import decide, what_if
+from drivetrain.decision.experiment import drawn
 from drivetrain.decision.logged import cross_fitted
 from drivetrain.decision.optimizer import Optimum, optimize
 from drivetrain.decision.report import last, show, show_what_if
@@ -15,6 +16,7 @@ __all__ = [
     "compare",
     "cross_fitted",
     "decide",
+    "drawn",
     "last",
     "optimize",
     "show",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain import artifact, evidence, policy, source
-from drivetrain.decision import explore
+from drivetrain.decision import explore, whatif
 from drivetrain.decision.compare import Decided, compare
 from drivetrain.decision.items import items
 from drivetrain.decision.world import seen, world
@@ -84,7 +84,7 @@ def what_if(spec: Spec, changes: Mapping[str, str]) -> Mapping[str, Any]:
     ranked = items(spec, problem, predictors)[0] if problem.items else None
     fitted = world(spec, problem, table, predictors, ("validation",), ranked, _enough(problem))
     judged = world(spec, problem, table, predictors, JUDGED, ranked)
-    return explore.what_if(problem, fitted, judged, changes)
+    return whatif.what_if(problem, fitted, judged, changes)
 
 
 def _opened(spec: Spec) -> tuple[policy.Problem, list[policy.Predicts], Any, dict[str, Path]]:

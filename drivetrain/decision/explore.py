@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ from numpy.typing import NDArray
 
 from drivetrain import policy
 from drivetrain.decision import experiment, pictures
-from drivetrain.decision.compare import OPTIMIZED, Decided, Fitted, fit, label_of, optimized, reference, worth
+from drivetrain.decision.compare import OPTIMIZED, Decided, Fitted, fit, label_of, optimized, worth
 from drivetrain.decision.history import rewards
 from drivetrain.decision.world import World
 from drivetrain.errors import PolicyError
 from drivetrain.spec import Spec
-from drivetrain.spec.formula import parse, substitute
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +25,7 @@ LEAST_SHARE = 0.02
 SAMPLE = 1_000
 """Cases that are looked at beside the comparison, where every case takes many questions to the models."""
 MOST_PLACES = 20
-"""Places that the code of an experiment draws from."""
+"""Places up to which rankings are compared."""
 CURVE = 41
 """Settings in the curve of value against a numeric lever."""
 
@@ -57,13 +55,10 @@ def all_of(spec: Spec, problem: policy.Problem, decided: Decided, fitted: World)
                 f"The log shows `{lever}` at {said} only; other settings are not chosen "
                 "(`optimizer.extrapolate` is off)."
             )
-    plan, program = _experiment(spec, problem, decided)
+    plan, program = experiment.planned(spec, problem, decided)
     if plan:
         found["experiment"] = plan
-        notes.append(
-            f"To make the gain causal: draw `{plan['lever']}` at random for {plan['cases']:,} cases "
-            f"({plan['batches']}); evidence/experiment.py draws and logs it."
-        )
+        notes.append(experiment.said(plan))
     found["notes"] = notes
     found["pictures"] = pictures.draw(spec.root, problem, {**decided.result, **found}, world, decided)
     return found, program
@@ -273,176 +268,6 @@ def uplift(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
     at = np.unique(np.linspace(0, len(order), 51).round().astype(int))
     label = "causal" if log.causal else "not causal"
     return {"share": (at / len(order)).tolist(), "gain": gains[at].tolist(), "treatment": treatment, "label": label}
-
-
-def _experiment(spec: Spec, problem: policy.Problem, decided: Decided) -> tuple[dict[str, Any] | None, str]:
-    """The experiment that makes the gain causal, where it is not; and the code that draws the settings."""
-    rows = {row["name"]: row for row in decided.result["policies"]}
-    against = next((name for name in ("today", "do_nothing") if name in rows), None)
-    moved = [lever for lever in problem.levers if any(lever in problem.affected[name] for name in problem.outcomes)]
-    if not moved or against is None or rows[OPTIMIZED]["label"] == "causal":
-        return None, ""
-    world = decided.world
-    gain = float(world.shares @ (decided.values[OPTIMIZED] - decided.values[against]))
-    measure = spec.objective.measure if spec.objective else None
-    least = (
-        abs(measure.minimum_useful - measure.current)
-        if measure and measure.minimum_useful is not None and measure.current is not None
-        else 0.0
-    )
-    difference = max(abs(gain), 0.0) if least == 0 else least
-    if difference <= 0:
-        return None, ""
-    deviation = _deviation(problem, decided)
-    cases = experiment.cases_needed(deviation, difference)
-    batch = spec.decision.batch if spec.decision else None
-    batches = (
-        f"{ceil(cases / batch.cases):,} batches of {batch.cases:,}, one every {batch.every}"
-        if batch and batch.cases
-        else "as they come"
-    )
-    [lever, *_] = moved
-    settings = problem.settings[lever]
-    arms = (
-        list(dict.fromkeys(settings.tolist()))
-        if settings.dtype.kind == "U"
-        else _places(problem, world)
-        if problem.ranking is not None
-        else [f"{value:g}" for value in np.quantile(np.unique(settings), [0.1, 0.3, 0.5, 0.7, 0.9]).tolist()]
-    )
-    unit = (spec.decision.unit if spec.decision else None) or "case"
-    plan = {
-        "lever": lever,
-        "settings": arms,
-        "unit": unit,
-        "difference": difference,
-        "deviation": deviation,
-        "cases": cases,
-        "power": 0.8,
-        "batches": batches,
-    }
-    return plan, experiment.code(lever, arms, unit)
-
-
-def _places(problem: policy.Problem, world: World) -> list[str]:
-    """The places of a ranking, 0 for what is not shown."""
-    assert problem.ranking is not None
-    count = min(problem.ranking.slots or MOST_PLACES, MOST_PLACES)
-    return [str(place) for place in range(0 if world.width > 1 else 1, count + 1)]
-
-
-def _deviation(problem: policy.Problem, decided: Decided) -> float:
-    """Standard deviation of what one case comes to: seen in the log where there is one, else what the models expect."""
-    log = decided.world.log
-    if log is not None:
-        reward, known = rewards(problem, decided.world, log)
-        if known.sum() > 30:
-            return float(reward[known].std())
-    levers = {lever: np.asarray(s)[:, None] for lever, s in decided.actions[OPTIMIZED].items()}
-    plain = replace(problem, horizon=None, scenarios=(), tail=None)
-    world = decided.world
-    square = replace(plain, value=substitute(parse("whole ** 2"), {"whole": problem.value}))
-    first = policy.worth(plain, world.cases, world.ask, levers)[:, 0]
-    second = policy.worth(square, world.cases, world.ask, levers)[:, 0]
-    # Of one case: what varies about its mean (its items independently), and its mean between cases.
-    within = float(world.weights @ np.maximum(second - first**2, 0))
-    each = world.by_case(first)
-    return float(np.sqrt(within + world.shares @ (each - world.shares @ each) ** 2))
-
-
-def what_if(problem: policy.Problem, fitted: World, judged: World, changes: Mapping[str, str]) -> dict[str, Any]:
-    """What every policy would be worth if levers, constants or columns were set by hand.
-
-    Args:
-        problem: The decision.
-        fitted: Cases that prices come from.
-        judged: Cases that policies are judged on.
-        changes: Name -> value, as text.
-
-    Raises:
-        PolicyError: A name is neither lever, constant nor column, or a value does not fit it.
-    """
-    fixed: dict[str, Any] = {}
-    constants = dict(problem.constants)
-    columns: dict[str, Any] = {}
-    for name, text in changes.items():
-        if name in problem.levers:
-            fixed[name] = _setting(problem, name, text)
-        elif name in constants:
-            constants[name] = _number(name, text)
-        elif name in judged.cases and name:
-            numeric = np.asarray(judged.cases[name]).dtype.kind in "iufb"
-            columns[name] = _number(name, text) if numeric else text
-        else:
-            known = [*problem.levers, *problem.constants, *(column for column in judged.cases if column)]
-            raise PolicyError(
-                f"`{name}` is no lever, constant or column.", f"There are: {', '.join(known[:20])}.", where="--set"
-            )
-    here = replace(problem, constants=constants)
-    fitted, judged = (_with(world, columns, here) for world in (fitted, judged))
-    made = fit(here, fitted)
-    actions = {
-        name: reference(here, name, judged)
-        for name in policy.REFERENCES
-        if name == "accuracy_first" or name in problem.policies
-    }
-    actions[OPTIMIZED] = optimized(here, made, judged)
-    if fixed:
-        title = ", ".join(f"{name}={text}" for name, text in changes.items() if name in fixed)
-        actions[title] = {
-            lever: np.full(len(judged.case), fixed[lever]) if lever in fixed else setting
-            for lever, setting in actions[OPTIMIZED].items()
-        }
-    values = {
-        name: problem.sign * float(judged.weights @ worth(here, here.value, judged, action))
-        for name, action in actions.items()
-    }
-    return {
-        "set": dict(changes),
-        "measure": problem.measure,
-        "unit": problem.unit,
-        "values": values,
-        "label": label_of(problem),
-    }
-
-
-def _setting(problem: policy.Problem, lever: str, text: str) -> Any:
-    settings = problem.settings[lever]
-    if settings.dtype.kind == "U":
-        if text not in settings.tolist():
-            raise PolicyError(
-                f"`{text}` is none of its settings.",
-                f"There are: {', '.join(dict.fromkeys(settings.tolist()))}.",
-                where=f"--set {lever}",
-            )
-        return text
-    return _number(lever, text)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise PolicyError(f"`{text}` is no finite number.", "Write it like 95 or 0.5.", where=f"--set {name}")
-    return value
-
-
-def _with(world: World, columns: Mapping[str, Any], problem: policy.Problem) -> World:
-    """The same cases, with some columns at one value."""
-    if not columns:
-        return world
-    count = len(world.case)
-    moved = {name: np.full(count, value) for name, value in columns.items()}
-    changed = replace(
-        world,
-        columns={name: moved.get(name, values) for name, values in world.columns.items()},
-        inputs={name: moved.get(name, values) for name, values in world.inputs.items()},
-    )
-    if world.models is None:
-        return changed
-    return replace(changed, beliefs={} if problem.searched else world.models(changed.cases, problem.settings))
 
 
 def _rows(values: Any, rows: NDArray[np.int64]) -> Any:

@@ -14,6 +14,7 @@ cases that they are judged on: `cross_fitted` sees to that where there is no par
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -115,6 +116,14 @@ def weights(used: Action, chosen: Action, propensity: Floats) -> Floats:
         width = 0.5 * 1.06 * (distance.std() + 1e-12) * len(distance) ** -0.2
         found = found * np.where(np.abs(distance) < width, 0.75 * (1 - (distance / width) ** 2), 0) / width
     return np.asarray(found, dtype=float)
+
+
+def kernel_cost(cases: float) -> float:
+    """What a log of evenly drawn numbers says less about one of them than a log of that number alone: E[w²].
+
+    With w = K(u / h) / (h p) for an even density p = 1 / R, E[w²] = 0.6 R / h, and h as in `weights`: R cancels out.
+    """
+    return max(1.0, 0.6 / (0.53 / math.sqrt(12)) * math.pow(max(cases, 2.0), 0.2))
 
 
 def overlap(weight: Floats) -> Overlap:

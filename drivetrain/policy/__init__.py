@@ -3,6 +3,7 @@
 from drivetrain.policy.belief import Belief
 from drivetrain.policy.choice import best
 from drivetrain.policy.constraints import Limit, Rule
+from drivetrain.policy.horizon import paths
 from drivetrain.policy.items import ITEMS, KEY, read_items, write_items
 from drivetrain.policy.listed import BETWEEN, in_order, listed
 from drivetrain.policy.modeler import Ask, Beliefs, Cases, Predicts, belief, beliefs, modeler
@@ -52,6 +53,7 @@ __all__ = [
     "limits",
     "listed",
     "modeler",
+    "paths",
     "problem",
     "ranked",
     "read",

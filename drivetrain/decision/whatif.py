@@ -1,0 +1,109 @@
+"""What if: every policy's worth with a lever, a constant or a column at another value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from drivetrain import policy
+from drivetrain.decision.compare import OPTIMIZED, fit, label_of, optimized, reference, worth
+from drivetrain.decision.world import World
+from drivetrain.errors import PolicyError
+
+
+def what_if(problem: policy.Problem, fitted: World, judged: World, changes: Mapping[str, str]) -> dict[str, Any]:
+    """What every policy would be worth if levers, constants or columns were set by hand.
+
+    Args:
+        problem: The decision.
+        fitted: Cases that prices come from.
+        judged: Cases that policies are judged on.
+        changes: Name -> value, as text.
+
+    Raises:
+        PolicyError: A name is neither lever, constant nor column, or a value does not fit it.
+    """
+    fixed: dict[str, Any] = {}
+    constants = dict(problem.constants)
+    columns: dict[str, Any] = {}
+    for name, text in changes.items():
+        if name in problem.levers:
+            fixed[name] = _setting(problem, name, text)
+        elif name in constants:
+            constants[name] = _number(name, text)
+        elif name in judged.cases and name:
+            numeric = np.asarray(judged.cases[name]).dtype.kind in "iufb"
+            columns[name] = _number(name, text) if numeric else text
+        else:
+            known = [*problem.levers, *problem.constants, *(column for column in judged.cases if column)]
+            raise PolicyError(
+                f"`{name}` is no lever, constant or column.", f"There are: {', '.join(known[:20])}.", where="--set"
+            )
+    here = replace(problem, constants=constants)
+    fitted, judged = (_with(world, columns, here) for world in (fitted, judged))
+    made = fit(here, fitted)
+    actions = {
+        name: reference(here, name, judged)
+        for name in policy.REFERENCES
+        if name == "accuracy_first" or name in problem.policies
+    }
+    actions[OPTIMIZED] = optimized(here, made, judged)
+    if fixed:
+        title = ", ".join(f"{name}={text}" for name, text in changes.items() if name in fixed)
+        actions[title] = {
+            lever: np.full(len(judged.case), fixed[lever]) if lever in fixed else setting
+            for lever, setting in actions[OPTIMIZED].items()
+        }
+    values = {
+        name: problem.sign * float(judged.weights @ worth(here, here.value, judged, action))
+        for name, action in actions.items()
+    }
+    return {
+        "set": dict(changes),
+        "measure": problem.measure,
+        "unit": problem.unit,
+        "values": values,
+        "label": label_of(problem),
+    }
+
+
+def _setting(problem: policy.Problem, lever: str, text: str) -> Any:
+    settings = problem.settings[lever]
+    if settings.dtype.kind == "U":
+        if text not in settings.tolist():
+            raise PolicyError(
+                f"`{text}` is none of its settings.",
+                f"There are: {', '.join(dict.fromkeys(settings.tolist()))}.",
+                where=f"--set {lever}",
+            )
+        return text
+    return _number(lever, text)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise PolicyError(f"`{text}` is no finite number.", "Write it like 95 or 0.5.", where=f"--set {name}")
+    return value
+
+
+def _with(world: World, columns: Mapping[str, Any], problem: policy.Problem) -> World:
+    """The same cases, with some columns at one value."""
+    if not columns:
+        return world
+    count = len(world.case)
+    moved = {name: np.full(count, value) for name, value in columns.items()}
+    changed = replace(
+        world,
+        columns={name: moved.get(name, values) for name, values in world.columns.items()},
+        inputs={name: moved.get(name, values) for name, values in world.inputs.items()},
+    )
+    if world.models is None:
+        return changed
+    return replace(changed, beliefs={} if problem.searched else world.models(changed.cases, problem.settings))
