@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.decision import optimize
-from drivetrain.decision.evaluate import bootstrap, mean_of, proportion_or, ratio_of_means
+from drivetrain.decision import logged, optimize
+from drivetrain.decision.evaluate import Figure, bootstrap, mean_of, proportion_or, ratio_of_means
 from drivetrain.errors import PolicyError
 
 
@@ -112,6 +112,28 @@ def test_the_interval_of_a_mean_is_that_of_the_textbook():
     assert figure.value == pytest.approx(values.mean())
     assert figure.low == pytest.approx(values.mean() - half, abs=0.15 * half)
     assert figure.high == pytest.approx(values.mean() + half, abs=0.15 * half)
+
+
+def test_cases_of_one_entity_say_less_and_intervals_know_it():
+    """Four visits of each customer, alike: an interval by visits is far too short, one by customers is not."""
+    hits = {"visits": 0, "customers": 0, "normal": 0, "share": 0}
+    for seed in range(300):
+        stream = np.random.default_rng(seed)
+        entity = np.repeat(np.arange(100), 4)
+        values = np.repeat(stream.normal(size=100), 4) + 0.3 * stream.normal(size=400)
+        share = np.full(400, 1 / 400)
+        for name, known in (("visits", None), ("customers", entity)):
+            if seed < 40:
+                figure = bootstrap({"v": mean_of(values)}, share, entity=known, seed=seed)["v"]
+                hits[name] += figure.low <= 0 <= figure.high
+        estimate = logged.mean(values, share, entity)
+        hits["normal"] += estimate.low <= 0 <= estimate.high
+        happened = (values > 0).astype(float)
+        found = proportion_or(Figure(0, 0, 0), happened, np.ones(400), share, entity)
+        hits["share"] += found.low <= 0.5 <= found.high
+    assert hits["visits"] / 40 < 0.8
+    assert hits["customers"] / 40 >= 0.88
+    assert all(0.91 <= hits[name] / 300 <= 0.99 for name in ("normal", "share")), hits
 
 
 def test_weights_count_a_case_as_often_as_they_say():

@@ -136,6 +136,54 @@ def test_a_shelf_shows_what_gains_by_being_shown_and_not_what_sells_anyway(tmp_p
     assert decided.values["optimized"][0] == pytest.approx(by_hand)
 
 
+def test_a_shelf_that_was_drawn_by_lot_scores_any_policy_though_the_model_is_wrong(tmp_path, monkeypatch):
+    """Impressions of random shelves, not all kept: the log's figure is near the truth, and the model's is not."""
+    plan = SHELF.replace("at_least: 0.3", "at_least: 0")
+    plan = plan.replace("simple_rule: {formula: margin}}", "simple_rule: {formula: margin}}\n    history: {kind: "
+        "randomised, data: impressions, column: place, propensity: chance}")  # fmt: skip
+    plan = plan.replace("location: impressions.parquet", "location: impressions.parquet\n    weight: kept\n"
+        "    columns: {place: {type: integer, role: logged}, chance: {type: number, role: logged}}")  # fmt: skip
+    spec, _, table = shop(tmp_path, monkeypatch, plan, visits=9_000, books=6)
+    stream, count = np.random.default_rng(5), 9_000
+    taste = np.random.default_rng(2).normal(size=count)
+    attention = np.array([0, 1.0, 0.6, 0.3])
+    rows: dict[str, list] = {name: [] for name in ("reader", "isbn", "place", "chance", "kept", "bought")}
+    for reader in range(count):
+        shelf = stream.permutation(np.arange(1, 6))[:3]  # the first book is out of stock
+        for book in range(6):
+            place = int(np.flatnonzero(shelf == book)[0]) + 1 if book in shelf else 0
+            without, shown = (float(buying(taste[reader], table["weight"][book], at)) for at in (0, 1))
+            bought = bool(stream.random() < without + attention[place] * (shown - without))
+            if not place and stream.random() < 0.5:
+                continue
+            chance = 1.0 if book == 0 else 0.2 if place else 0.4
+            entry = (f"r{reader}", table["isbn"][book], place, chance, 1.0 if place else 2.0, bought)
+            for name, value in zip(rows, entry, strict=True):
+                rows[name].append(value)
+    pq.write_table(pa.table(rows), tmp_path / "impressions.parquet")
+
+    def wrong(taste, weight, shelf):
+        return 0.5 * buying(taste, weight, shelf)
+
+    model = Chance("buy", ("taste", "weight", "shelf"), wrong)
+    monkeypatch.setattr(artifact, "load", lambda folder, root=None: model)
+    decided = decide(spec)
+    found = decided.result["logged"]
+    visits = np.unique(decided.world.case)
+    for row in decided.result["policies"]:
+        place = decided.actions[row["name"]]["shelf"].reshape(-1, 6).astype(int)
+        q = [table["margin"] * buying(taste[visits][:, None], table["weight"], at) for at in (0, 1)]
+        true = (q[0] + attention[place] * (q[1] - q[0])).sum(axis=1).mean()
+        assert row["label"] == "causal"
+        # One of five may lie outside its own interval, but not far.
+        half = (row["high"] - row["low"]) / 2
+        assert abs(row["value"] - true) < 2 * half, row["name"]
+        assert abs(row["value"] - true) < 0.1 * true
+        assert found[row["name"]]["estimates"]["direct"]["high"] < 0.7 * true, "the model sees half of it"
+    ips, doubly = (found["optimized"]["estimates"][method] for method in ("ips", "dr"))
+    assert doubly["high"] - doubly["low"] < ips["high"] - ips["low"]
+
+
 def test_a_guardrail_over_all_shelves_holds_and_its_price_is_told(tmp_path, monkeypatch):
     spec, _, _ = shop(tmp_path, monkeypatch)
     result = decide(spec).result

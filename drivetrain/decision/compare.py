@@ -67,13 +67,16 @@ class Fitted:
     gap: float | None
 
 
-def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int = 42) -> Decided:
+def compare(
+    problem: policy.Problem, fitted: World, judged: World, *, logged_cases: World | None = None, seed: int = 42
+) -> Decided:
     """Fit the policy on one part of the cases and judge all policies on another.
 
     Args:
         problem: The decision.
         fitted: Cases that the prices of the constraints come from (the validation split).
         judged: Cases that no model and no price has seen (test and held-out).
+        logged_cases: Such cases whose log is kept apart from them, as that of rankings is; None: `judged` has its log.
         seed: Of the bootstrap.
 
     Raises:
@@ -100,22 +103,29 @@ def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int 
     for limit in limits:
         parts[limit.name] = measure_of(problem, limit, judged, actions[OPTIMIZED])
         statistics["limit", limit.name] = ratio_of_means(*parts[limit.name])
-    figures = bootstrap(statistics, judged.shares, seed=seed)
+    figures = bootstrap(statistics, judged.shares, entity=judged.entity, seed=seed)
     for name, (top, below) in parts.items():
-        figures["limit", name] = proportion_or(figures["limit", name], top, below, judged.shares)
+        figures["limit", name] = proportion_or(figures["limit", name], top, below, judged.shares, judged.entity)
     labels: dict[str, Label] = dict.fromkeys(actions, label_of(problem))
-    found, scores = judged_by_log(problem, judged, actions)
-    log = judged.log
+    speaking, done = judged, actions
+    if logged_cases is not None:
+        speaking = logged_cases
+        done = {
+            name: optimized(problem, made, speaking) if name == OPTIMIZED else reference(problem, name, speaking)
+            for name in actions
+        }
+    found, scores = judged_by_log(problem, speaking, done)
+    log = speaking.log
     if log is not None and problem.horizon is None and not any(shock.weight for shock in problem.scenarios):
         rest: Label = "causal" if log.causal else "not causal"
-        share = judged.weights[log.rows] / judged.weights[log.rows].sum()
+        share, entity = speaking.shares_of(log), speaking.entities_of(log)
         for name, score in scores.items():
             if found[name]["enough"]:
                 labels[name] = rest
-                figures[name] = figure(logged.mean(score, share))
+                figures[name] = figure(logged.mean(score, share, entity))
         for name in scores:
             if labels[name] == labels[OPTIMIZED] == rest and name != OPTIMIZED:
-                figures[OPTIMIZED, name] = figure(logged.mean(scores[OPTIMIZED] - scores[name], share))
+                figures[OPTIMIZED, name] = figure(logged.mean(scores[OPTIMIZED] - scores[name], share, entity))
             elif name != OPTIMIZED:
                 figures[OPTIMIZED, name] = _apart(figures[OPTIMIZED], figures[name])
     result = {
@@ -141,7 +151,7 @@ def compare(problem: policy.Problem, fitted: World, judged: World, *, seed: int 
         "gap": made.gap,
         "threshold": made.threshold,
         "logged": found,
-        "notes": notes + _label_notes(problem, judged, by_labels, found),
+        "notes": notes + _label_notes(problem, speaking, by_labels, found),
     }
     return Decided(result, actions, values, made.prices, judged, made.threshold, scores)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain import artifact, evidence, policy, source
-from drivetrain.decision import explore, whatif
+from drivetrain.decision import explore, impressions, whatif
 from drivetrain.decision.compare import Decided, compare
 from drivetrain.decision.items import items
 from drivetrain.decision.world import seen, world
@@ -36,7 +36,8 @@ def decide(spec: Spec) -> Decided:
     ranked, left_out = items(spec, problem, predictors) if problem.items else (None, [])
     fitted = world(spec, problem, table, predictors, ("validation",), ranked, _enough(problem))
     judged = world(spec, problem, table, predictors, JUDGED, ranked)
-    decided = compare(problem, fitted, judged)
+    speaking = None if ranked is None else impressions.logged(spec, problem, table, predictors, ranked)
+    decided = compare(problem, fitted, judged, logged_cases=speaking)
     if ranked is not None:
         held_out = sum(part in JUDGED for part in table["split"].to_pylist())
         if judged.count < held_out:

@@ -51,36 +51,57 @@ def ratio_of_means(numerator: Floats, denominator: Floats) -> Statistic:
     return statistic
 
 
-def proportion_or(figure: Figure, numerator: Floats, denominator: Floats, weights: Floats) -> Figure:
+def proportion_or(
+    figure: Figure, numerator: Floats, denominator: Floats, weights: Floats, entity: NDArray[np.int64] | None = None
+) -> Figure:
     """Wilson's interval where a ratio counts cases, the given figure elsewhere.
 
-    A bootstrap of a share that was never seen gives the interval from 0 to 0, as if it were known to be nothing.
+    A bootstrap of a share that was never seen gives the interval from 0 to 0, as if it were known to be nothing. Counts
+    of cases that share an entity are divided by their design effect (Rao and Scott 1992).
     """
     counts = all(np.isin(values, (0.0, 1.0)).all() for values in (numerator, denominator))
     if not counts or not np.allclose(weights, weights[0]) or not denominator.any():
         return figure
-    value, low, high = intervals.rate(numerator.sum(), denominator.sum())
+    repeats = 1.0
+    if entity is not None:
+        apart = denominator * (numerator - numerator.sum() / denominator.sum())
+        spread = float((apart**2).sum())
+        # Of what never or always happened nothing tells how alike an entity's cases are: the worst is taken.
+        alike = float((np.bincount(entity, apart) ** 2).sum()) / spread if spread > 0 else 0.0
+        repeats = max(1.0, alike or float(denominator.sum()) / len(np.unique(entity[denominator > 0])))
+    value, low, high = intervals.rate(numerator.sum() / repeats, denominator.sum() / repeats)
     return Figure(float(value), float(low), float(high))
 
 
-def bootstrap(statistics: Mapping[Any, Statistic], weights: Floats, *, seed: int = 42) -> dict[Any, Figure]:
+def bootstrap(
+    statistics: Mapping[Any, Statistic],
+    weights: Floats,
+    *,
+    entity: NDArray[np.int64] | None = None,
+    seed: int = 42,
+) -> dict[Any, Figure]:
     """Figures with percentile intervals from one paired bootstrap: all see the same resamples.
 
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; entities are drawn whole, as in
+    Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8.
 
     Args:
         statistics: Name -> statistic.
         weights: Of the cases, summing to 1; shape (n,).
+        entity: Number of the person, machine or place that each case belongs to, from 0 on; shape (n,). Cases of one
+            are alike, and say less than as many of different ones. None: each case is by itself.
         seed: Of the resamples.
     """
     count = len(weights)
+    drawn = count if entity is None else int(entity.max()) + 1
     stream = np.random.default_rng(seed)
     found: dict[Any, list[Floats]] = {name: [] for name in statistics}
     # In blocks, so that a million cases do not need a (2000, 1e6) array.
     block = max(1, min(REPETITIONS, 20_000_000 // max(1, count)))
     for start in range(0, REPETITIONS, block):
         size = min(block, REPETITIONS - start)
-        draws = stream.multinomial(count, np.full(count, 1 / count), size=size) * (weights * count)
+        times = stream.multinomial(drawn, np.full(drawn, 1 / drawn), size=size)
+        draws = (times if entity is None else times[:, entity]) * (weights * count)
         draws = draws / draws.sum(axis=1, keepdims=True)
         for name, statistic in statistics.items():
             found[name].append(statistic(draws))

@@ -121,6 +121,7 @@ def _sample(world: World, actions: Mapping[str, policy.Action], seed: int) -> tu
         inputs={name: _rows(values, rows) for name, values in world.inputs.items()},
         log=None,
         observed={name: values[rows] for name, values in world.observed.items()},
+        entity=None,
     )
     return part, {name: {lever: v[rows] for lever, v in action.items()} for name, action in actions.items()}
 

@@ -30,14 +30,10 @@ def judged_by_log(
     if not known.any():
         return {}, {}
     if not known.all():
-        log = replace(
-            log,
-            rows=log.rows[known],
-            used={lever: values[known] for lever, values in log.used.items()},
-            propensity=log.propensity[known],
-        )
+        log = log.some(known)
     assert log.propensity is not None
-    numeric = any(values.dtype.kind == "f" for values in log.used.values())
+    ranks = problem.ranking is not None
+    numeric = not ranks and any(values.dtype.kind == "f" for values in log.used.values())
     logged.check(log.propensity, density=numeric)
     part = {name: _rows(values, log.rows) for name, values in world.cases.items()}
 
@@ -45,19 +41,31 @@ def judged_by_log(
         levers = {lever: np.asarray(values)[:, None] for lever, values in action.items()}
         return policy.worth(plain, part, world.ask, levers)[:, 0]
 
-    before = expected(log.used)
-    share = world.weights[log.rows] / world.weights[log.rows].sum()
+    def direct(action: Mapping[str, Array], here: Mapping[str, Array]) -> Floats:
+        """What is expected of the policy in each logged row: of items, what their whole case is worth."""
+        if world.width == 1:
+            return expected(here)
+        levers = {lever: np.asarray(values)[:, None] for lever, values in action.items()}
+        return world.by_case(policy.worth(plain, world.cases, world.ask, levers)[:, 0])[log.rows // world.width]
+
+    # A case is worth the sum of its items, so a logged item stands for all of them.
+    before, came = expected(log.used) * world.width, reward[known] * world.width
+    share, entity = world.shares_of(log), world.entities_of(log)
     rows, scores = {}, {}
     for name, action in actions.items():
         here = {lever: np.asarray(values)[log.rows] for lever, values in action.items()}
-        weight = logged.weights(log.used, here, log.propensity)
+        weight = logged.weights(log.used, here, log.propensity, exact=ranks)
         if _is_the_log(log.used, here):
             # What was done, as it was logged: its outcomes are there, and nothing has to be weighed.
             weight = np.ones(len(log.rows))
-        each = logged.scores(weight, reward[known], expected(here), before, share)
-        seen = logged.overlap(weight)
+        each = logged.scores(weight, came, direct(action, here), before, share)
+        # Of items nearly all are not shown, by any policy: those that are shown tell one from another.
+        shown = here[problem.ranking.lever] > 0 if problem.items and problem.ranking else np.ones(len(weight), bool)
+        seen = logged.overlap(weight[shown] if shown.any() else weight)
         rows[name] = {
-            "estimates": {method: interval(figure(logged.mean(each[method], share))) for method in logged.METHODS},
+            "estimates": {
+                method: interval(figure(logged.mean(each[method], share, entity))) for method in logged.METHODS
+            },
             "matched": seen.matched,
             "effective_size": seen.size,
             "largest_weight": seen.largest,
@@ -83,17 +91,22 @@ def rewards(problem: policy.Problem, world: World, log: Log) -> tuple[Floats, ND
     tries = []
     for fill in (0.0, 1.0):
         outcomes = {}
-        for name, values in world.truth.items():
-            there = world.observed.get(name, np.ones(len(values), dtype=bool))[log.rows]
+        for name, came in (_of_log(world.truth, log) if log.truth is None else log.truth).items():
+            seen = _of_log(world.observed, log) if log.observed is None else log.observed
+            there = seen.get(name, np.ones(len(came), dtype=bool))
             stand_in: Any = bool(fill) if name in problem.binary else fill
             if problem.classes[name] and name not in problem.binary:
                 stand_in = problem.classes[name][int(fill) % len(problem.classes[name])]
-            outcomes[name] = np.where(there, values[log.rows], np.asarray(stand_in, dtype=values.dtype))
+            outcomes[name] = np.where(there, came, np.asarray(stand_in, dtype=came.dtype))
         if set(problem.outcomes) - outcomes.keys():
             return np.zeros(len(log.rows)), np.zeros(len(log.rows), dtype=bool)
         tries.append(policy.realised(problem, problem.value, columns, outcomes, log.used))
     known &= np.isfinite(tries[0]) & (tries[0] == tries[1])
     return tries[0], known
+
+
+def _of_log(values: Mapping[str, Array], log: Log) -> dict[str, Array]:
+    return {name: array[log.rows] for name, array in values.items()}
 
 
 def _rows(values: Any, rows: NDArray[np.int64]) -> Any:

@@ -95,13 +95,14 @@ def check(propensity: Floats, *, density: bool) -> None:
             )
 
 
-def weights(used: Action, chosen: Action, propensity: Floats) -> Floats:
+def weights(used: Action, chosen: Action, propensity: Floats, *, exact: bool = False) -> Floats:
     """Importance weight of each logged case under a policy, shape (n,).
 
     Args:
         used: Lever -> the setting that was used, shape (n,).
         chosen: Lever -> the policy's setting, shape (n,).
         propensity: Of the joint setting that was used, shape (n,).
+        exact: Whether a number speaks only of itself, as a place does, and not of those near it.
     """
     found = 1 / propensity
     for lever, setting in used.items():
@@ -109,7 +110,7 @@ def weights(used: Action, chosen: Action, propensity: Floats) -> Floats:
             found = found * (setting.astype(str) == np.asarray(chosen[lever]).astype(str))
             continue
         distance = setting.astype(float) - np.asarray(chosen[lever]).astype(float)
-        if len(np.unique(setting)) <= 12:
+        if exact or len(np.unique(setting)) <= 12:
             found = found * (distance == 0)
             continue
         # Half of Silverman's width: the residual that it smooths is small already, and bias counts twice here.
@@ -154,10 +155,20 @@ def scores(weight: Floats, reward: Floats, chosen: Floats, used: Floats, share: 
     }
 
 
-def mean(score: Floats, share: Floats) -> Estimate:
-    """Weighted mean of per-case scores with the normal interval."""
+def mean(score: Floats, share: Floats, entity: NDArray[np.int64] | None = None) -> Estimate:
+    """Weighted mean of per-case scores with the normal interval.
+
+    Args:
+        score: Shape (n,).
+        share: Weight of each case, summing to 1; shape (n,).
+        entity: To whom each case belongs, numbered from 0 on, shape (n,); cases of one are alike, and the error is that
+            of their sums (Liang and Zeger 1986). None: each case is by itself.
+    """
     value = float(share @ score)
-    error = float(np.sqrt((share**2 * (score - value) ** 2).sum() * len(score) / max(1, len(score) - 1)))
+    apart: Floats = share * (score - value)
+    if entity is not None:
+        apart = np.asarray(np.bincount(entity, apart)[np.unique(entity)], dtype=float)
+    error = float(np.sqrt((apart**2).sum() * len(apart) / max(1, len(apart) - 1)))
     return Estimate(value, value - Z * error, value + Z * error)
 
 
@@ -172,6 +183,7 @@ def cross_fitted(
     propensity: Floats,
     reward: Floats,
     *,
+    entity: NDArray[np.int64] | None = None,
     folds: int = 5,
     seed: int = 42,
 ) -> tuple[Estimate, Overlap]:
@@ -186,10 +198,14 @@ def cross_fitted(
         used: Lever -> the setting that was used, shape (n,).
         propensity: Shape (n,).
         reward: Shape (n,).
+        entity: To whom each case belongs, numbered from 0 on, shape (n,): nobody is learned from and judged; None: each
+            case is by itself.
         folds: Parts.
         seed: Of the parts.
     """
-    fold = np.random.default_rng(seed).permutation(count) % folds
+    drawn = count if entity is None else int(entity.max()) + 1
+    fold: NDArray[np.int64] = np.random.default_rng(seed).permutation(drawn) % folds
+    fold = fold if entity is None else fold[entity]
     score, weight = np.empty(count), np.empty(count)
     for one in range(folds):
         seen, judged = np.flatnonzero(fold != one), np.flatnonzero(fold == one)
@@ -197,4 +213,4 @@ def cross_fitted(
         here = {lever: settings[judged] for lever, settings in used.items()}
         weight[judged] = weights(here, chosen, propensity[judged])
         score[judged] = chosen_value + weight[judged] * (reward[judged] - used_value)
-    return mean(score, np.full(count, 1 / count)), overlap(weight)
+    return mean(score, np.full(count, 1 / count), entity), overlap(weight)

@@ -33,6 +33,9 @@ class Log:
         propensity: Probability (a number: density) of that setting; None when nobody knows it. Shape (l,).
         causal: Whether settings were randomised.
         kind: How settings came about, in the plan's words.
+        truth, observed: As those of the world, of these rows; None: the world's own. Where items are ranked, a log
+            holds some of the pairs of case and item only, and what came of each.
+        weights: Of these rows, shape (l,); None: those of the world's cases.
     """
 
     rows: NDArray[np.int64]
@@ -40,6 +43,26 @@ class Log:
     propensity: Floats | None
     causal: bool
     kind: str
+    truth: Mapping[str, Array] | None = None
+    observed: Mapping[str, NDArray[np.bool_]] | None = None
+    weights: Floats | None = None
+
+    def some(self, kept: NDArray[np.bool_]) -> Log:
+        """Some of the rows."""
+
+        def of(values: Mapping[str, Array] | None) -> dict[str, Array] | None:
+            return None if values is None else {name: array[kept] for name, array in values.items()}
+
+        return Log(
+            self.rows[kept],
+            of(self.used) or {},
+            None if self.propensity is None else self.propensity[kept],
+            self.causal,
+            self.kind,
+            of(self.truth),
+            of(self.observed),
+            None if self.weights is None else self.weights[kept],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,8 @@ class World:
             weight stands at every one of its items, so that a weighted sum of rows is the mean over cases.
         groups: Rows that are ranked together (the items of a case, the cases of a queue) have one number, shape (n,);
             None where nothing is ranked.
+        entity: Number of the person, machine or place that each case belongs to, shape (count,); None where each case
+            has its own.
     """
 
     case: Array
@@ -75,6 +100,7 @@ class World:
     observed: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     width: int = 1
     groups: NDArray[np.int64] | None = None
+    entity: NDArray[np.int64] | None = None
 
     @property
     def count(self) -> int:
@@ -85,6 +111,18 @@ class World:
     def shares(self) -> Floats:
         """Weight of each case, summing to 1; shape (count,)."""
         return np.asarray(self.weights[:: self.width])
+
+    def shares_of(self, log: Log) -> Floats:
+        """Weight of each logged row, summing to 1; shape (l,)."""
+        raw = self.weights[log.rows] * (1 if log.weights is None else log.weights)
+        return np.asarray(raw / raw.sum())
+
+    def entities_of(self, log: Log) -> NDArray[np.int64] | None:
+        """To whom each logged row belongs; None where each is by itself. Items of one case belong together."""
+        if self.entity is None and self.width == 1:
+            return None
+        case = log.rows // self.width
+        return np.asarray(case if self.entity is None else self.entity[case])
 
     def by_case(self, values: Array) -> Floats:
         """Sums over the items of each case, shape (count,)."""
@@ -179,14 +217,14 @@ def world(
         raise DataError("weights must be finite, at least 0, and not all 0.", where=f"{spec.case_source.name}.{weight}")
     columns = arrays(problem.columns, table, problem.columns)
     if items is not None:
-        return _pairs(problem, table, columns, items, raw / raw.sum(), predictors)
+        return pairs(problem, table, columns, items, raw / raw.sum(), predictors, entities(spec, table))
     needed = {name for predictor in predictors for name in predictor.inputs} & set(table.column_names)
     needed -= set(problem.levers) | set(columns) | set(problem.classes)
     inputs = {name: plain(table[name]) for name in needed}
     observed, truth = {}, {}
     for name in known:
         observed[name] = np.asarray(table[name].is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-        truth[name] = _truth(problem, name, table[name].to_pylist())
+        truth[name] = truth_of(problem, name, table[name].to_pylist())
     models = policy.modeler(problem, predictors)
     cases = {"": table["case"].to_numpy(), **inputs, **columns}
     return World(
@@ -201,7 +239,26 @@ def world(
         log=_log(spec, problem, table),
         observed=observed,
         groups=_queues(problem, table.num_rows),
+        entity=entities(spec, table),
     )
+
+
+def entities(spec: Spec, table: Any) -> NDArray[np.int64] | None:
+    """To whom each case belongs, numbered from 0 on; None where the plan names no entity, or each has one case."""
+    import pyarrow as pa
+
+    name = spec.case_source.entity
+    if name is None or name not in table.column_names:
+        return None
+    values = table[name].combine_chunks()
+    codes = np.asarray(
+        values.cast(pa.string()).dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    )
+    unknown = codes < 0
+    # Whoever is not known is somebody else each time.
+    codes = np.where(unknown, codes.max(initial=-1) + np.cumsum(unknown), codes)
+    found = np.unique(codes, return_inverse=True)[1].astype(np.int64)
+    return None if len(found) == found.max(initial=-1) + 1 else found
 
 
 def _queues(problem: policy.Problem, count: int) -> NDArray[np.int64] | None:
@@ -212,13 +269,14 @@ def _queues(problem: policy.Problem, count: int) -> NDArray[np.int64] | None:
     return np.random.default_rng(problem.seed).permutation(count) // length
 
 
-def _pairs(
+def pairs(
     problem: policy.Problem,
     table: Any,
     columns: Mapping[str, Array],
     items: Mapping[str, Any],
     shares: Floats,
     predictors: Sequence[policy.Predicts],
+    entity: NDArray[np.int64] | None,
 ) -> World:
     """Every case with every item."""
     read = {name for predictor in predictors for name in predictor.inputs} | problem.columns
@@ -238,6 +296,7 @@ def _pairs(
         models=models,
         width=width,
         groups=np.repeat(np.arange(len(shares)), width),
+        entity=entity,
     )
 
 
@@ -279,7 +338,7 @@ def _must_ask(problem: policy.Problem) -> bool:
     return moved or not problem.simple or bool(problem.scenarios) or problem.searched is not None
 
 
-def _truth(problem: policy.Problem, name: str, values: list[Any]) -> Array:
+def truth_of(problem: policy.Problem, name: str, values: list[Any]) -> Array:
     """What was observed; a stand-in where nothing was (`observed` says where)."""
     if name in problem.binary:
         return np.array([bool(value) for value in values])
