@@ -117,7 +117,7 @@ def _missing(
         if here and finding.facts.get("path") not in open_:
             yield Missing("finding", finding.where, finding.what, finding.advice, ", ".join(spec.project.owners))
     if asked.stage == "model":
-        yield from _policy(records.get("decide"))
+        yield from _policy(records.get("decide"), ", ".join(spec.project.owners))
     for item in items:
         if item.level in ("fail", "unknown") and item.facts.get("stage") == asked.stage:
             where, owner = f"checklist: {item.facts.get('item')}", str(item.facts.get("owner", ""))
@@ -160,7 +160,7 @@ def _evidence(spec: Spec, asked: Gate, records: Mapping[str, Record]) -> Iterato
                 yield Missing("evidence", f"{where}: {found.get('id', '')}", f"{place}: {what}", advice, owner)
 
 
-def _policy(record: Record | None) -> Iterator[Missing]:
+def _policy(record: Record | None, owner: str) -> Iterator[Missing]:
     if record is None:
         return
     where = f"{evidence.FOLDER}/decide.json"
@@ -170,19 +170,19 @@ def _policy(record: Record | None) -> Iterator[Missing]:
     if against is None:
         yield Missing(
             "policy", where, "does not compare the optimized policy with a simple rule.",
-            "Write `levers[].policies.simple_rule` and decide again.",
+            "Write `levers[].policies.simple_rule` and decide again.", owner,
         )  # fmt: skip
     elif not _above_zero(against):
         yield Missing(
             "policy", where,
             f"the optimized policy is not shown to beat the simple rule: better by {_figure(against)} {unit}".rstrip(),
-            "More cases, a better model, or the simple rule itself.",
+            "More cases, a better model, or the simple rule itself.", owner,
         )  # fmt: skip
     for row in record.result.get("constraints", ()):
         state = row.get("state") or ("met" if row.get("met") else "not met")
         if state != "met":
             what = f"the constraint `{row.get('name')}`: {state} ({_figure(row)})."
-            yield Missing("policy", where, what, "More cases, another policy, or see what relaxing it costs.")
+            yield Missing("policy", where, what, "More cases, another policy, or see what relaxing it costs.", owner)
 
 
 def _above_zero(row: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.review.agenda import agenda
 from drivetrain.review.asks import held_out
 from drivetrain.review.differences import GRADES, by_grade
+from drivetrain.review.formulas import acts, conditions_of, in_words
 from drivetrain.review.glance import glance
 from drivetrain.review.layout import WIDTH, dot_plot, lay_out
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
-from drivetrain.review.words import BETTER, decided_figures, group_name, interval, number, policy, title
+from drivetrain.review.words import BETTER, decided_figures, group_name, interval, number, title
 from drivetrain.stages import reached
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def html(review: Review) -> str:
     """The page."""
     from markupsafe import Markup
 
-    decide, audit = review.decide, review.audit
+    decide, audit, conditions = review.decide, review.audit, conditions_of(review)
     gains = {
         row.get("against"): row for row in decide.get("differences", ()) if row.get("name", "optimized") == "optimized"
     }
@@ -62,7 +63,9 @@ def html(review: Review) -> str:
         agenda=agenda(review),
         glance=glance(review),
         figures=model_figures(review.train),
-        policy_said=policy,
+        acts=acts,
+        conditions=conditions,
+        worded=partial(in_words, conditions=conditions),
         better=BETTER,
         kinds=KINDS,
         drawing=lay_out(review.picture),

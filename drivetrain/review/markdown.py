@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.findings import Finding
 from drivetrain.review.differences import GRADES, by_grade
 from drivetrain.review.glance import glance
-from drivetrain.review.html import audit_tables
+from drivetrain.review.html import audit_tables, model_figures
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
 from drivetrain.review.words import limit_of, number, title
+from drivetrain.review.words import said as shown
 from drivetrain.stages import reached
 from drivetrain.text import markdown as plain
 
@@ -29,8 +30,8 @@ def markdown(review: Review) -> str:
     """The review in GitHub's Markdown; text of the plan is escaped, so that it shows and does nothing."""
     parts = [
         _head(review), _picture(review), _questions(review), _changes(review), _gates(review), _findings(review),
-        _objective(review), _policies(review.decide), _audit(review.audit), _checklist(review), _evidence(review),
-        _unknowns(review),
+        _objective(review), _models(review), _policies(review.decide), _audit(review.audit), _checklist(review),
+        _evidence(review), _unknowns(review),
     ]  # fmt: skip
     return _that_fits(["\n".join(part) for part in parts if part])
 
@@ -184,6 +185,20 @@ def said(value: Any) -> str:
     if value is None:
         return "not said yet"
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else plain(value)
+
+
+def _models(review: Review) -> list[str]:
+    models = review.plan.get("models")
+    if not models:
+        return []
+    lines, figures = ["## Models", ""], model_figures(review.train)
+    for model in models:
+        head = f"**{plain(model['name'])}** ({model['task']}) predicts {plain(shown(model.get('predicts')))}"
+        lines.append(f"- {head}; its baseline: {plain(shown(model.get('baseline')))}.")
+    for name, rows in figures.items():
+        cells = [[plain(figure), ours, base] for figure, ours, base in rows]
+        lines += ["", *table([f"{plain(name)} on rows it has not seen", "model", "baseline"], cells)]
+    return lines if figures else [*lines, "", "Planned; nothing was trained yet (`make train`)."]
 
 
 def _policies(decide: Mapping[str, Any]) -> list[str]:

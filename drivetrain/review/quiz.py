@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from drivetrain.review.asks import LESS_IS_BETTER, MORE_IS_BETTER, held_out
+from drivetrain.review.formulas import acts, conditions_of, costs, in_words, stands_for
 from drivetrain.review.gates import closed
-from drivetrain.review.words import BETTER, group_name, interval, limit, number, policy, said, settings
+from drivetrain.review.words import BETTER, group_name, interval, limit, number, said, settings, title
+from drivetrain.stages import gate
 
 if TYPE_CHECKING:
     from drivetrain.review.gather import Review
@@ -41,7 +44,10 @@ def quiz(spec: Spec, review: Review) -> list[Question]:
         ("What stage are we in, and what does the next gate lack?", _stage),
         ("What would make us stop?", _stop),
     ]
-    return [Question(question, tuple(answer(spec, review))) for question, answer in asked]
+    # Marks of code are for pages that know them.
+    return [
+        Question(question, tuple(line.replace("`", "") for line in answer(spec, review))) for question, answer in asked
+    ]
 
 
 def _objective(spec: Spec, review: Review) -> list[str]:
@@ -56,27 +62,31 @@ def _objective(spec: Spec, review: Review) -> list[str]:
         )
     else:
         found.append("No measure is named yet; a case is worth what `value` says.")
-    found.append(f"Value of one case, more is better: {said(objective.get('value'))}")
+    value, names = objective.get("value"), conditions_of(review)
+    told = in_words(value, names) if isinstance(value, str) else said(value)
+    found.append(f"What one case is worth, more is better: {told}.")
+    if isinstance(value, str):
+        found.append(f"There: {'; '.join(f'{name} = {means}' for name, means in stands_for(review))}.")
     return found
 
 
 def _today(spec: Spec, review: Review) -> list[str]:
+    names = conditions_of(review)
     return [
-        f"{lever['name']}: today {policy(lever.get('policies', {}).get('today'))}; "
-        f"if nobody acts {policy(lever.get('policies', {}).get('do_nothing'))}."
+        f"{lever['name']}: today: {acts(lever, lever.get('policies', {}).get('today'), names)}; "
+        f"if nobody acts: {acts(lever, lever.get('policies', {}).get('do_nothing'), names)}."
         for lever in review.plan.get("levers", ())
     ] or ["There is no lever yet, so nothing can be set."]
 
 
 def _levers(spec: Spec, review: Review) -> list[str]:
-    found = []
+    found, names = [], conditions_of(review)
     for lever in review.plan.get("levers", ()):
-        names = spec.derived.settings(lever["name"])
-        limits = (
-            "; it may be chosen where " + " and ".join(lever["limits"]) if lever.get("limits") else "; no further limit"
-        )
+        limits = [in_words(text, names) if isinstance(text, str) else said(text) for text in lever.get("limits") or []]
+        told = f"; only where {', and where '.join(limits)}" if limits else "; no further limit"
         found.append(
-            f"{lever['name']}: owned by {said(lever.get('owner'), 'nobody yet')}; {settings(lever, names)}{limits}."
+            f"{lever['name']}: owned by {said(lever.get('owner'), 'nobody yet')}; "
+            f"{settings(lever, spec.derived.settings(lever['name']))}{told}; costs of a setting: {costs(lever, names)}."
         )
     return found or ["There is no lever yet."]
 
@@ -98,8 +108,10 @@ def _randomised(spec: Spec, review: Review) -> list[str]:
         line = f"{lever['name']} {_HISTORY.get(str(kind), 'has no history in the plan')}"
         rows = (history or {}).get("rows")
         if kind == "randomised":
-            where = f" in the rows {rows}" if rows and rows != "True" else ""
-            line += f"{where}; the probability stands in {said(history.get('propensity'))}"
+            where = f" in the rows where {in_words(str(rows))} holds" if rows and rows != "True" else ""
+            chance = history.get("propensity")
+            known = f"stands in the column {chance}" if isinstance(chance, str) else f"is {said(chance)}"
+            line += f"{where}; the probability of the setting that was used {known}"
         found.append(line + ".")
     for source in review.plan.get("data", ()):
         collect = source.get("collect") or {}
@@ -110,7 +122,7 @@ def _randomised(spec: Spec, review: Review) -> list[str]:
             )
     share = ((review.plan.get("deployment") or {}).get("exploration") or {}).get("share")
     if share:
-        found.append(f"In use, {said(share)} of the decisions are to be made by lot.")
+        found.append(f"In use, {_percent(share)} of the decisions are to be made by lot.")
     if not any("by lot" in line or "experiment" in line for line in found):
         found.append("Nothing was randomised.")
     return found
@@ -132,6 +144,10 @@ def _unmoved(spec: Spec, review: Review) -> list[str]:
             found.append(f"{name} is moved by {', '.join(moved)}.")
         else:
             found.append(f"{name}: {said(moved)}")
+    if found and not any(outcome.get("affected_by") == [] for _, _, outcome in _outcomes(review)):
+        found.insert(
+            0, "None that the plan names: only settings that were drawn by lot can tell what a policy is worth."
+        )
     return found or ["There is no outcome yet."]
 
 
@@ -148,7 +164,7 @@ def _labels(spec: Spec, review: Review) -> list[str]:
         if outcome.get("shaped_by"):
             line += f"; past settings of {', '.join(outcome['shaped_by'])} shaped it"
         if outcome.get("observed_when", "True") != "True":
-            line += f"; seen only where {outcome['observed_when']}"
+            line += f"; seen only where {in_words(str(outcome['observed_when']))} holds"
         if outcome.get("noise"):
             line += f"; wrong when: {said(outcome['noise'])}"
         found.append(line + ".")
@@ -167,14 +183,15 @@ def _groups(spec: Spec, review: Review) -> list[str]:
     names = sorted({name for source in review.plan.get("data", ()) for name in source.get("groups") or []})
     if not names:
         return ["No groups are recorded: results are audited by class only."]
-    found = [f"Audited by {', '.join(names)}, and their intersections."]
+    found = [f"Audited by {', '.join(names)}{', and by their intersections' if len(names) > 1 else ''}."]
     decisions = review.audit.get("decisions") or {}
     for table in decisions.get("by_group", ()):
         if table["policy"] == "optimized" and len(table["columns"]) == 1:
             rows = "; ".join(
                 f"{group_name(row['group'])} {interval(row['figures'].get('value'))}" for row in table["groups"]
             )
-            found.append(f"Value by {table['columns'][0]} under the optimized policy: {rows}.")
+            unit = f" in {decisions['unit']}, more is better" if decisions.get("unit") else ""
+            found.append(f"Value by {table['columns'][0]}{unit}, under the optimized policy: {rows}.")
     noted = [f for f in review.audit.get("findings", ()) if f["id"] == "DU201"]
     found += [f"{f['where']}: {f['what']}" for f in noted[:3]]
     if review.audit and not noted:
@@ -184,19 +201,39 @@ def _groups(spec: Spec, review: Review) -> list[str]:
     return found
 
 
+def _measured(review: Review, model: str) -> str:
+    """What a model and its baseline measured on rows that they have not seen."""
+    entry = (review.train.get("models") or {}).get(model)
+    ours, base = held_out(entry), held_out((entry or {}).get("baseline"))
+    shown = [
+        f"{title(name)} {number(ours[name])}, the baseline's {number(base[name])}"
+        for name in (*MORE_IS_BETTER, *LESS_IS_BETTER)
+        if isinstance(ours.get(name), int | float) and isinstance(base.get(name), int | float)
+    ]
+    return f" (measured: {'; '.join(shown[:2])})" if shown else ""
+
+
+BASELINES = {
+    "majority": "always the commonest class, or the mean",
+    "linear": "a linear model of the same inputs",
+    "item mean": "what the item got on average",
+}
+
+
 def _beat(spec: Spec, review: Review) -> list[str]:
-    found = []
+    found, names = [], conditions_of(review)
     for lever in review.plan.get("levers", ()):
-        rule = lever.get("policies", {}).get("simple_rule")
-        found.append(
-            f"The simple rule for {lever['name']}: {policy(rule)}; "
-            "also doing nothing, today's policy and accuracy first."
-        )
+        rule = acts(lever, lever.get("policies", {}).get("simple_rule"), names)
+        found.append(f"The policy must beat the simple rule for {lever['name']}: {rule}.")
+    if found:
+        found.append("Also doing nothing, today's policy, and accuracy first: to act as if the likeliest came true.")
     for model in review.plan.get("models", ()):
-        found.append(f"{model['name']}: the baseline {said(model.get('baseline'), 'of its task')}.")
+        name = model.get("baseline")
+        told = BASELINES.get(str(name), f"what the column {name} says" if isinstance(name, str) else said(name))
+        found.append(f"{model['name']} must beat its baseline: {told}{_measured(review, model['name'])}.")
     measure = (review.plan.get("objective") or {}).get("measure") or {}
     if measure:
-        found.append(f"Least that is useful: {said(measure.get('minimum_useful'))} {said(measure.get('unit'))}.")
+        found.append(f"It is useful from {said(measure.get('minimum_useful'))} {said(measure.get('unit'))} on.")
     for row in review.decide.get("differences", ()):
         if row.get("against") == "simple_rule" and row.get("value") is not None:
             unit = review.decide.get("unit") or ""
@@ -207,16 +244,16 @@ def _beat(spec: Spec, review: Review) -> list[str]:
 
 def _out_of_domain(spec: Spec, review: Review) -> list[str]:
     deployment = review.plan.get("deployment")
-    found = []
+    found, names = [], conditions_of(review)
     for lever in review.plan.get("levers", ()):
         policies = lever.get("policies", {})
-        fallback = policies.get("fallback", policies.get("do_nothing"))
-        found.append(f"{lever['name']} gets its fallback, {policy(fallback)}, and a person looks at the case.")
+        fallback = acts(lever, policies.get("fallback", policies.get("do_nothing")), names)
+        found.append(f"{lever['name']} gets its fallback ({fallback}), and a person looks at the case.")
     if deployment:
         guard = (deployment.get("guards") or {}).get("out_of_domain") or {}
         found.append(
-            f"It is recognised by {said(guard.get('score'))}; "
-            f"{said(guard.get('false_alarms'))} of ordinary cases may be turned away by mistake."
+            f"It is recognised by a score ({said(guard.get('score'))}) of how unlike the training cases it is; "
+            f"{_percent(guard.get('false_alarms'))} of ordinary cases may be turned away by mistake."
         )
     else:
         found.append("The plan has no deployment yet, so nothing guards against such cases.")
@@ -225,7 +262,7 @@ def _out_of_domain(spec: Spec, review: Review) -> list[str]:
 
 def _stage(spec: Spec, review: Review) -> list[str]:
     lacking = closed(review.gates, review.stage)
-    found = [f"We aim at the gate of stage {review.stage}."]
+    found = [f"We aim at the gate of stage {review.stage}: {gate(review.stage).asks}"]
     if not lacking:
         return [*found, "It lacks nothing that can be checked here."]
     found.append(f"It lacks {len(lacking)} things, first of all:")
@@ -235,23 +272,30 @@ def _stage(spec: Spec, review: Review) -> list[str]:
     ]
 
 
+def _percent(share: Any) -> str:
+    return f"{number(100 * share)} %" if isinstance(share, int | float) else said(share)
+
+
 def _stop(spec: Spec, review: Review) -> list[str]:
     objective = review.plan.get("objective") or {}
     measure, found = objective.get("measure") or {}, []
     if measure.get("minimum_useful") is not None:
         found.append(
-            "The measure does not reach what is useful at least: "
+            f"{said(measure.get('name'))} does not reach the least that is useful: "
             f"{said(measure['minimum_useful'])} {said(measure.get('unit'))}."
         )
+    names = conditions_of(review)
     for rail in objective.get("guardrails") or []:
-        found.append(f"The guardrail {said(rail.get('name'))} ({said(rail.get('measure'))}) is not {limit(rail)}.")
+        what = in_words(str(rail.get("measure")), names)
+        found.append(f"The guardrail {said(rail.get('name'))} is broken: {what} is no longer {limit(rail)}.")
     optimizer = review.plan.get("optimizer") or {}
     if optimizer.get("catastrophe"):
-        found.append(f"A case comes to {said(optimizer['catastrophe'])}.")
+        found.append(f"A case comes to a catastrophe: {in_words(str(optimizer['catastrophe']), names)}.")
     for source in review.plan.get("data", ()):
         collect = source.get("collect") or {}
         if collect.get("harm_limit"):
-            found.append(f"The experiment: {said(collect['harm_limit'])}; then {said(collect.get('at_harm'))}.")
+            harm = in_words(str(collect["harm_limit"]), names)
+            found.append(f"The experiment does harm ({harm}); then {said(collect.get('at_harm'))}.")
     watched = ((review.plan.get("deployment") or {}).get("monitoring") or {}).get("action_rate_change")
     if watched:
         found.append(

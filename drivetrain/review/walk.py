@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from drivetrain.review.formulas import acts, conditions_of, in_words, stands_for
 from drivetrain.review.gather import gather
 from drivetrain.review.glossary import glossary
 from drivetrain.review.quiz import quiz
-from drivetrain.review.words import BETTER, limit, policy, said, settings
+from drivetrain.review.words import BETTER, limit, said, settings
 
 if TYPE_CHECKING:
     from drivetrain.review.gather import Review
@@ -65,8 +66,13 @@ def _want(held: Review) -> list[str]:
             f"Counted as {said(measure.get('name'))} in {said(measure.get('unit'))} ({better}): today "
             f"{said(measure.get('current'))}, target {said(measure.get('target'))}."
         )
-    found.append(f"A case is worth: {said(objective.get('value'))}")
-    return found + [f"Must hold: {said(r.get('name'))}, {limit(r)}." for r in objective.get("guardrails") or []]
+    value, names = objective.get("value"), conditions_of(held)
+    found.append(f"A case is worth: {in_words(value, names) if isinstance(value, str) else said(value)}")
+    found += [f"  {name} = {means}" for name, means in stands_for(held)]
+    return found + [
+        f"Must hold: {said(r.get('name'))}: {in_words(str(r.get('measure')), names)} is {limit(r)}."
+        for r in objective.get("guardrails") or []
+    ]
 
 
 def _pull(spec: Spec, held: Review) -> list[str]:
@@ -75,7 +81,8 @@ def _pull(spec: Spec, held: Review) -> list[str]:
         policies = lever.get("policies", {})
         found += [
             f"{lever['name']}: {settings(lever, spec.derived.settings(lever['name']))}.",
-            f"  Owned by {said(lever.get('owner'), 'nobody yet')}; today {policy(policies.get('today'))}.",
+            f"  Owned by {said(lever.get('owner'), 'nobody yet')}; today "
+            f"{acts(lever, policies.get('today'), conditions_of(held))}.",
         ]
     return found or ["Nothing yet: nobody can act on a prediction until there is a lever."]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.review.formulas import acts, conditions_of, costs, in_words, stands_for
 from drivetrain.review.gather import gather
 from drivetrain.review.glossary import glossary
 from drivetrain.review.picture import mermaid
 from drivetrain.review.quiz import quiz
-from drivetrain.review.words import BETTER, limit, policy, said, settings
+from drivetrain.review.words import BETTER, limit, said, settings
 from drivetrain.text import code, markdown
 
 if TYPE_CHECKING:
@@ -54,35 +55,52 @@ def _want(held: Review) -> list[str]:
     if measure:
         better = BETTER.get(str(measure.get("direction")), "")
         lines.append(
-            f"We count {_said(measure.get('name'))} in **{_said(measure.get('unit'))}** ({better}): today "
+            f"We count **{_said(measure.get('name'))}** in **{_said(measure.get('unit'))}** ({better}): today "
             f"{_said(measure.get('current'))}, target {_said(measure.get('target'))}; it is useful from "
             f"{_said(measure.get('minimum_useful'))} on."
         )
-    value = objective.get("value")
-    shown = code(value) if isinstance(value, str) else _said(value)
+    value, names = objective.get("value"), conditions_of(held)
+    shown = f"{code(value)}. That is: {markdown(in_words(value, names))}." if isinstance(value, str) else _said(value)
     lines += ["", f"What one case is worth, once we know what happened (more is better): {shown}"]
-    lines += [f"\nwhere {code(name)} is {code(term)}" for name, term in (objective.get("terms") or {}).items()]
+    meanings = stands_for(held) if isinstance(value, str) else []
+    if meanings:
+        lines += ["", "| there | stands for |", "| --- | --- |"]
+        lines += [f"| {markdown(name)} | {markdown(means)} |" for name, means in meanings]
     rails = objective.get("guardrails") or []
     if rails:
         lines += ["", "Whatever we gain, these must hold:", ""]
-        lines += [f"- {_said(r.get('name'))}: {code(r.get('measure') or '')} {markdown(limit(r))}" for r in rails]
+        for rail in rails:
+            told = markdown(f"{in_words(str(rail.get('measure')), names)} is {limit(rail)}")
+            lines.append(f"- {_said(rail.get('name'))}: {told}")
     return lines
 
 
 def _pull(spec: Spec, held: Review) -> list[str]:
-    lines = ["## What we can pull", ""]
+    lines, names = ["## What we can pull", ""], conditions_of(held)
     for lever in held.plan.get("levers", ()):
         policies = lever.get("policies", {})
         lines += [
             f"- **{markdown(lever['name'])}**, owned by {_said(lever.get('owner'), 'nobody yet')}: "
             f"{markdown(settings(lever, spec.derived.settings(lever['name'])))}",
-            f"  - today: {markdown(policy(policies.get('today')))}",
-            f"  - if nobody acts: {markdown(policy(policies.get('do_nothing')))}",
+            f"  - today: {markdown(acts(lever, policies.get('today'), names))}",
+            f"  - if nobody acts: {markdown(acts(lever, policies.get('do_nothing'), names))}",
+            f"  - costs of a setting: {markdown(costs(lever, names))}",
             f"  - can be taken back: {_said(lever.get('reversible'))}",
         ]
-        lines += [f"  - may be chosen only where {code(text)}" for text in lever.get("limits") or []]
+        lines += [
+            f"  - may be chosen only where {markdown(in_words(text, names)) if isinstance(text, str) else _said(text)}"
+            for text in lever.get("limits") or []
+        ]
+        options = lever.get("options")
+        for name, option in options.items() if isinstance(options, Mapping) else ():
+            if isinstance(option, Mapping) and option.get("means"):
+                lines.append(f"  - {markdown(name)} means: {_said(option['means'])}")
     if len(lines) == 2:
         lines.append("Nothing yet: nobody can act on a prediction until there is a lever.")
+    decision = held.plan.get("decision") or {}
+    if decision:
+        who = "a person decides, with this beside it" if decision.get("mode") == "assist" else "it decides by itself"
+        lines += ["", f"When: {_said(decision.get('when'))}. Where: {_said(decision.get('who'), 'nobody yet')}; {who}."]
     things = held.plan.get("uncontrollable", ())
     if things:
         lines += ["", f"Not in our hands: {', '.join(_said(thing.get('name')) for thing in things)}."]
