@@ -72,6 +72,9 @@ def test_a_formula_that_yaml_cuts_at_its_comma_is_recognised_and_put_together() 
     found = [finding for finding in findings(START + levers) if finding.id == "DS325"]
     assert len(found) == 1
     assert '`"where(b > 1, min(b, 2) > 1, c)"`, with quotes' in found[0].advice
+    numbers = START + "  guardrails: [{name: g, measure: mean(where(period == 0, 1, 100.5)), at_most: 1}]\n"
+    assert any('`"mean(where(period == 0, 1, 100.5))"`, with quotes' in line for line in lines(numbers))
+    assert not [line for line in lines(numbers) if "no text" in line or "takes 3" in line], "1 is a number, no key"
     text = START + "  guardrails: [{name: g, measure: mean(a, b), at_most: 1}]\n  terms: {t: where(a, b, c), u: 1}\n"
     assert sum(finding.id == "DS225" for finding in findings(text)) == 2
     assert not [line for line in lines(text) if "no field" in line], "the rest of the formula is no field"

@@ -272,15 +272,17 @@ class _Composer:
             place = Place(
                 mark.line + 1, mark.column + 1, mark.index, event.end_mark.index, getattr(event, "style", "") or ""
             )
-            key = self.key(event, path, depth, place)
+            plain = isinstance(event, yaml.ScalarEvent)
+            key = None if plain else self.key(event, path, depth, place)
             follows = self.next()
             empty = (
                 flow and isinstance(follows, yaml.ScalarEvent) and follows.start_mark.index == follows.end_mark.index
             )
-            if cut and empty and key is not None:
-                result[cut] = self.mend(f"{result[cut]}, {key}", (*path, cut), place.end)
+            if cut and empty and plain:
+                result[cut] = self.mend(f"{result[cut]}, {event.value}", (*path, cut), place.end)
                 cut = cut if _open(result[cut]) else ""
                 continue
+            key = self.key(event, path, depth, place) if plain else key
             if key is None:
                 self.value(follows, (*path, "?"), depth + 1)
                 if empty and before and isinstance(event, yaml.ScalarEvent):
