@@ -73,6 +73,11 @@ def fingerprint(spec: Spec, name: str) -> Fingerprint:
     return Fingerprint(total.hexdigest(), len(paths), size, synthetic)
 
 
+def has_samples(root: Path) -> bool:
+    """Whether `drivetrain sample` put synthetic data below this folder."""
+    return bool(_made(root))
+
+
 def _of_rows(spec: Spec, name: str) -> Fingerprint:
     """Of what a server holds: the rows that the plan reads."""
     import pyarrow as pa
