@@ -81,7 +81,7 @@ def test_the_expected_value_of_each_bin_is_its_cost_and_the_risk_of_misrouting()
 def test_a_limit_forbids_a_setting_for_the_cases_it_names_only():
     problem = mail()
     columns, _ = three_letters(problem)
-    np.testing.assert_array_equal(policy.allowed(problem, columns)[:, 2], [True, False, True])
+    np.testing.assert_array_equal(policy.allowed(problem, columns, None)[:, 2], [True, False, True])
 
 
 def test_what_is_chosen_weighs_the_error_against_the_clerk():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import policy
-from drivetrain.decision import logged, rankings
+from drivetrain.decision import logged, measure, rankings
 from drivetrain.decision.evaluate import (
     Figure,
     Label,
@@ -83,7 +83,7 @@ def compare(
         PolicyError: No feasible policy exists, or a reference policy cannot be computed.
     """
     made = fit(problem, fitted)
-    notes = []
+    notes = [judged.note] if judged.note else []
     actions: dict[str, policy.Action] = {}
     for name in policy.REFERENCES:
         if name != "accuracy_first" and name not in problem.policies:
@@ -103,6 +103,13 @@ def compare(
     for limit in limits:
         parts[limit.name] = measure_of(problem, limit, judged, actions[OPTIMIZED])
         statistics["limit", limit.name] = ratio_of_means(*parts[limit.name])
+    own = {}
+    if problem.reported is not None:
+        try:
+            own = {name: measure.reported(problem, judged, action, worth) for name, action in actions.items()}
+        except PolicyError as error:
+            notes.append(f"No figure of the plan's `measure.formula`: {error.what}")
+    statistics |= {("reported", name): statistic for name, statistic in own.items()}
     figures = bootstrap(statistics, judged.shares, entity=judged.entity, seed=seed)
     for name, (top, below) in parts.items():
         figures["limit", name] = proportion_or(figures["limit", name], top, below, judged.shares, judged.entity)
@@ -147,7 +154,14 @@ def compare(
             if name != OPTIMIZED
         ],
         "constraints": [limit_row(limit, figures["limit", limit.name], made.prices) for limit in limits],
-        "checked": _checked(problem, judged, actions[OPTIMIZED]),
+        "reported": {
+            "formula": str(problem.reported),
+            "label": label_of(problem),
+            "policies": [{"name": name, **interval(figures["reported", name])} for name in own],
+        }
+        if own
+        else None,
+        "checked": measure.checked(problem, judged, actions[OPTIMIZED], worth),
         "gap": made.gap,
         "threshold": made.threshold,
         "logged": found,
@@ -350,28 +364,6 @@ def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float]) 
     }
 
 
-def _checked(problem: policy.Problem, world: World, action: policy.Action) -> list[dict[str, Any]]:
-    """Measures that are no ratio of means: looked at, not optimised."""
-    from drivetrain.spec.formula import population
-
-    found = []
-    for rule in problem.constraints:
-        if rule.ratio is not None:
-            continue
-        value = population(
-            rule.measure,
-            {name: np.asarray(number) for name, number in problem.constants.items()},
-            world.weights,
-            problem.constants.get("batch.cases"),
-            expect=lambda formula: worth(problem, formula, world, action),
-        )
-        kept = value <= rule.bound if rule.upper else value >= rule.bound
-        kind = "at_most" if rule.upper else "at_least"
-        row = {"name": rule.name, "value": value if np.isfinite(value) else None, "bound": rule.bound, "kind": kind}
-        found.append({**row, "met": bool(kept), "hard": rule.hard})
-    return found
-
-
 def _label_notes(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[str, Any]) -> list[str]:
     if by_labels:
         names = ", ".join(f"`{name}`" for name in problem.outcomes)
@@ -399,6 +391,11 @@ def _label_notes(problem: policy.Problem, world: World, by_labels: bool, found: 
         )
     if "today" in found and found["today"]["matched"] == 1:
         notes.append("`today` is what was logged in these cases, the lot included: its outcomes are simply there.")
+    if (share := next((row["observed"] for row in found.values()), 1.0)) < 1:
+        notes.append(
+            f"What {1 - share:.0%} of the logged cases came to was not observed. The others stand in for them by the "
+            "inverse of their chance to be observed, which is right where nothing but what is known decides that."
+        )
     thin = [name for name, row in found.items() if not row["enough"]]
     if thin:
         notes.append(

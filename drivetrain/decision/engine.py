@@ -43,6 +43,9 @@ def decide(spec: Spec) -> Decided:
         if judged.count < held_out:
             left_out.append(f"Judged on {judged.count:,} of {held_out:,} cases, drawn by lot.")
         decided = replace(decided, result={**decided.result, "notes": [*decided.result["notes"], *left_out]})
+    decided = replace(
+        decided, result={**decided.result, "notes": [*decided.result["notes"], *_beside(spec, decided.result)]}
+    )
     explored, program = explore.all_of(spec, problem, decided, fitted)
     decided = replace(decided, result={**decided.result, **explored})
     manifests = {name: evidence.file_digest(folder / "manifest.json") for name, folder in folders.items()}
@@ -97,6 +100,21 @@ def _opened(spec: Spec) -> tuple[policy.Problem, list[policy.Predicts], Any, dic
     if not (spec.optimizer and spec.optimizer.extrapolate):
         problem = replace(problem, seen=seen(spec, problem, table))
     return problem, predictors, table, folders
+
+
+def _beside(spec: Spec, result: Mapping[str, Any]) -> list[str]:
+    """What to say where the figure of today's policy is not the plan's `measure.current`."""
+    measure = spec.objective.measure if spec.objective else None
+    shown = (result.get("reported") or result)["policies"]
+    found = next((row for row in shown if row["name"] == "today"), None)
+    if measure is None or measure.current is None or found is None or None in (found["low"], found["high"]):
+        return []
+    if found["low"] <= measure.current <= found["high"]:
+        return []
+    return [
+        f"The plan says that the measure is {measure.current:g} today; under `today` it comes to {found['value']:.4g} "
+        f"({found['low']:.4g} to {found['high']:.4g}). Correct `measure.current`, or find what `value` leaves out."
+    ]
 
 
 def _enough(problem: policy.Problem) -> int | None:

@@ -164,7 +164,9 @@ def drawn(spec: Spec, cases: Sequence[Mapping[str, str]], seed: str) -> tuple[di
         )
     columns = {name: _typed(spec, name, [case[name] for case in cases]) for name in sorted(_read(problem))}
     count, every = len(cases), len(problem.labels)
-    may = np.broadcast_to(policy.allowed(problem, columns), (count, every)) if cases else np.ones((0, every), bool)
+    may = (
+        np.broadcast_to(policy.allowed(problem, columns, None), (count, every)) if cases else np.ones((0, every), bool)
+    )
     if not may.any(axis=1).all():
         stuck = int(np.flatnonzero(~may.any(axis=1))[0])
         raise PolicyError(
@@ -185,7 +187,9 @@ def drawn(spec: Spec, cases: Sequence[Mapping[str, str]], seed: str) -> tuple[di
 
 def _read(problem: policy.Problem) -> set[str]:
     """Columns that the limits read."""
-    names = {name for limit in problem.allowed for name in limit.names}
+    # A limit on what is predicted is left aside: nothing has asked a model here.
+    before = [limit for limit in problem.allowed if not limit.names & problem.classes.keys()]
+    names = {name for limit in before for name in limit.names} - {"period"}
     return names - set(problem.levers) - set(problem.constants)
 
 
@@ -274,7 +278,7 @@ def _least_useful(spec: Spec, today: float | None) -> float:
     do), and a difference in the plan's says nothing in theirs.
     """
     measure = spec.objective.measure if spec.objective else None
-    if measure is None or measure.minimum_useful is None or measure.current is None:
+    if measure is None or measure.formula or measure.minimum_useful is None or measure.current is None:
         return 0.0
     if today is not None and not 0.5 * abs(measure.current) <= abs(today) <= 2 * abs(measure.current):
         return 0.0
@@ -330,7 +334,7 @@ def _variance(problem: policy.Problem, decided: Decided, against: str) -> tuple[
         return _between(first - second, share), spread, 0.0
     columns = {name: values[rows] for name, values in world.columns.items()}
     bare = replace(problem, seen={})
-    open_ = np.broadcast_to(policy.allowed(bare, columns), (len(rows), len(problem.labels))).sum(axis=1)
+    open_ = np.broadcast_to(policy.allowed(bare, columns, None), (len(rows), len(problem.labels))).sum(axis=1)
     spread = float(share @ (differ * open_ * (spread_first + spread_second)))
     return _between(first - second, share), spread, 1.0
 

@@ -256,7 +256,7 @@ def uplift(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
     each = np.broadcast_to(policy.worth(problem, part, world.ask, both), (len(log.rows), 2))
     columns = {name: values[log.rows] for name, values in world.columns.items()}
     reward, known = rewards(problem, world, log)
-    open_ = np.broadcast_to(policy.allowed(problem, columns, both), each.shape).all(axis=1)
+    open_ = np.broadcast_to(policy.allowed(problem, columns, world.ask(part, both), both), each.shape).all(axis=1)
     rows = np.flatnonzero(known & open_ & (log.propensity < 1 - 1e-9))
     if not len(rows):
         return None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import policy
-from drivetrain.decision import logged
+from drivetrain.decision import logged, selection
 from drivetrain.decision.evaluate import Figure, interval
 from drivetrain.decision.world import Log, World
 
@@ -29,13 +29,13 @@ def judged_by_log(
     reward, known = rewards(plain, world, log)
     if not known.any():
         return {}, {}
-    if not known.all():
-        log = log.some(known)
-    assert log.propensity is not None
     ranks = problem.ranking is not None
     numeric = not ranks and any(values.dtype.kind == "f" for values in log.used.values())
     logged.check(log.propensity, density=numeric)
     part = {name: _rows(values, log.rows) for name, values in world.cases.items()}
+    # Whose reward was not observed counts through those whose was, and through what the models expect.
+    chances = selection.chance({name: v for name, v in {**part, **log.used}.items() if name}, known, problem.seed)
+    reward, standing_in = np.where(known, reward, 0.0), known / chances
 
     def expected(action: Mapping[str, Array]) -> Floats:
         levers = {lever: np.asarray(values)[:, None] for lever, values in action.items()}
@@ -49,7 +49,7 @@ def judged_by_log(
         return world.by_case(policy.worth(plain, world.cases, world.ask, levers)[:, 0])[log.rows // world.width]
 
     # A case is worth the sum of its items, so a logged item stands for all of them.
-    before, came = expected(log.used) * world.width, reward[known] * world.width
+    before, came = expected(log.used) * world.width, reward * world.width
     share, entity = world.shares_of(log), world.entities_of(log)
     rows, scores = {}, {}
     for name, action in actions.items():
@@ -58,6 +58,7 @@ def judged_by_log(
         if _is_the_log(log.used, here):
             # What was done, as it was logged: its outcomes are there, and nothing has to be weighed.
             weight = np.ones(len(log.rows))
+        weight = weight * standing_in
         each = logged.scores(weight, came, direct(action, here), before, share)
         # Of items nearly all are not shown, by any policy: those that are shown tell one from another.
         shown = here[problem.ranking.lever] > 0 if problem.items and problem.ranking else np.ones(len(weight), bool)
@@ -71,10 +72,9 @@ def judged_by_log(
             "largest_weight": seen.largest,
             "logged_cases": seen.cases,
             "enough": seen.enough,
+            "observed": float(known.mean()),
         }
-        # Unrecorded rewards leave rows out, so that scores would not pair with the world's cases.
-        if known.all():
-            scores[name] = each["dr"]
+        scores[name] = each["dr"]
     return rows, scores
 
 

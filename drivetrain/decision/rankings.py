@@ -124,7 +124,9 @@ def _bound(problem: policy.Problem, world: World, prices: Floats, seen: Pass) ->
     total = 0.0
     every = policy.worth(problem, world.cases, world.ask, problem.settings)
     every = np.broadcast_to(every, (world.count, every.shape[1])) * world.weights[:, None]
-    allowed = np.broadcast_to(policy.allowed(problem, world.columns), every.shape)
+    allowed = np.broadcast_to(
+        policy.allowed(problem, world.columns, world.ask(world.cases, problem.settings)), every.shape
+    )
     every = np.where(allowed, every, every.min() - np.ptp(every) * len(every) - 1)
     first = 1 if problem.settings[ranking.lever][0] == 0 else 0
     for group in range(len(sizes)):

@@ -60,6 +60,12 @@ def show(result: Mapping[str, Any]) -> None:
         )
     console.print(table)
     console.print()
+    if found := result.get("reported"):
+        said = ", ".join(
+            f"{TITLES.get(row['name'], row['name'])} {number(row['value'])} ({interval(row)})"
+            for row in found["policies"]
+        )
+        say(f"{found['formula']}, as the plan reports it: {said} ({found['label']})\n")
     for row in result["constraints"]:
         sign = "at most" if row["kind"] == "at_most" else "at least"
         line = f"{row['name']}: {number(row['value'])} ({interval(row)}), {sign} {number(row['bound'])}: {row['state']}"

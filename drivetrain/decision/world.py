@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import policy
+from drivetrain.decision import selection
 from drivetrain.errors import DataError
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import BATCH, evaluate, parse
@@ -19,6 +20,8 @@ Floats = NDArray[np.float64]
 
 PAIRS = 150_000
 """Most rows of case × item that policies are made and judged on; of more cases a seeded sample is taken."""
+ALWAYS = ("True", "true", "1", "1.0")
+"""How a plan says that something holds in every row."""
 KEPT = 4
 """Answers of the models that are remembered."""
 
@@ -86,6 +89,7 @@ class World:
             None where nothing is ranked.
         entity: Number of the person, machine or place that each case belongs to, shape (count,); None where each case
             has its own.
+        note: What a report has to say about how these cases came about.
     """
 
     case: Array
@@ -101,6 +105,7 @@ class World:
     width: int = 1
     groups: NDArray[np.int64] | None = None
     entity: NDArray[np.int64] | None = None
+    note: str = ""
 
     @property
     def count(self) -> int:
@@ -196,10 +201,17 @@ def world(
 
     table = table.filter(pc.is_in(table["split"], value_set=pa.array(list(parts))))
     known = [name for name in problem.outcomes if name in table.column_names]
+    observed_share, note = np.ones(table.num_rows), ""
     if not any(problem.affected[name] for name in problem.outcomes):
         # Labels score every policy here, so a case without one says nothing.
+        there = np.ones(table.num_rows, dtype=bool)
         for name in known:
-            table = table.filter(pc.is_valid(table[name]))
+            there &= np.asarray(table[name].is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+        if not there.all() and any(spec.outcome(name).observed_when not in ALWAYS for name in known):
+            context = {name: plain(table[name]) for name in _context(problem, predictors, table)}
+            observed_share = selection.chance(context, there, problem.seed)
+            note = selection.said(there, observed_share)
+        table, observed_share = table.filter(pa.array(there)), observed_share[there]
     if not table.num_rows:
         raise DataError(
             f"no case of {' or '.join(parts)} has all outcomes ({', '.join(problem.outcomes)}).",
@@ -210,11 +222,12 @@ def world(
         most = max(1, PAIRS // len(next(iter(items.values()))))
     if most is not None and table.num_rows > most:
         rows = np.sort(np.random.default_rng(problem.seed).choice(table.num_rows, most, replace=False))
-        table = table.take(pa.array(rows))
+        table, observed_share = table.take(pa.array(rows)), observed_share[rows]
     weight = spec.case_source.weight
     raw = np.asarray(table[weight].to_numpy(zero_copy_only=False), dtype=float) if weight else np.ones(table.num_rows)
     if not (np.isfinite(raw).all() and (raw >= 0).all() and raw.sum() > 0):
         raise DataError("weights must be finite, at least 0, and not all 0.", where=f"{spec.case_source.name}.{weight}")
+    raw = raw / observed_share
     columns = arrays(problem.columns, table, problem.columns)
     if items is not None:
         return pairs(problem, table, columns, items, raw / raw.sum(), predictors, entities(spec, table))
@@ -240,6 +253,7 @@ def world(
         observed=observed,
         groups=_queues(problem, table.num_rows),
         entity=entities(spec, table),
+        note=note,
     )
 
 
@@ -259,6 +273,12 @@ def entities(spec: Spec, table: Any) -> NDArray[np.int64] | None:
     codes = np.where(unknown, codes.max(initial=-1) + np.cumsum(unknown), codes)
     found = np.unique(codes, return_inverse=True)[1].astype(np.int64)
     return None if len(found) == found.max(initial=-1) + 1 else found
+
+
+def _context(problem: policy.Problem, predictors: Sequence[policy.Predicts], table: Any) -> list[str]:
+    """Columns known of a case before anything comes of it: what the models read."""
+    read = {name for predictor in predictors for name in predictor.inputs} & set(table.column_names)
+    return sorted(read - set(problem.classes) - set(problem.levers))
 
 
 def _queues(problem: policy.Problem, count: int) -> NDArray[np.int64] | None:
@@ -367,7 +387,7 @@ def _log(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
             if text
             else np.array([np.nan if v is None else v for v in values], dtype=float)
         )
-        if history.rows.strip() not in ("True", "1", "true"):
+        if history.rows.strip() not in ALWAYS:
             condition = parse(history.rows)
             here = arrays(frozenset(condition.names), table, frozenset())
             rows &= np.broadcast_to(np.asarray(evaluate(condition, here)) == 1, rows.shape)

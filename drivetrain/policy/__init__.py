@@ -11,7 +11,7 @@ from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Ranking, Sho
 from drivetrain.policy.ranking import crossed, ranked
 from drivetrain.policy.reference import Action, reference
 from drivetrain.policy.scenario import shocked
-from drivetrain.policy.simulate import allowed, expectation, limits, realised, uses
+from drivetrain.policy.simulate import allowed, expectation, groups, limits, realised, uses
 from drivetrain.policy.value import expected
 from drivetrain.policy.worth import Considered, columns_of, consider, worth
 from drivetrain.policy.written import Choice, Price, Written, act, decide, fits, read, write, written
@@ -49,6 +49,7 @@ __all__ = [
     "expectation",
     "expected",
     "fits",
+    "groups",
     "in_order",
     "limits",
     "listed",

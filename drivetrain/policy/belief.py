@@ -54,6 +54,15 @@ class Belief:
             self.binary,
         )
 
+    def under(self, setting: int) -> Belief:
+        """The belief under one of the settings; shape (n, 1, …)."""
+        part = slice(setting, setting + 1)
+
+        def one(array: Array | None) -> Array | None:
+            return array if array is None or array.shape[1] == 1 else array[:, part]
+
+        return Belief(self.classes, one(self.probabilities), one(self.quantiles), self.binary)
+
     def mean(self) -> Array:
         """The predicted mean of a number or a binary outcome; shape (n, 1 or k, 1)."""
         if self.quantiles is not None:

@@ -84,7 +84,7 @@ def _exact(problem: Problem, rows: dict[str, Array], ask: Ask, moves: dict[str, 
     for period in range(horizon.periods):
         here = _at(problem, period)
         tried = {name: values[:, None] for name, values in moves.items()}
-        beliefs = ask(rows, tried)
+        beliefs = ask(_in_period(rows, period), tried)
         columns = _columns(problem, rows)
         total += (
             alive * expectation(here, problem.value, columns, beliefs, tried)[:, 0] / (1 + horizon.discount) ** period
@@ -104,7 +104,7 @@ def _drawn(problem: Problem, rows: dict[str, Array], ask: Ask, moves: dict[str, 
     alive = np.ones_like(total)
     for period in range(horizon.periods):
         here = _at(problem, period)
-        beliefs = ask(rows, {name: values[:, None] for name, values in moves.items()})
+        beliefs = ask(_in_period(rows, period), {name: values[:, None] for name, values in moves.items()})
         numbers = common_numbers(tuple(beliefs), draws, problem.seed + 1000 * period)
         outcomes = _outcomes(problem, beliefs, {name: np.tile(u, count // draws) for name, u in numbers.items()})
         columns = _columns(problem, rows)
@@ -168,6 +168,11 @@ def _next(
 def _at(problem: Problem, period: int) -> Problem:
     """The decision in one period; `period` is a constant there."""
     return replace(problem, constants={**problem.constants, "period": float(period)})
+
+
+def _in_period(rows: Mapping[str, Array], period: int) -> dict[str, Array]:
+    """What the models are told of: a term that one of them reads may name the period."""
+    return {**rows, "period": np.full(len(next(iter(rows.values()))), float(period))}
 
 
 def _columns(problem: Problem, rows: Mapping[str, Array]) -> dict[str, Array]:

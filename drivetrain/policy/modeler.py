@@ -208,7 +208,8 @@ def _given(values: Sequence[Any] | Array) -> Any:
 def _term(
     problem: Problem, term: Formula, cases: Cases, settings: Mapping[str, Array], given: Mapping[str, Array]
 ) -> Array:
-    names: dict[str, Array] = {name: np.asarray(value) for name, value in problem.constants.items()}
+    # The cases come last: a later period and a scenario say there what `period` and the constants are.
+    names: dict[str, Array] = {name: np.asarray(value) for name, value in {"period": 0.0, **problem.constants}.items()}
     names |= {name: np.asarray(values)[:, None] for name, values in cases.items() if name in term.names}
     names |= {name: np.atleast_2d(array) for name, array in settings.items()}
     return np.atleast_2d(evaluate(term, names | dict(given)))

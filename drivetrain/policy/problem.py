@@ -14,7 +14,7 @@ from drivetrain.errors import PolicyError
 from drivetrain.policy.constraints import Rule, declared, rules
 from drivetrain.policy.settings import costs, joint, label, values
 from drivetrain.spec import Spec
-from drivetrain.spec.formula import BATCH, Formula, parse
+from drivetrain.spec.formula import BATCH, Formula, parse, substitute
 from drivetrain.spec.levers import Policies, RankingLever
 
 Array = NDArray[Any]
@@ -125,6 +125,7 @@ class Problem:
         seen: Lever -> what the log shows of it: its settings, or lowest and highest. What it does not show is not
             chosen; empty where the plan allows it, or where no outcome depends on the lever.
         ranking: The lever, where it puts items or cases into an order; None where it does not.
+        reported: The measure that the plan reports, where it is not the mean of `value`: a population formula.
         foretold: Outcomes that other models met in training as an earlier model's guess, not as they came out.
     """
 
@@ -157,6 +158,7 @@ class Problem:
     seen: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     ranking: Ranking | None = None
     foretold: frozenset[str] = frozenset()
+    reported: Formula | None = None
 
     @property
     def items(self) -> str | None:
@@ -193,7 +195,7 @@ class Problem:
         if self.horizon:
             formulas += [self.horizon.continues, *self.horizon.next.values()]
         formulas += [formula for shock in self.scenarios for formula in shock.set.values()]
-        formulas += [self.catastrophe] if self.catastrophe else []
+        formulas += [formula for formula in (self.catastrophe, self.reported) if formula]
         names = {name for formula in formulas for name in formula.names}
         for rule in self.constraints:
             names |= rule.measure.names | set(rule.by)
@@ -251,7 +253,7 @@ def problem(spec: Spec) -> Problem:
         draws=simulator.draws if simulator else 256,
         seed=simulator.seed if simulator else 42,
         feeders=_feeders(spec),
-        terms={name: derived.expand(text) for name, text in objective.terms.items() if text},
+        terms=_terms(spec),
         horizon=_horizon(spec),
         scenarios=tuple(_shocks(spec)),
         tail=_tail(spec),
@@ -264,6 +266,7 @@ def problem(spec: Spec) -> Problem:
         searched=_searched(spec, settings),
         ranking=_ranking(spec),
         foretold=_foretold(spec),
+        reported=_reported(spec),
     )
 
 
@@ -324,6 +327,22 @@ def _feeders(spec: Spec) -> dict[str, tuple[str, ...]]:
             if read:
                 found[outcome] = read
     return found
+
+
+def _reported(spec: Spec) -> Formula | None:
+    """`measure.formula` with its terms written out; `value` stays a name, for it may span several periods."""
+    objective = spec.objective
+    text = objective.measure.formula if objective and objective.measure else None
+    if objective is None or not text:
+        return None
+    return substitute(parse(text), {name: term for name, term in objective.terms.items() if term})
+
+
+def _terms(spec: Spec) -> dict[str, Formula]:
+    """The terms that models read, written out."""
+    terms = spec.objective.terms if spec.objective else {}
+    read = {name for model in spec.models if model.predicts for name in spec.derived.model_inputs(model.name)}
+    return {name: spec.derived.expand(text) for name, text in terms.items() if text and name in read}
 
 
 def _horizon(spec: Spec) -> Horizon | None:
@@ -397,6 +416,9 @@ def _used_outcomes(spec: Spec) -> list[str]:
         formulas += [objective.over_time.continues, *objective.over_time.next.values()]
     formulas += [constraint.measure for constraint in declared(spec) if constraint.measure is not None]
     names = {name for formula in formulas for name in spec.derived.expand(formula).names}
+    # What only the reported measure uses needs no model: without one there is no figure of it.
+    foretold = {name for model in spec.models for name in model.predicts or ()}
+    names |= (shown.names if (shown := _reported(spec)) else frozenset()) & foretold
     return [name for source in spec.data for name in source.outcomes if name in names]
 
 

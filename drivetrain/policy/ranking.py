@@ -69,8 +69,9 @@ def ranked(
     latest = None
     if problem.allowed or problem.seen:
         every = problem.settings[ranking.lever]
+        first = {name: belief.under(0) for name, belief in found.beliefs.items()}
         may = np.broadcast_to(
-            allowed(problem, columns_of(problem, cases), {ranking.lever: every}), (len(rate), len(every))
+            allowed(problem, columns_of(problem, cases), first, {ranking.lever: every}), (len(rate), len(every))
         )
         # Who may stand nowhere waits like those who may stand anywhere.
         latest = np.where(may, every, 0).max(axis=1).astype(np.int64)

@@ -13,8 +13,8 @@ from drivetrain.errors import PolicyError
 from drivetrain.policy.belief import Belief
 from drivetrain.policy.problem import Array, Problem
 from drivetrain.policy.ranking import scored
-from drivetrain.policy.simulate import allowed, evaluate_case, expectation
-from drivetrain.spec.formula import parse
+from drivetrain.policy.simulate import allowed, evaluate_guess, expectation
+from drivetrain.spec.formula import Formula, parse
 
 Action = dict[str, Array]
 """Lever -> setting of each case, shape (n,)."""
@@ -44,7 +44,7 @@ def reference(
     if problem.ranking is not None:
         return {problem.ranking.lever: _ranking(problem, name, columns, beliefs, groups)}
     if name == "accuracy_first":
-        return as_if_certain(problem, columns, beliefs, problem.outcomes)
+        return as_if_certain(problem, columns, beliefs, _valued(problem))
     if name not in problem.policies:
         raise PolicyError(
             f"the plan states no `{name}` policy.", "Add it under the lever's `policies`.", where="levers"
@@ -55,6 +55,11 @@ def reference(
     for lever, rule in rules.items():
         action[lever] = _checked(problem, lever, name, _apply(problem, lever, rule, columns, beliefs, cases))
     return action
+
+
+def _valued(problem: Problem) -> tuple[str, ...]:
+    """The outcomes in the value: accuracy-first takes the likeliest class of each for the truth."""
+    return tuple(name for name in problem.outcomes if name in problem.value.names)
 
 
 def _ranking(
@@ -70,10 +75,10 @@ def _ranking(
     count = _count(columns, beliefs)
     may = np.ones(count, dtype=bool)
     if problem.items:
-        may = np.broadcast_to(allowed(problem, columns), (count, 2))[:, 1]
+        may = np.broadcast_to(allowed(problem, columns, beliefs), (count, 2))[:, 1]
     rule = problem.policies.get(name, {}).get(ranking.lever)
     if name == "accuracy_first" or getattr(rule, "most_likely", None):
-        outcomes = problem.outcomes if name == "accuracy_first" else (rule.most_likely,)  # type: ignore[union-attr]
+        outcomes = _valued(problem) if name == "accuracy_first" else (rule.most_likely,)  # type: ignore[union-attr]
         certain = {key: _certain(b) if key in outcomes else b for key, b in beliefs.items()}
         worth = expectation(problem, problem.value, columns, certain)
         score = np.broadcast_to(worth[:, -1] - worth[:, 0] if problem.items else worth[:, 0] - worth[:, -1], (count,))
@@ -103,7 +108,9 @@ def as_if_certain(
         if belief.classes and set(belief.classes) <= set(problem.settings[lever].tolist()):
             return {lever: np.broadcast_to(belief.likeliest()[:, 0, 0], (cases,)).astype(str)}
     certain = {name: _certain(beliefs[name]) if name in outcomes else beliefs[name] for name in beliefs}
-    values = np.where(allowed(problem, columns), expectation(problem, problem.value, columns, certain), -np.inf)
+    values = np.where(
+        allowed(problem, columns, beliefs), expectation(problem, problem.value, columns, certain), -np.inf
+    )
     best = values.argmax(axis=1)
     return {lever: settings[best] for lever, settings in problem.settings.items()}
 
@@ -131,8 +138,7 @@ def _apply(
             raise PolicyError(f"the cases have no column `{rule.column}`.", where=f"levers.{lever}.policies")
         return np.asarray(columns[rule.column])
     if getattr(rule, "formula", None):
-        guesses = {name: b.mean() if b.classes is None or b.binary else b.likeliest() for name, b in beliefs.items()}
-        return np.broadcast_to(evaluate_case(problem, parse(rule.formula), columns, {}, guesses), (cases,))
+        return _guessed(problem, parse(rule.formula), columns, beliefs, cases)
     outcome = getattr(rule, "most_likely", None) or getattr(rule, "confident", None)
     if outcome is None:
         raise PolicyError(
@@ -150,6 +156,28 @@ def _apply(
         )
     sure = probabilities.max(axis=2)[:, 0] >= rule.at_least
     return np.where(sure, likely, np.full(cases, rule.otherwise))
+
+
+def _guessed(
+    problem: Problem, formula: Formula, columns: Mapping[str, Array], beliefs: Mapping[str, Belief], cases: int
+) -> Array:
+    """A policy's formula, shape (cases,). Of an outcome that levers move it sees what comes of doing nothing."""
+    known = {name: b for name, b in beliefs.items() if name in formula.names}
+    found = evaluate_guess(problem, formula, columns, known, {})
+    if found.shape[1] > 1:
+        found = found[:, [_idle(problem)]]
+    return np.broadcast_to(found[:, 0], (cases,))
+
+
+def _idle(problem: Problem) -> int:
+    """The joint setting that does nothing in every case; the first where there is none."""
+    still = problem.policies.get("do_nothing", {})
+    inside = np.ones(len(problem.labels), dtype=bool)
+    for lever, rule in still.items():
+        if isinstance(rule, str | int | float):
+            settings = problem.settings[lever]
+            inside &= settings == (str(rule) if settings.dtype.kind == "U" else rule)
+    return int(inside.argmax())
 
 
 def _checked(problem: Problem, lever: str, policy: str, values: Array) -> Array:

@@ -35,6 +35,8 @@ def shocked(problem: Problem, shock: Shock, cases: Cases, ask: Ask) -> tuple[Pro
         value = evaluate(formula, constants | {key: before[key] for key in formula.names & before.keys()})
         if name in problem.constants:
             numbers[name] = float(value)
+            # Models that read a term with this constant find it among the cases.
+            after[name] = np.full(len(next(iter(before.values()))), float(value))
         elif name in before:
             after[name] = np.broadcast_to(value, before[name].shape)
         else:
@@ -77,7 +79,7 @@ def _moved(
     if name not in formulas:
         return belief
     formula = formulas[name]
-    names: dict[str, Array] = {key: np.asarray(value) for key, value in problem.constants.items()}
+    names: dict[str, Array] = {key: np.asarray(value) for key, value in {"period": 0.0, **problem.constants}.items()}
     names |= {key: np.asarray(cases[key])[:, None, None] for key in formula.names & cases.keys()}
     names |= {
         key: (array[None, :, None] if array.ndim == 1 else array[:, :, None])

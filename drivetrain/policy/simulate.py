@@ -12,7 +12,7 @@ from drivetrain.policy.belief import Belief
 from drivetrain.policy.constraints import Limit, Rule
 from drivetrain.policy.problem import Array, Problem
 from drivetrain.policy.value import expected
-from drivetrain.spec.formula import Formula, evaluate
+from drivetrain.spec.formula import Formula, as_guessed, evaluate
 
 Floats = NDArray[np.float64]
 
@@ -90,14 +90,52 @@ def evaluate_case(
     return result[:, 0, 0] if result.ndim == 3 else np.atleast_1d(result)
 
 
+def evaluate_guess(
+    problem: Problem,
+    formula: Formula,
+    columns: Mapping[str, Array],
+    beliefs: Mapping[str, Belief],
+    levers: Mapping[str, Array],
+    *,
+    condition: bool = False,
+) -> Array:
+    """A formula with a guess for every outcome, shape (n or 1, k or 1): its mean, or its likeliest class.
+
+    Args:
+        problem: The decision.
+        formula: A case formula.
+        columns: Name -> shape (n,).
+        beliefs: Outcome -> what is believed of it under these settings.
+        levers: Lever -> shape (k,) or (n, k).
+        condition: Whether the formula is a truth value.
+    """
+    guesses = {
+        name: belief.mean() if belief.classes is None or belief.binary else belief.likeliest()
+        for name, belief in beliefs.items()
+        if name in formula.names
+    }
+    tried = dict(levers) | _cost_names(problem, formula, columns, levers)
+    known: dict[str, Array] = {name: np.asarray(v) for name, v in {"period": 0.0, **problem.constants}.items()}
+    known |= {name: np.asarray(values)[:, None, None] for name, values in columns.items() if name in formula.names}
+    known |= {name: (v[None, :, None] if v.ndim == 1 else v[:, :, None]) for name, v in tried.items()}
+    found = np.asarray(evaluate(as_guessed(formula, problem.binary, condition=condition), known | guesses))
+    return found[:, :, 0] if found.ndim == 3 else found.reshape(1, 1)
+
+
 def allowed(
-    problem: Problem, columns: Mapping[str, Array], levers: Mapping[str, Array] | None = None
+    problem: Problem,
+    columns: Mapping[str, Array],
+    beliefs: Mapping[str, Belief] | None,
+    levers: Mapping[str, Array] | None = None,
 ) -> NDArray[np.bool_]:
     """What the limits allow and the log has shown, shape (n, k).
+
+    In a limit an outcome's name means what it does in a policy's formula: its predicted mean, or its likeliest class.
 
     Args:
         problem: The decision; its k joint settings are judged unless `levers` says otherwise.
         columns: Name -> shape (n,).
+        beliefs: Outcome -> what is believed of it under these settings; None leaves limits on outcomes aside.
         levers: Other settings: lever -> shape (k,) or (n, k).
     """
     settings = levers if levers is not None else problem.settings
@@ -105,7 +143,10 @@ def allowed(
     cases = max([len(column) for column in columns.values()] + [len(tried) if tried.ndim == 2 else 1])
     result = np.ones((cases, tried.shape[-1]), dtype=bool)
     for limit in problem.allowed:
-        result &= expectation(problem, limit, columns, {}, settings).astype(bool)
+        if not limit.names & problem.classes.keys():
+            result &= expectation(problem, limit, columns, {}, settings).astype(bool)
+        elif beliefs is not None:
+            result &= evaluate_guess(problem, limit, columns, beliefs, settings, condition=True).astype(bool)
     for lever, seen in problem.seen.items():
         values = settings[lever]
         if values.dtype.kind == "U":
@@ -127,7 +168,7 @@ def limits(problem: Problem, columns: Mapping[str, Array]) -> list[Limit]:
         Limit(title, rule.ratio.num, rule.ratio.den, rule.bound, rule.upper, place, rule.hard)
         for rule in problem.constraints
         if rule.ratio is not None
-        for place, title in _groups(problem, rule, columns)
+        for place, title in groups(problem, rule, columns)
     ]
 
 
@@ -165,7 +206,12 @@ def inside(limit: Limit, columns: Mapping[str, Array], levers: Mapping[str, Arra
     return np.asarray(columns[name].astype(str) == group, dtype=float)[:, None]
 
 
-def _groups(problem: Problem, rule: Rule, columns: Mapping[str, Array]) -> list[tuple[tuple[str, str] | None, str]]:
+def groups(problem: Problem, rule: Rule, columns: Mapping[str, Array]) -> list[tuple[tuple[str, str] | None, str]]:
+    """The groups that a rule must hold in, with its title there: column or lever and its value; None: overall.
+
+    Raises:
+        PolicyError: `by` names what the cases do not have.
+    """
     if not rule.by:
         return [(None, rule.name)]
     found: list[tuple[tuple[str, str] | None, str]] = []

@@ -8,11 +8,12 @@ each case, then finer ones around the best, which finds the optimum where value 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.policy.belief import Belief
 from drivetrain.policy.choice import best
 from drivetrain.policy.horizon import over_time, paths
 from drivetrain.policy.modeler import Ask, Cases
@@ -40,6 +41,7 @@ class Considered:
         feasible: What the limits allow, shape (n, k).
         uses: Expected use of the hard constraints, shape (m, n, k).
         names: Of these constraints, length m.
+        beliefs: What is believed of the outcomes under these settings; empty where a lever was searched.
     """
 
     levers: Mapping[str, Array]
@@ -47,6 +49,7 @@ class Considered:
     feasible: NDArray[np.bool_]
     uses: Floats
     names: tuple[str, ...]
+    beliefs: Mapping[str, Belief] = field(default_factory=dict)
 
     def choose(self, prices: Mapping[str, float]) -> NDArray[np.int64]:
         """Index of the best feasible setting of each case at these prices; -1 where none is feasible. Shape (n,)."""
@@ -176,10 +179,10 @@ def _tried(
         values = (_weighted if problem.items else worth)(problem, cases, ask, levers, threshold)
     count = len(next(iter(cases.values())))
     values = np.broadcast_to(values, (count, values.shape[1]))
-    feasible = np.broadcast_to(allowed(problem, columns, levers), values.shape)
+    feasible = np.broadcast_to(allowed(problem, columns, beliefs, levers), values.shape)
     used = uses(problem, hard, columns, beliefs, levers)
     used = np.broadcast_to(used, (len(hard), *values.shape))
-    return Considered(levers, values, feasible, used, tuple(limit.name for limit in hard))
+    return Considered(levers, values, feasible, used, tuple(limit.name for limit in hard), beliefs)
 
 
 def _others(problem: Problem, lever: str) -> dict[str, Array]:
@@ -216,7 +219,7 @@ def _window(problem: Problem, cases: Cases, grid: Array, others: Mapping[str, Ar
         part = slice(start, min(count, start + step))
         here = {name: values[part] for name, values in columns.items()}
         tried = _product(problem.searched, np.broadcast_to(grid, (part.stop - part.start, len(grid))), others)
-        free = np.broadcast_to(allowed(problem, here, tried), tried[problem.searched].shape)
+        free = np.broadcast_to(allowed(problem, here, None, tried), tried[problem.searched].shape)
         settings = tried[problem.searched]
         some = free.any(axis=1)
         low[part] = np.where(some, np.where(free, settings, np.inf).min(axis=1), grid[0])

@@ -153,7 +153,7 @@ def act(
 ) -> tuple[Array, Array, Array]:
     """The policy, for n cases: values (n, k), what is allowed (n, k), and the index of the choice (n,)."""
     values = expectation(problem, problem.value, columns, beliefs)
-    feasible = allowed(problem, columns)
+    feasible = allowed(problem, columns, beliefs)
     feasible = np.broadcast_to(feasible, values.shape)
     priced = [limit for limit in limits(problem, columns) if prices.get(limit.name, 0.0) > 0]
     chosen = best(

@@ -221,6 +221,12 @@ def _policies(decide: Mapping[str, Any]) -> list[str]:
     less = {"minimize": ", less is better", "maximize": ", more is better"}.get(str(decide.get("direction")), "")
     lines = ["## What the decisions are worth", "", f"{plain(decide.get('measure') or 'Value')} in {unit}{less}.", ""]
     lines += table(head, rows)
+    if found := decide.get("reported"):
+        figures = ", ".join(
+            f"{plain(title(row['name']))} {number(row['value'])} ({number(row['low'])} to {number(row['high'])})"
+            for row in found["policies"]
+        )
+        lines.append(f"\nAs the plan reports it, {plain(found['formula'])}: {figures} ({plain(found['label'])}).")
     for row in decide.get("constraints", ()):
         state = row.get("state") or ("met" if row.get("met") else "not met")
         state = state if state == "met" else f"**{plain(state)}**"

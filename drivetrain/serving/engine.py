@@ -173,7 +173,7 @@ class Engine:
         beliefs = self._chosen_beliefs(sound, judged.beliefs, choices)
         allowed = np.ones((1, 1), dtype=bool)
         if inside and self._explores and (self.problem.allowed or self.problem.seen):
-            allowed = policy.allowed(self.problem, self._arrays(sound))
+            allowed = policy.allowed(self.problem, self._arrays(sound), self._under_all(sound, judged.beliefs))
         allowed = np.broadcast_to(allowed, (len(batch), len(self.problem.labels)))
         # Before the stage parallel nobody asks what is done today.
         today = self._today(sound, judged.beliefs) if inside and reached(self.spec.stage, "parallel") else None
@@ -262,8 +262,7 @@ class Engine:
     ) -> tuple[list[Choice | None], dict[int, str]]:
         """What the policy chooses for each case, and why it cannot for some."""
         models = list(self.predictors.values())
-        if any(lever in model.inputs for model in models for lever in self.problem.levers):
-            beliefs = policy.beliefs(self.problem, models, columns)
+        beliefs = self._under_all(columns, beliefs)
         try:
             if self.problem.ranking is not None:
                 # Cases outside of what the models know wait for a person, not in this queue.
@@ -285,6 +284,13 @@ class Engine:
             if fault:
                 faults[case] = fault[0]
         return choices, faults
+
+    def _under_all(self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs) -> Beliefs:
+        """What is believed of the outcomes under every setting."""
+        models = list(self.predictors.values())
+        if any(lever in model.inputs for model in models for lever in self.problem.levers):
+            return policy.beliefs(self.problem, models, columns)
+        return beliefs
 
     def _chosen_beliefs(
         self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs, choices: Sequence[Choice | None]

@@ -250,6 +250,7 @@ def _evaluate(plan: Spec, text: str, frame: pd.DataFrame) -> NDArray[Any]:
     formula = plan.derived.expand(text)
     constants = plan.objective.constants if plan.objective else {}
     names: dict[str, Any] = {name: constants[name].value for name in formula.names if name in constants}
+    names["period"] = 0.0  # a row is a case as it was when it was decided
     for name in formula.names - names.keys():
         column = _logged(plan, name)
         if column not in frame:

@@ -121,7 +121,7 @@ def _measured(plan: Spec, problem: policy.Problem, predictors: Sequence[Predicto
         values = _randomised(plan, problem, table, columns, truth, action, shares)
         return None if values is None else _made(problem, case, values, None, "randomised")
     values = policy.realised(problem, problem.value, columns, truth, action) * shares
-    best = _best(problem, columns, truth, np.broadcast_to(policy.allowed(problem, columns), found.feasible.shape))
+    best = _best(problem, columns, truth, np.broadcast_to(policy.allowed(problem, columns, None), found.feasible.shape))
     return _made(problem, case, values, None if best is None else best * shares, "observed")
 
 

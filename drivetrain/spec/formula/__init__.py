@@ -1,6 +1,6 @@
 """Formulas of a plan: read, written out, judged and evaluated."""
 
-from drivetrain.spec.formula.algebra import BATCH, Ratio, degrees, exact_with_means, ratio, substitute
+from drivetrain.spec.formula.algebra import BATCH, Ratio, as_guessed, degrees, exact_with_means, ratio, substitute
 from drivetrain.spec.formula.numbers import evaluate, population
 from drivetrain.spec.formula.tree import CASE_FUNCTIONS, FUNCTIONS, POPULATION_FUNCTIONS, Formula, parse
 
@@ -11,6 +11,7 @@ __all__ = [
     "POPULATION_FUNCTIONS",
     "Formula",
     "Ratio",
+    "as_guessed",
     "degrees",
     "evaluate",
     "exact_with_means",

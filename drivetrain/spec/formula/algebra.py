@@ -118,6 +118,53 @@ def exact_with_means(formula: Formula, outcomes: Iterable[str], chained: Iterabl
     return all(degree <= 1 for degree in used.values()) and not set(used) & set(chained)
 
 
+def as_guessed(formula: Formula, binary: Iterable[str], *, condition: bool = False) -> Formula:
+    """A formula for guesses instead of outcomes: where a binary outcome stands as a truth value it is its likeliest.
+
+    As a number it stays its mean: `where(ill & (ill > 0.8), …)` reads as `where((ill > 0.5) & (ill > 0.8), …)`.
+
+    Args:
+        formula: Terms written out.
+        binary: Names of the binary outcomes.
+        condition: Whether the whole formula is a truth value.
+    """
+    found = _Guessing(frozenset(binary)).truth(formula.node) if condition else None
+    node = found or _Guessing(frozenset(binary)).visit(formula.node)
+    return Formula(ast.unparse(node), node)
+
+
+class _Guessing(ast.NodeTransformer):
+    """Copies what it changes: a formula that was read is shared."""
+
+    def __init__(self, binary: frozenset[str]) -> None:
+        self.binary = binary
+
+    def truth(self, node: ast.expr) -> ast.expr:
+        if isinstance(node, ast.Name) and node.id in self.binary:
+            return ast.Compare(node, [ast.Gt()], [ast.Constant(0.5)])
+        if is_call(node, "where"):
+            return ast.Call(node.func, [self.truth(item) for item in node.args], [])
+        found: ast.expr = self.visit(node)
+        return found
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        inner = self.truth if isinstance(node.op, ast.BitAnd | ast.BitOr) else self.visit
+        return ast.BinOp(inner(node.left), node.op, inner(node.right))
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        return ast.UnaryOp(node.op, (self.truth if isinstance(node.op, ast.Invert) else self.visit)(node.operand))
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        # A mean equals nothing: `ill == 1` asks what is likelier.
+        equal = all(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops)
+        inner = self.truth if equal else self.visit
+        return ast.Compare(inner(node.left), node.ops, [inner(item) for item in node.comparators])
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        first = self.truth if is_call(node, "where") else self.visit
+        return ast.Call(node.func, [(self.visit if place else first)(item) for place, item in enumerate(node.args)], [])
+
+
 class Ratio(NamedTuple):
     """A population formula as sum w·num / sum w·den.
 

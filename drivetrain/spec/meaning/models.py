@@ -158,7 +158,7 @@ def _inputs(context: Context, path: Path, model: Tree) -> None:
         elif name == lever:
             what = f"`{name}` has a model for each setting, and cannot be an input as well."
             context.add(CLASH, at, what, "Drop `arms`, or drop the input.")
-        for used, through in _closure(context, name):
+        for used, through in _closure(context, name) if name.isidentifier() else ():
             column = context.names.get(used)
             if column is None or not (column.logged or column.late or column.audit):
                 continue
@@ -186,11 +186,11 @@ def _inputs(context: Context, path: Path, model: Tree) -> None:
         context.add(REFERENCE, (*path, "baseline"), what, "Write one of them.")
 
 
-def _closure(context: Context, name: str) -> list[tuple[str, str]]:
+def _closure(context: Context, text: str) -> list[tuple[str, str]]:
     from drivetrain.spec.formula.tree import parse
     from drivetrain.spec.formula.types import walk_names
 
-    return list(walk_names(parse(name), context.names, context.facts.term)) if name.isidentifier() else []
+    return list(walk_names(parse(text), context.names, context.facts.term))
 
 
 def _informs(context: Context, path: Path, model: Tree) -> None:
@@ -209,6 +209,22 @@ def _informs(context: Context, path: Path, model: Tree) -> None:
             context.add(CLASH, at, what, "`informs` is derived once `value` stands: drop it, or correct the value.")
 
 
+def _reads(context: Context, text: str | None, name: str, at: Path) -> None:
+    """What a scenario's formula may read: constants and columns change before anything is chosen or predicted."""
+    kind = context.names[name].kind
+    may = {
+        "constant": (("constant",), "a constant is one number, the same in every case"),
+        "column": (("constant", "column"), "a column changes before anything is chosen or predicted"),
+    }.get(kind, (("constant", "column", "lever", "built-in"), "an outcome changes by itself"))
+    for other, through in _closure(context, text) if text else ():
+        entry = context.names.get(other)
+        if entry is None or other == name or entry.kind in may[0]:
+            continue
+        by = f" (through the term `{through}`)" if through else ""
+        what = f"`{other}` is {an(entry.kind)}{by} and cannot say what `{name}` becomes: {may[1]}."
+        context.add(REFERENCE, at, what, f"Use {' and '.join(f'{word}s' for word in may[0][:2])} only.")
+
+
 def _simulator(context: Context) -> None:
     scenarios = context.tree.get("simulator", {}).get("scenarios", ())
     root: Path = ("simulator", "scenarios")
@@ -220,6 +236,7 @@ def _simulator(context: Context) -> None:
             if not context.name(name, at, "column", "constant", "outcome"):
                 continue
             entry = context.names[name]
+            _reads(context, text, name, at)
             if entry.kind == "outcome" and entry.type not in ("number", "boolean", "any"):
                 what = f"`{name}` is of type {entry.type}: only a number or a binary outcome can be set."
                 context.add(TYPE, at, what, "Change a column or a constant that it depends on.")
