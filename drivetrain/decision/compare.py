@@ -165,7 +165,7 @@ def compare(
         "gap": made.gap,
         "threshold": made.threshold,
         "logged": found,
-        "notes": notes + _label_notes(problem, speaking, by_labels, found),
+        "notes": notes + _gap_note(made, values, judged.shares) + _label_notes(problem, speaking, by_labels, found),
     }
     return Decided(result, actions, values, made.prices, judged, made.threshold, scores)
 
@@ -362,6 +362,18 @@ def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float]) 
         "state": state,
         "price": prices.get(limit.name, 0.0),
     }
+
+
+def _gap_note(made: Fitted, values: Mapping[str, Floats], shares: Floats) -> list[str]:
+    """What the optimized policy may miss, where that is not next to nothing: then many cases are worth the same."""
+    mean = float(shares @ values[OPTIMIZED])
+    spread = max((abs(mean - float(shares @ value)) for value in values.values()), default=0.0)
+    if made.gap is None or made.gap <= 0.01 * max(spread, 1e-9 * (1 + abs(mean))):
+        return []
+    return [
+        f"Up to {made.gap:.4g} a case more could be had: so many cases are worth the same that the constraints' "
+        "prices cannot tell whom to take. Let the models read more, or break ties by hand."
+    ]
 
 
 def _label_notes(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[str, Any]) -> list[str]:

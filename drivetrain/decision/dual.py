@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 SAMPLE = 10_000
 """Cases from which the first prices come when there are more than four times as many."""
+LARGER = 50_000
+"""Cases by which these prices are made better before all cases are looked at."""
 CHUNK = 4_096
 """Rows of one step of a pass: the arrays of a step stay in the processor's cache."""
 STEPS = 120
@@ -102,24 +104,27 @@ def minimum(
     from scipy.optimize import linprog
 
     m = len(low)
+    span = np.where(high > low, high - low, 1.0)
     planes: list[tuple[Floats, float]] = []
     at, best_at, best = start, start, np.inf
     for _ in range(STEPS):
         seen = look(at)
         if seen.bound < best:
             best, best_at = seen.bound, at
-        # L(p) >= value - p · use for every p: the plane through this point.
-        planes.append((seen.use, seen.value))
+        # L(p) >= value - p · use for every p: the plane through this point, in units of the region, since the solver's
+        # precision is fixed.
+        planes.append((seen.use * span, seen.value - float(seen.use @ low)))
+        unit = max(float(np.abs(slope).sum()) for slope, _ in planes) or 1.0
         lowest = linprog(
             np.append(np.zeros(m), 1.0),
-            A_ub=np.array([np.append(-use, -1.0) for use, _ in planes]),
-            b_ub=np.array([-value for _, value in planes]),
-            bounds=[*zip(low, high, strict=True), (None, None)],
+            A_ub=np.array([np.append(-slope / unit, -1.0) for slope, _ in planes]),
+            b_ub=np.array([(best - height) / unit for _, height in planes]),
+            bounds=[*((0.0, 1.0 if one > zero else 0.0) for zero, one in zip(low, high, strict=True)), (None, None)],
             method="highs",
         )
-        if lowest.status != 0 or best - lowest.x[m] <= tolerance * (1 + abs(best)):
+        if lowest.status != 0 or -unit * lowest.x[m] <= tolerance * (1 + abs(best)):
             break
-        at = np.clip(lowest.x[:m], low, high)
+        at = np.clip(low + span * lowest.x[:m], low, high)
     return best_at, best
 
 
@@ -133,14 +138,15 @@ def prices_of(instance: Instance, seed: int) -> tuple[Floats, float, bool, Insta
     n = len(instance.values)
     if n <= 4 * SAMPLE:
         return *_searched(instance), instance
-    rows = np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
-    sample = instance.rows(rows)
-    sample = Instance(sample.values, sample.uses, sample.feasible, sample.weights / sample.weights.sum())
+    sample = _sampled(instance, SAMPLE, seed)
     centre, _, bounded = _searched(sample, 1e-4)
     if not bounded:
         return *_searched(instance), instance
-    # The sample tells how use answers to prices, all cases where it stands: one step of Newton's method.
-    step = _newton(sample, centre, look(instance, centre).use)
+    # The small sample tells how use answers to prices, a larger one where it stands, and in the end all cases: each
+    # time one step of Newton's method, so that few cases are left whose choice is in question.
+    larger = _sampled(instance, min(LARGER, n), seed + 1)
+    centre = np.maximum(centre + _newton(sample, centre, look(larger, centre).use), 0)
+    step = _newton(larger, centre, look(instance, centre).use)
     centre = np.maximum(centre + step, 0)
     width = 0.15 * np.abs(step) + 1e-3 * np.maximum(centre, 1e-3 * _scale(sample))
     for _ in range(4):
@@ -148,11 +154,40 @@ def prices_of(instance: Instance, seed: int) -> tuple[Floats, float, bool, Insta
         if len(active.values) > n // 3:
             break
         low, high = np.maximum(centre - width, 0), centre + width
-        prices, bound = minimum(partial(look, active), low, high, centre, 1e-8)
+        prices, _ = minimum(partial(look, active), low, high, centre, 1e-7)
         if not (((prices <= low) & (low > 0)) | (prices >= high)).any():
-            return prices, bound, True, active
-        centre, width = prices, 2 * width
+            return _sharpened(active, prices, 0.25 * width)
+        # The minimum lies beyond: another step from there, whose use is known by now.
+        step = _newton(larger, prices, look(active, prices).use)
+        centre, width = np.maximum(prices + step, 0), 4 * width + 0.5 * np.abs(step)
     return *_searched(instance), instance
+
+
+def _sharpened(active: Instance, prices: Floats, width: Floats) -> tuple[Floats, float, bool, Instance]:
+    """What `prices_of` returns, to the last digits, by the few cases whose choice depends on prices so near."""
+    few = narrowed(active, prices, width)
+    low, high = np.maximum(prices - width, 0), prices + width
+    found, bound = minimum(partial(look, few), low, high, prices, 1e-12)
+    if (((found <= low) & (low > 0)) | (found >= high)).any():
+        found, bound = minimum(partial(look, active), np.maximum(low - 3 * width, 0), high + 3 * width, found, 1e-12)
+        return found, bound, True, active
+    return found, bound, True, few
+
+
+def _sampled(instance: Instance, size: int, seed: int) -> Instance:
+    """Some of the cases, drawn by their weight, which they then share evenly: a few heavy ones are not missed."""
+    n = len(instance.values)
+    stream = np.random.default_rng(seed)
+    if (instance.weights == instance.weights[0]).all():
+        rows = np.sort(stream.choice(n, size, replace=False))
+        times = np.ones(size, dtype=np.int64)
+    else:
+        # Systematic sampling: the cumulated weights, met by an even comb with a random start.
+        steps = np.cumsum(instance.weights)
+        at = (np.arange(size) + stream.random()) * steps[-1] / size
+        rows, times = np.unique(np.minimum(np.searchsorted(steps, at), n - 1), return_counts=True)
+    part = instance.rows(rows)
+    return Instance(part.values, part.uses, part.feasible, times / times.sum())
 
 
 def _newton(sample: Instance, prices: Floats, use: Floats) -> Floats:
@@ -168,7 +203,7 @@ def _newton(sample: Instance, prices: Floats, use: Floats) -> Floats:
         change = look(sample, prices + move).use - look(sample, prices - move).use
         answers[:, column] = change[priced] / (2 * move[place])
     solved = np.linalg.lstsq(answers, -use[priced], rcond=1e-6)[0]
-    step[priced] = np.clip(solved, -0.2 * prices[priced], 0.2 * prices[priced])
+    step[priced] = np.clip(solved, -prices[priced], 0.3 * prices[priced])
     return step
 
 
@@ -216,7 +251,7 @@ def settled(instance: Instance, prices: Floats) -> Floats:
     tolerance = np.array([1e-9 * (1 + float(np.abs(used).max(initial=0.0))) for used in instance.uses])
     least = 1e-6 * _scale(instance) if len(instance.values) else np.full(m, 1e-9)
     if len(instance.values) > SAMPLE // 10:
-        close = narrowed(instance, prices, 1e-3 * np.maximum(prices, least))
+        close = narrowed(instance, prices, 1e-5 * np.maximum(prices, least))
         if len(close.values) < len(instance.values) // 2:
             found = settled(close, prices)
             if (look(instance, found).use <= tolerance).all():
