@@ -2,17 +2,20 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from textwrap import dedent
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain import source
+from drivetrain import evidence, source
 from drivetrain.errors import DataError
+from drivetrain.source import digests as room
 from drivetrain.spec import Spec, load_spec
 
 HEAD = """\
@@ -205,6 +208,37 @@ def test_the_fingerprint_changes_with_any_byte_and_name_and_with_nothing_else(tm
     assert source.fingerprint(spec, "photos") == first
     (tmp_path / "data/photos/0/south-3.png").write_bytes(b"y")
     assert source.fingerprint(spec, "photos").sha256 != first.sha256
+
+
+def test_files_that_did_not_change_are_hashed_once_and_a_swap_under_the_same_date_is_noticed(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    files = [tmp_path / f"{number}.bin" for number in range(3)]
+    for file in files:
+        file.write_bytes(random.bytes(3_000_000))
+    names = [str(file) for file in files]
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    read: list[str] = []
+
+    def reading(path: Path) -> str:
+        read.append(path.name)
+        return evidence.file_digest(path)
+
+    monkeypatch.setattr(room, "file_digest", reading)
+    monkeypatch.setattr(room, "SETTLED", 0)
+    assert room.digests(tmp_path, "a", names) == (hashes, 9_000_000)
+    assert room.digests(tmp_path, "a", names) == (hashes, 9_000_000)
+    assert read == ["0.bin", "1.bin", "2.bin"]
+    before = files[1].stat()
+    files[1].write_bytes(random.bytes(3_000_000))
+    os.utime(files[1], ns=(before.st_atime_ns, before.st_mtime_ns))
+    hashes[1] = hashlib.sha256(files[1].read_bytes()).hexdigest()
+    assert room.digests(tmp_path, "a", names)[0] == hashes
+    assert read[3:] == ["1.bin"]
+    (tmp_path / ".drivetrain/cache/digests-a.npz").write_bytes(b"no notes at all")
+    monkeypatch.setattr(room, "SETTLED", 10**18)
+    for _ in range(2):
+        assert room.digests(tmp_path, "a", names)[0] == hashes
+    assert len(read) == 10, "files that are still being written are not taken as settled"
 
 
 def test_sample_data_are_told_from_real_data_even_when_they_are_moved(tmp_path):

@@ -175,7 +175,12 @@ def _own(spec: Spec, looks: dict[str, Look], own: Iterable[OwnCheck]) -> Iterato
     for one in own:
         name = one.source or case_name(spec) or ""
         if name in looks:
-            yield from judged(one, _cases(looks[name]), f"data.{name}")
+            try:
+                rows = _cases(looks[name])
+            except DataError as error:  # a cell that does not fit has a finding of its own
+                yield Finding("DA901", "unknown", f"data.{name}", f"`{one.name}` could not run: {error.what}")
+                continue
+            yield from judged(one, rows, f"data.{name}")
         else:
             where = f"data.{name}" if name else "data"
             yield Finding("DA901", "unknown", where, f"`{one.name}` could not run: its source could not be read.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.availability.formulas import rows_where, value_of
 from drivetrain.availability.look import MISSING, Coded, Look, array, count, listed, some
+from drivetrain.errors import DataError
 from drivetrain.findings import Finding
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ def levers(spec: Spec, looks: Mapping[str, Look]) -> Iterator[Finding]:
         looks: Sources that could be read.
     """
     for lever in spec.levers:
-        yield from _lever(spec, lever, looks)
+        try:
+            yield from _lever(spec, lever, looks)
+        except DataError as error:  # cells of the record do not fit, which its source's findings say in full
+            yield Finding("DA203", "fail", f"levers.{lever.name}.history", error.what, error.advice)
 
 
 def moved_outcomes(spec: Spec, lever: str) -> list[str]:
@@ -251,7 +255,14 @@ def allowed(look: Look, lever: Lever, setting: Any) -> NDArray[np.bool_]:
 
 
 def in_fifths(look: Look, name: str, column: Column) -> Coded | None:
-    """A column of few values as it is, numbers in fifths."""
+    """A column of few values as it is, numbers in fifths; None when it cannot be read, which others report."""
+    try:
+        return _in_fifths(look, name, column)
+    except DataError:
+        return None
+
+
+def _in_fifths(look: Look, name: str, column: Column) -> Coded | None:
     import numpy as np
 
     if column.type in ("category", "boolean"):

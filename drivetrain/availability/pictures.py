@@ -126,7 +126,8 @@ def _odd(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
 
 def _blank(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
     mean, spread = seen.facts["mean"][good], seen.facts["spread"][good]
-    empty = (spread < FLAT) | ((mean < DARK) & (spread < DARK)) | (mean > BRIGHT)
+    # A white page with a few thin lines is bright, and not empty.
+    empty = (spread < FLAT) | (((mean < DARK) | (mean > BRIGHT)) & (spread < DARK))
     if empty.any():
         names = look.own_names(good[empty])
         yield look.finding(

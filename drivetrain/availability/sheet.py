@@ -128,6 +128,17 @@ class Sheet:
         at = f"columns.{name}"
         low, high = declared.minimum, declared.maximum
         finite = numbers[np.isfinite(numbers)]
+        endless = np.flatnonzero(np.isinf(numbers))
+        if len(endless):
+            yield self.look.finding(
+                "DA504",
+                "warn",
+                f"{count(len(endless), 'row', verb='are')} infinite.",
+                "Find out what was divided by zero, and empty the cells: no model can take them.",
+                at=at,
+                affected=self.look.own_names(endless),
+                facts={"rows": len(endless), "values": ["inf"]},
+            )
         if not len(finite):
             return
         if finite.min() == finite.max():
@@ -169,9 +180,16 @@ class Sheet:
         import numpy as np
 
         at = f"columns.{name}"
-        if len(values.named) < 2 and not (values.codes < 0).any():
+        if len(values.named) < 2:
+            gaps = (values.codes < 0).any()
             yield self.look.finding(
-                "DA502", "warn", f"is `{values.values[0]}` in all rows.", "It says nothing; take it out.", at=at
+                "DA502",
+                "warn",
+                f"is `{values.values[0]}` in all rows{' that have a value' if gaps else ''}.",
+                "It says nothing but that it was filled in; declare that as true or false."
+                if gaps
+                else "It says nothing; take it out.",
+                at=at,
             )
         alike: dict[str, list[str]] = defaultdict(list)
         for value in values.values:
@@ -221,6 +239,9 @@ class Sheet:
         """Whether the label can be read off this column."""
         usable = declared.role == "feature" and declared.known == "before" and declared.use == "both"
         if not usable or declared.type in ("text", "path", "image", "audio"):
+            return
+        if name in {outcome.column for outcome in self.look.source.outcomes.values()}:
+            # The label itself, declared for its limits; models never take it in.
             return
         values = seen.codes if isinstance(seen, Coded) else seen
         values = values if self.places is None else values[self.places]

@@ -64,7 +64,9 @@ def _classes(bins: NDArray[np.int64], label: NDArray[np.int64], half: NDArray[np
         return 0.0
     share = np.bincount(label[half], minlength=kinds) + 1e-9
     table = np.bincount(bins[half] * kinds + label[half], minlength=top * kinds).reshape(top, kinds) / share
-    guess = np.where(table.sum(1) > 0, table.argmax(1), np.argmax(share))[bins[~half]]
+    # A value that was not met before still says that the cell is filled in.
+    unmet = table[1:].sum(0).argmax() if table[1:].any() else np.argmax(share)
+    guess = np.where(table.sum(1) > 0, table.argmax(1), unmet)[bins[~half]]
     truth = label[~half]
     there = np.bincount(truth, minlength=kinds)
     right = np.bincount(truth[guess == truth], minlength=kinds)[there > 0] / there[there > 0]

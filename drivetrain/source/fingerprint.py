@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import DataError
-from drivetrain.evidence import file_digest
 from drivetrain.source.database import file_of, is_database
+from drivetrain.source.digests import digests
 from drivetrain.source.locate import locate, location, relative
 from drivetrain.source.secrets import redacted, with_secrets
 
@@ -51,7 +51,7 @@ def fingerprint(spec: Spec, name: str) -> Fingerprint:
     """
     source = spec.source(name)
     made = _made(spec.root)
-    total, size, synthetic = hashlib.sha256(), 0, False
+    total = hashlib.sha256()
     where = location(spec, source)
     if is_database(where):
         file = file_of(spec.root, with_secrets(where, f"data.{name}"))
@@ -59,18 +59,19 @@ def fingerprint(spec: Spec, name: str) -> Fingerprint:
             return _of_rows(spec, name)
         if not file.is_file():
             raise DataError(f"`{redacted(where)}` is not there.", "Correct the path below the plan.", f"data.{name}")
-        paths = [file]
+        names: tuple[str, ...] = (str(file),)
     else:
-        paths = list(locate(spec, source).paths)
-    for path in paths:
-        try:
-            digest = file_digest(path)
-            size += path.stat().st_size
-        except OSError as error:
-            raise DataError(f"cannot be read ({error.strerror}).", where=relative(path, spec.root)) from error
-        total.update(f"{digest} {relative(path, spec.root)}\n".encode())
-        synthetic = synthetic or digest in made
-    return Fingerprint(total.hexdigest(), len(paths), size, synthetic)
+        names = locate(spec, source).names
+    try:
+        found, size = digests(spec.root, name, names)
+    except OSError as error:
+        raise DataError(
+            f"cannot be read ({error.strerror}).", where=relative(error.filename or where, spec.root)
+        ) from error
+    for one, digest in zip(names, found, strict=True):
+        total.update(f"{digest} {relative(one, spec.root)}\n".encode())
+    synthetic = not made.isdisjoint(found)
+    return Fingerprint(total.hexdigest(), len(names), size, synthetic)
 
 
 def has_samples(root: Path) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drivetrain.source import whole
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -22,12 +24,31 @@ def _jpeg(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
     import simplejpeg
 
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-    if colours in ("CMYK", "YCCK"):
-        return _other(data)
-    grey = simplejpeg.decode_jpeg(
-        data, colorspace="GRAY", fastdct=True, min_height=EDGE, min_width=EDGE, min_factor=1, strict=True
+    four = colours in ("CMYK", "YCCK")
+    pixels = simplejpeg.decode_jpeg(
+        data,
+        colorspace="CMYK" if four else "GRAY",
+        fastdct=True,
+        min_height=EDGE,
+        min_width=EDGE,
+        min_factor=1,
+        strict=True,
     )
-    return "JPEG", "L" if colours == "Gray" else "RGB", (width, height), grey[..., 0]
+    whole.jpeg(data)
+    if data.find(b"MPF\0", 0, 1 << 16) >= 0:
+        # Phones put further pictures behind the first; a file without its end lacks them.
+        return _other(data)
+    if four:
+        return "JPEG", "CMYK", (width, height), _of_inks(pixels)
+    return "JPEG", "L" if colours == "Gray" else "RGB", (width, height), pixels[..., 0]
+
+
+def _of_inks(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Brightness of four inks as JPEG keeps them, `(h, w, 4)`: inverted, so that 255 is no ink."""
+    import numpy as np
+
+    share = pixels.astype(np.float32) / 255
+    return np.asarray((share[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)) * share[..., 3] * 255, np.uint8)
 
 
 def _other(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
@@ -38,19 +59,29 @@ def _other(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
     from PIL import Image
 
     with warnings.catch_warnings():
-        # A picture of more than 89 million pixels is reported as unreadable rather than unpacked.
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        # What decoders mutter about a broken file comes again as an error, or is no fault.
+        warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data)) as picture:
+            kind, mode, size = picture.format or "", picture.mode, picture.size
+            if size[0] * size[1] > (Image.MAX_IMAGE_PIXELS or 0):
+                raise ValueError(f"{size[0]:,} x {size[1]:,} pixels are too many to unpack")
             picture.verify()
+        whole.other(kind, data)
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
-            kind, mode, size = picture.format or "", picture.mode, picture.size
             if mode.startswith("I"):
                 # Sixteen bits: Pillow would cut them off at 255.
                 deep = np.asarray(picture, np.float64)
                 grey = (deep * (255.0 / max(deep.max(), 1.0))).astype(np.uint8)
             else:
                 grey = np.asarray(picture.convert("L"))
+            if kind == "TIFF":
+                whole.tiff(data, getattr(picture, "tag_v2", {}))
+            for frame in range(1, getattr(picture, "n_frames", 1)):
+                picture.seek(frame)
+                picture.load()
+                if kind == "TIFF":
+                    whole.tiff(data, getattr(picture, "tag_v2", {}))
     return kind, mode, size, grey
 
 
