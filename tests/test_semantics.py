@@ -7,12 +7,14 @@ from textwrap import dedent
 import numpy as np
 import pytest
 from test_decision_project import project
+from test_decision_rankings import shop
 from test_spec_meaning import check
 from worlds import Amount, Chance
 
 from drivetrain import policy
 from drivetrain.artifact import Distribution
-from drivetrain.decision import decide
+from drivetrain.artifact.outcomes import distribution
+from drivetrain.decision import decide, what_if
 from drivetrain.spec import load_text
 from drivetrain.spec.formula import as_guessed, parse
 
@@ -364,3 +366,100 @@ def test_a_figure_of_today_that_is_not_the_plans_is_said(tmp_path, monkeypatch) 
         )
         assert 2.5 < (rows["ill"] * rows["size"]).mean() < 3.5
         assert any(f"the measure is {current} today" in note for note in result["notes"]) is said
+
+
+def test_what_if_and_the_sensitivity_move_a_constant_in_the_terms_that_models_read_too(tmp_path, monkeypatch) -> None:
+    model = Chance("ill", ("load", "act"), lambda load, act: np.where(act == "treat", load / 200, load / 100))
+    plan = dedent(PLAN)
+    for was, now in (
+        ("fee: 2", "fee: {value: 2, low: 1, high: 4}"),
+        ("value: ill * size - cost(act)", "value: -ill * size - cost(act)"),
+        ("ill: {column: ill, type: binary, affected_by: []}", "ill: {column: ill, type: binary, affected_by: [act]}"),
+        ("predicts: ill, inputs: [size]", "predicts: ill, inputs: [load, act]"),
+    ):
+        assert plan.count(was) == 1
+        plan = plan.replace(was, now)
+    size = np.random.default_rng(3).uniform(1, 9, 2_000).round(3)
+    table = {"size": size, "site": np.full(2_000, "a"), "share": np.ones(2_000), "ill": size > 4, "days": size}
+    spec = project(tmp_path, monkeypatch, plan, "r.parquet", table, {"m": model, "k": DAYS})
+    found = decide(spec)
+    size = size[found.world.case]
+
+    def worth(fee: float, treat: np.ndarray) -> float:
+        return float(np.where(treat, -(size**2) * fee / 200 - 1, -(size**2) * fee / 100).mean())
+
+    for fee in (2.0, 6.0):
+        values = what_if(spec, {"fee": str(fee)})["values"]
+        assert values["do_nothing"] == pytest.approx(worth(fee, np.zeros(len(size), bool)))
+        assert values["optimized"] == pytest.approx(worth(fee, size**2 * fee / 200 > 1))
+    [row] = found.result["sensitivity"]
+    for end, gain, refitted in zip((1.0, 4.0), row["gain"], row["refitted"], strict=True):
+        today = worth(end, np.zeros(len(size), bool))
+        assert gain == pytest.approx(worth(end, size**2 * 2 / 200 > 1) - today)
+        assert refitted == pytest.approx(worth(end, size**2 * end / 200 > 1) - today)
+
+
+# Outcomes, levers, logs.
+
+
+def test_bins_are_ordered_classes_and_uniform_within() -> None:
+    share = np.array([[0.5, 0.2, 0.3], [0.1, 0.1, 0.8]])
+    edges = [0.0, 10.0, 20.0, 60.0]
+    found = distribution({"type": "number", "edges": edges}, np.log(share)).quantiles
+    np.testing.assert_allclose(found.mean(axis=1), share @ [5, 15, 40], rtol=0.01)
+    for at, below in ((4.0, share[:, 0] * 0.4), (20.0, share[:, :2].sum(axis=1)), (50.0, 1 - share[:, 2] / 4)):
+        np.testing.assert_allclose((found < at).mean(axis=1), below, atol=0.011)
+
+
+def test_a_rankings_policy_is_a_score_the_highest_first(tmp_path, monkeypatch) -> None:
+    spec, _, table = shop(tmp_path, monkeypatch, visits=30)
+    found = decide(spec)
+    shelves = found.actions["today"]["shelf"].reshape(found.world.count, -1)
+    sales = np.where(table["in_stock"], table["sales"], -np.inf)  # the limits hold for every policy
+    first = np.argsort(-sales, kind="stable")[:3]
+    for shelf in shelves:
+        assert [int(place) for place in shelf[first]] == [1, 2, 3]
+        assert (np.delete(shelf, first) == 0).all()
+
+
+def test_only_the_rows_that_the_history_names_say_something_about_a_policy(tmp_path, monkeypatch) -> None:
+    stream = np.random.default_rng(8)
+    n = 6_000
+    trial = np.arange(n) % 3 == 0
+    did = np.where(stream.random(n) < np.where(trial, 0.5, 0.9), "treat", "rest")
+    size = stream.uniform(1, 9, n)
+    ill = stream.random(n) < np.where(did == "treat", 0.2, 0.5)
+    plan = dedent(PLAN)
+    for was, now in (
+        ("value: ill * size - cost(act)", "value: -ill * 10"),
+        ("ill: {column: ill, type: binary, affected_by: []}", "ill: {column: ill, type: binary, affected_by: [act]}"),
+        ("share: number}", "did: {type: category, role: logged}, trial: {type: boolean, role: logged}}"),
+        ("    policies:", "    history: {kind: randomised, column: did, propensity: 0.5, rows: trial}\n    policies:"),
+        ("inputs: [size]}\n  - {name: k", "inputs: [size, act]}\n  - {name: k"),
+    ):
+        assert plan.count(was) == 1, was
+        plan = plan.replace(was, now)
+    table = {"size": size, "site": np.full(n, "a"), "did": did, "trial": trial, "ill": ill, "days": size}
+    model = Chance("ill", ("size", "act"), lambda size, act: np.full(len(size), 0.3))
+    found = decide(project(tmp_path, monkeypatch, plan, "r.parquet", table, {"m": model, "k": DAYS}))
+    rows = found.world.case[trial[found.world.case]]
+    logged = found.result["logged"]["do_nothing"]
+    assert logged["logged_cases"] == len(rows)
+    weight = (did[rows] == "rest") / 0.5
+    assert logged["estimates"]["ips"]["value"] == pytest.approx((weight * ill[rows] * -10).mean())
+    assert logged["estimates"]["snips"]["value"] == pytest.approx((weight * ill[rows] * -10).sum() / weight.sum())
+    assert next(row for row in found.result["policies"] if row["name"] == "do_nothing")["label"] == "causal"
+
+
+def test_only_rows_in_which_the_outcome_is_observed_are_trained_on(tmp_path, monkeypatch) -> None:
+    from drivetrain.training import rows
+
+    n = 300
+    size = np.linspace(1, 9, n)
+    table = {"size": size, "site": np.full(n, "a"), "share": np.ones(n), "ill": size > 4, "days": size}
+    plan = dedent(PLAN).replace(
+        "type: binary, affected_by: []}", "type: binary, affected_by: [], observed_when: (size > 3) & (fee == 2)}"
+    )
+    spec = project(tmp_path, monkeypatch, plan, "r.parquet", table, {"m": ILL, "k": DAYS})
+    assert sorted(rows(spec, spec.model("m"))["size"]) == size[size > 3].tolist()
+    assert len(rows(spec, spec.model("k"))) == n

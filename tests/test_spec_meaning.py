@@ -207,3 +207,17 @@ def test_a_file_name_pattern_that_python_will_read_otherwise_is_refused_at_its_l
     [fault] = [finding for finding in check_text(text).findings if finding.level == "fail"]
     assert "drivetrain.yaml:7: data[0].filename: is no regular expression" in str(fault)
     assert not [warning for warning in recwarn if issubclass(warning.category, FutureWarning)]
+
+
+def test_every_sentence_of_the_semantics_has_a_test() -> None:
+    chapters = yaml.safe_load((GOLDEN / "semantics.yaml").read_text())
+    missing = []
+    for sentence, held in [pair for chapter in chapters.values() for pair in chapter.items()]:
+        for one in held:
+            if isinstance(one, dict):
+                there = any(one["now"] in case["now"] for case in SENTENCES)
+            else:
+                file, name = one.split("::")
+                there = f"def {name}(" in (Path(__file__).parent / file).read_text()
+            missing += [] if there else [f"{sentence}: {one}"]
+    assert not missing, "\n".join(missing)

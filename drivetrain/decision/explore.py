@@ -14,7 +14,7 @@ from drivetrain import policy
 from drivetrain.decision import experiment, pictures
 from drivetrain.decision.compare import OPTIMIZED, Decided, Fitted, fit, label_of, optimized, worth
 from drivetrain.decision.history import rewards
-from drivetrain.decision.world import World
+from drivetrain.decision.world import World, moved
 from drivetrain.errors import PolicyError
 from drivetrain.spec import Spec
 
@@ -90,17 +90,17 @@ def sensitivity(problem: policy.Problem, decided: Decided) -> list[dict[str, Any
     if problem.searched and world.count > SAMPLE:
         world, actions = _sample(world, actions, problem.seed)
     for name, ends in problem.ranges.items():
-        if name not in problem.value.names:
+        if not any(name in formula.names for formula in (problem.value, *problem.terms.values(), *problem.allowed)):
             continue
         gains, refitted = [], []
         for end in ends:
             here = replace(problem, constants={**problem.constants, name: end})
-            here = replace(here, value=problem.value)
-            base = float(world.weights @ worth(here, here.value, world, actions[against]))
-            kept = float(world.weights @ worth(here, here.value, world, actions[OPTIMIZED]))
-            made = optimized(here, Fitted(decided.prices, decided.threshold, 0.0), world)
+            cases = moved(world, here, {}, {name: end})
+            base = float(world.weights @ worth(here, here.value, cases, actions[against]))
+            kept = float(world.weights @ worth(here, here.value, cases, actions[OPTIMIZED]))
+            made = optimized(here, Fitted(decided.prices, decided.threshold, 0.0), cases)
             gains.append(kept - base)
-            refitted.append(float(world.weights @ worth(here, here.value, world, made)) - base)
+            refitted.append(float(world.weights @ worth(here, here.value, cases, made)) - base)
         rows.append(
             {"constant": name, "low": ends[0], "high": ends[1], "against": against, "gain": gains, "refitted": refitted}
         )

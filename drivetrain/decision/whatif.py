@@ -10,7 +10,7 @@ import numpy as np
 
 from drivetrain import policy
 from drivetrain.decision.compare import OPTIMIZED, fit, label_of, optimized, reference, worth
-from drivetrain.decision.world import World
+from drivetrain.decision.world import World, moved
 from drivetrain.errors import PolicyError
 
 
@@ -43,7 +43,8 @@ def what_if(problem: policy.Problem, fitted: World, judged: World, changes: Mapp
                 f"`{name}` is no lever, constant or column.", f"There are: {', '.join(known[:20])}.", where="--set"
             )
     here = replace(problem, constants=constants)
-    fitted, judged = (_with(world, columns, here) for world in (fitted, judged))
+    numbers = {name: number for name, number in constants.items() if number != problem.constants[name]}
+    fitted, judged = (moved(world, here, columns, numbers) for world in (fitted, judged))
     made = fit(here, fitted)
     actions = {
         name: reference(here, name, judged)
@@ -91,19 +92,3 @@ def _number(name: str, text: str) -> float:
     if not np.isfinite(value):
         raise PolicyError(f"`{text}` is no finite number.", "Write it like 95 or 0.5.", where=f"--set {name}")
     return value
-
-
-def _with(world: World, columns: Mapping[str, Any], problem: policy.Problem) -> World:
-    """The same cases, with some columns at one value."""
-    if not columns:
-        return world
-    count = len(world.case)
-    moved = {name: np.full(count, value) for name, value in columns.items()}
-    changed = replace(
-        world,
-        columns={name: moved.get(name, values) for name, values in world.columns.items()},
-        inputs={name: moved.get(name, values) for name, values in world.inputs.items()},
-    )
-    if world.models is None:
-        return changed
-    return replace(changed, beliefs={} if problem.searched else world.models(changed.cases, problem.settings))

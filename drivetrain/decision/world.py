@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -320,6 +320,34 @@ def pairs(
     )
 
 
+def moved(
+    world: World, problem: policy.Problem, columns: Mapping[str, Any], numbers: Mapping[str, float] | None = None
+) -> World:
+    """The same cases, with some columns at one value, and constants at others where a model reads a term of them.
+
+    Args:
+        world: The cases.
+        problem: The decision as it is then.
+        columns: Column -> its value in every case.
+        numbers: Constant -> its value.
+    """
+    read = {name for term in problem.terms.values() for name in term.names}
+    heard = {name: number for name, number in (numbers or {}).items() if name in read}
+    if not columns and not heard:
+        return world
+    count = len(world.case)
+    put = {name: np.full(count, value) for name, value in columns.items()}
+    changed = replace(
+        world,
+        columns={name: put.get(name, values) for name, values in world.columns.items()},
+        inputs={name: put.get(name, values) for name, values in world.inputs.items()}
+        | {name: np.full(count, number) for name, number in heard.items()},
+    )
+    if world.models is None:
+        return changed
+    return replace(changed, beliefs={} if problem.searched else world.models(changed.cases, problem.settings))
+
+
 def remembered(ask: policy.Ask) -> policy.Ask:
     """The models, which are not asked the same question again: many steps look at the same settings."""
     kept: list[tuple[tuple[Any, ...], Any, policy.Beliefs]] = []
@@ -355,7 +383,7 @@ def plain(column: Any) -> Any:
 def _must_ask(problem: policy.Problem) -> bool:
     """Whether beliefs about the listed settings are not all that is needed."""
     moved = any(problem.affected[name] for name in problem.outcomes)
-    return moved or not problem.simple or bool(problem.scenarios) or problem.searched is not None
+    return moved or not problem.simple or bool(problem.scenarios or problem.terms) or problem.searched is not None
 
 
 def truth_of(problem: policy.Problem, name: str, values: list[Any]) -> Array:
