@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from drivetrain import artifact, evidence, load_spec, policy
+from drivetrain import artifact, evidence, load_spec, policy, source
+from drivetrain.decision.world import read
 
 SERVE = Path(__file__).parent.parent / "template/{{ cookiecutter.slug }}/{{ cookiecutter.package }}/serve.py"
 
@@ -199,6 +200,18 @@ def write_policy(folder: Path) -> None:
     evidence.record(
         folder, "decide", {}, reads={}, data={}, artifacts={**digests, "policy.json": evidence.file_digest(path)}
     )
+
+
+def offline(project: Path) -> list[policy.Choice]:
+    """What the written policy does with every row of the case table, read from disk as `decide` reads it."""
+    spec = load_spec(project)
+    problem, table = policy.problem(spec), source.cases(spec)
+    models = [artifact.load(project / "artifacts" / name, root=project) for name in spec.derived.model_order()]
+    needed = problem.columns | {name for model in models for name in model.inputs}
+    # A lever that a model reads is tried at every setting, not taken from the log.
+    columns = read(spec, table, needed - set(problem.levers))
+    written = policy.read(project / "artifacts" / "policy.json")
+    return policy.decide(problem, written, columns, policy.beliefs(problem, models, columns), models)
 
 
 def staged(plan: str, stage: str, **deployment: str) -> str:

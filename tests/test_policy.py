@@ -103,6 +103,61 @@ def test_reference_policies_do_what_the_plan_says():
     assert said("accuracy_first") == ["a", "b", "a"]
 
 
+PARCELS = """
+drivetrain: 1
+project: {name: Parcels}
+objective:
+  statement: Damaged parcels are opened.
+  terms:
+    damaged: "has(marks, 'torn') & ~has(marks, 'taped over')"
+    stained: "5 * area(photo, 'stain') + 4 * (area(photo, 'stain') > 0.5)"
+  value: "where(handling == 'open', -2, where(damaged, -9, 0) - stained)"
+levers:
+  - name: handling
+    type: options
+    options: [open, pass]
+    policies: {do_nothing: pass, simple_rule: {formula: "where(has(marks, 'torn'), 'open', 'pass')"}}
+data:
+  - name: parcels
+    kind: table
+    location: p.csv
+    columns: {picture: image}
+    outcomes:
+      marks: {column: marks, type: labels, values: [torn, taped over], affected_by: []}
+      photo: {column: photo, type: mask, values: [clean, stain], affected_by: []}
+models:
+  - {name: marker, task: image-multilabel, predicts: marks}
+  - {name: tracer, task: image-segmentation, predicts: photo}
+"""
+
+
+def test_each_label_and_each_area_that_the_value_asks_for_is_weighed():
+    problem = policy.problem(load_text(dedent(PARCELS)))
+    assert problem.outcomes == ("has(marks, 'taped over')", "has(marks, 'torn')", "area(photo, 'stain')")
+    labels = np.array([[0.9, 0.1], [0.9, 0.95], [0.1, 0.0]])
+    areas = np.array([np.linspace(0, 0.4, 100), np.linspace(0, 0.2, 100), np.linspace(0.3, 0.7, 100)])
+    masks = Distribution(("clean", "stain"), np.zeros((3, 2)), np.stack([1 - areas, areas], axis=1))
+    beliefs = policy.believed(problem, "marks", Distribution(("torn", "taped over"), labels))
+    beliefs |= policy.believed(problem, "photo", masks)
+    values = policy.expectation(problem, problem.value, {}, beliefs)
+    torn = labels[:, 0] * (1 - labels[:, 1])
+    by_hand = -9 * torn - 5 * areas.mean(axis=1) - 4 * (areas > 0.5).mean(axis=1)
+    np.testing.assert_allclose(values, np.column_stack([np.full(3, -2), by_hand]), atol=0.15)  # 256 draws
+    written = policy.written(problem.labels, {}, {}, {})
+    distributions = {"marks": Distribution(("torn", "taped over"), labels), "photo": masks}
+    assert [c.setting for c in policy.decide(problem, written, {}, distributions)] == ["open", "pass", "open"]
+    assert policy.reference(problem, "simple_rule", {}, beliefs)["handling"].tolist() == ["open", "open", "pass"]
+    assert policy.reference(problem, "accuracy_first", {}, beliefs)["handling"].tolist() == ["open", "pass", "open"]
+
+
+def test_a_label_that_the_model_does_not_know_is_named():
+    problem = policy.problem(load_text(dedent(PARCELS)))
+    with pytest.raises(PolicyError, match="make train"):
+        policy.believed(problem, "marks", Distribution(("torn",), np.ones((1, 1))))
+    with pytest.raises(PolicyError, match="how far its areas"):
+        policy.believed(problem, "photo", Distribution(("clean", "stain"), np.ones((1, 2)) / 2))
+
+
 def test_where_classes_are_no_settings_accuracy_first_acts_as_if_the_likeliest_were_certain():
     problem = policy.problem(
         load_text(

@@ -124,7 +124,7 @@ def _enough(problem: policy.Problem) -> int | None:
 
 def _models(spec: Spec, problem: policy.Problem) -> list[str]:
     """Models whose outcomes the decision uses, and those that feed them, in dependency order."""
-    wanted = set(problem.outcomes)
+    wanted = {problem.home(name) for name in problem.outcomes}
     for _ in spec.models:
         wanted |= {name for outcome in wanted for name in problem.feeders.get(outcome, ())}
     names = [name for name in spec.derived.model_order() if set(spec.model(name).predicts or ()) & wanted]

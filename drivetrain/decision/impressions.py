@@ -76,7 +76,7 @@ def logged(
     raw = np.asarray(part[weight].to_numpy(zero_copy_only=False), dtype=float) if weight else np.ones(len(cases))
     columns = arrays(problem.columns, part, problem.columns)
     world = pairs(problem, part, columns, items, raw / raw.sum(), predictors, entities(spec, part))
-    known = [name for name in problem.outcomes if name in found.column_names]
+    known = [name for name in problem.outcomes if problem.home(name) in found.column_names]
     chance: Any = history.propensity
     if isinstance(chance, str):
         chance = np.asarray(found[chance].to_numpy(zero_copy_only=False), dtype=float)
@@ -88,8 +88,11 @@ def logged(
         chance,
         history.kind == "randomised",
         history.kind,
-        truth={name: truth_of(problem, name, found[name].to_pylist()) for name in known},
-        observed={name: np.asarray(found[name].is_valid().to_numpy(zero_copy_only=False), bool) for name in known},
+        truth={name: truth_of(spec, problem, name, found[problem.home(name)].to_pylist()) for name in known},
+        observed={
+            name: np.asarray(found[problem.home(name)].is_valid().to_numpy(zero_copy_only=False), bool)
+            for name in known
+        },
         weights=np.asarray(found[home.weight].to_numpy(zero_copy_only=False), dtype=float) if home.weight else None,
     )
     return replace(world, log=log)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain import policy
+from drivetrain import policy, source
 from drivetrain.decision import selection
 from drivetrain.errors import DataError
 from drivetrain.spec import Spec
@@ -200,14 +200,15 @@ def world(
     import pyarrow.compute as pc
 
     table = table.filter(pc.is_in(table["split"], value_set=pa.array(list(parts))))
-    known = [name for name in problem.outcomes if name in table.column_names]
+    known = [name for name in problem.outcomes if problem.home(name) in table.column_names]
     observed_share, note = np.ones(table.num_rows), ""
     if not any(problem.affected[name] for name in problem.outcomes):
         # Labels score every policy here, so a case without one says nothing.
         there = np.ones(table.num_rows, dtype=bool)
         for name in known:
-            there &= np.asarray(table[name].is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-        if not there.all() and any(spec.outcome(name).observed_when not in ALWAYS for name in known):
+            home = table[problem.home(name)]
+            there &= np.asarray(home.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+        if not there.all() and any(spec.outcome(problem.home(name)).observed_when not in ALWAYS for name in known):
             context = {name: plain(table[name]) for name in _context(problem, predictors, table)}
             observed_share = selection.chance(context, there, problem.seed)
             note = selection.said(there, observed_share)
@@ -231,13 +232,13 @@ def world(
     columns = arrays(problem.columns, table, problem.columns)
     if items is not None:
         return pairs(problem, table, columns, items, raw / raw.sum(), predictors, entities(spec, table))
-    needed = {name for predictor in predictors for name in predictor.inputs} & set(table.column_names)
-    needed -= set(problem.levers) | set(columns) | set(problem.classes)
-    inputs = {name: plain(table[name]) for name in needed}
+    needed = {name for predictor in predictors for name in predictor.inputs}
+    inputs = read(spec, table, needed - set(problem.levers) - set(columns) - set(problem.classes))
     observed, truth = {}, {}
     for name in known:
-        observed[name] = np.asarray(table[name].is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-        truth[name] = truth_of(problem, name, table[name].to_pylist())
+        home = table[problem.home(name)]
+        observed[name] = np.asarray(home.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+        truth[name] = truth_of(spec, problem, name, home.to_pylist())
     models = policy.modeler(problem, predictors)
     cases = {"": table["case"].to_numpy(), **inputs, **columns}
     return World(
@@ -279,6 +280,13 @@ def _context(problem: policy.Problem, predictors: Sequence[policy.Predicts], tab
     """Columns known of a case before anything comes of it: what the models read."""
     read = {name for predictor in predictors for name in predictor.inputs} & set(table.column_names)
     return sorted(read - set(problem.classes) - set(problem.levers))
+
+
+def read(spec: Spec, table: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Columns of the case table as models take them, those that are there; a model names a series by its source."""
+    series = {part.name for part in spec.data if part.kind == "series"}
+    columns = {name: "series" if name in series else name for name in names}
+    return {name: plain(table[column]) for name, column in columns.items() if column in table.column_names}
 
 
 def _queues(problem: policy.Problem, count: int) -> NDArray[np.int64] | None:
@@ -386,13 +394,25 @@ def _must_ask(problem: policy.Problem) -> bool:
     return moved or not problem.simple or bool(problem.scenarios or problem.terms) or problem.searched is not None
 
 
-def truth_of(problem: policy.Problem, name: str, values: list[Any]) -> Array:
+def truth_of(spec: Spec, problem: policy.Problem, name: str, values: list[Any]) -> Array:
     """What was observed; a stand-in where nothing was (`observed` says where)."""
+    if name in problem.parts:
+        return _truth_of_part(spec, problem.parts[name], values)
     if name in problem.binary:
         return np.array([bool(value) for value in values])
     if problem.classes[name]:
         return np.array(["" if value is None else value for value in values], dtype=str)
     return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _truth_of_part(spec: Spec, part: policy.Part, values: list[Any]) -> Array:
+    """Whether each case had a label, or how much of its mask was of a class."""
+    known = list(spec.outcome(part.outcome).values or ())
+    if part.function == "has":
+        return np.array([value is not None and part.which in source.labels_in(value, known) for value in values])
+    there = [None if value is None else source.areas(spec.root / value, known) for value in values]
+    place = known.index(part.which)
+    return np.array([np.nan if areas is None else areas[place] for areas in there], dtype=float)
 
 
 def _log(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:

@@ -6,7 +6,8 @@ from drivetrain.policy.constraints import Limit, Rule
 from drivetrain.policy.horizon import paths
 from drivetrain.policy.items import ITEMS, KEY, read_items, write_items
 from drivetrain.policy.listed import BETWEEN, in_order, listed
-from drivetrain.policy.modeler import Ask, Beliefs, Cases, Predicts, belief, beliefs, modeler
+from drivetrain.policy.modeler import Ask, Beliefs, Cases, Predicts, belief, beliefs, believed, modeler
+from drivetrain.policy.parts import Part
 from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Ranking, Shock, problem
 from drivetrain.policy.ranking import crossed, ranked
 from drivetrain.policy.reference import Action, reference
@@ -30,6 +31,7 @@ __all__ = [
     "Considered",
     "Horizon",
     "Limit",
+    "Part",
     "Predicts",
     "Price",
     "Problem",
@@ -41,6 +43,7 @@ __all__ = [
     "allowed",
     "belief",
     "beliefs",
+    "believed",
     "best",
     "columns_of",
     "consider",

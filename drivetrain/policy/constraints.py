@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from drivetrain.policy.parts import parted
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import Formula, Ratio, ratio
 from drivetrain.spec.objective import Constraint
@@ -69,7 +70,7 @@ def rules(spec: Spec) -> list[Rule]:
         bound = constraint.at_most if constraint.at_most is not None else constraint.at_least
         if constraint.measure is None or bound is None:
             continue
-        measure = spec.derived.expand(constraint.measure)
+        measure = parted(spec.derived.expand(constraint.measure))
         found.append(
             Rule(
                 constraint.name,

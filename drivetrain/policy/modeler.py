@@ -66,7 +66,7 @@ def belief(problem: Problem, outcome: str, distribution: Distribution, settings:
         distribution: For n cases, or for n · k (case after case) when a lever is among the inputs.
         settings: k.
     """
-    if distribution.quantiles is not None:
+    if distribution.quantiles is not None and distribution.quantiles.ndim == 2:
         quantiles = np.asarray(distribution.quantiles, dtype=float)
         return Belief(None, None, quantiles.reshape(len(quantiles) // settings, settings, quantiles.shape[1]))
     classes = problem.classes.get(outcome, ())
@@ -79,6 +79,37 @@ def belief(problem: Problem, outcome: str, distribution: Distribution, settings:
     probabilities = np.asarray(distribution.probabilities, dtype=float)
     shape = (len(probabilities) // settings, settings, probabilities.shape[1])
     return Belief(tuple(distribution.classes), probabilities.reshape(shape), binary=outcome in problem.binary)
+
+
+def believed(problem: Problem, outcome: str, distribution: Distribution, settings: int = 1) -> dict[str, Belief]:
+    """`belief`, and of labels and masks what is believed of each part that formulas ask for.
+
+    Raises:
+        PolicyError: The model does not know the label or class, or was made before areas had a spread.
+    """
+    found = {outcome: belief(problem, outcome, distribution, settings)}
+    for name, part in problem.parts.items():
+        if part.outcome != outcome:
+            continue
+        if part.which not in distribution.classes:
+            raise PolicyError(
+                f"the model knows {', '.join(distribution.classes)}, and the plan asks for `{name}`.",
+                "Train again after a change of classes: make train.",
+                where=outcome,
+            )
+        place = distribution.classes.index(part.which)
+        if part.function == "has":
+            yes = np.asarray(distribution.probabilities[:, place], dtype=float)
+            pair = np.stack([1 - yes, yes], axis=1)
+            found[name] = Belief(("false", "true"), pair.reshape(-1, settings, 2), binary=True)
+        elif distribution.quantiles is None:
+            raise PolicyError(
+                "the model does not say how far its areas may be off.", "Train it again: make train.", where=outcome
+            )
+        else:
+            area = np.asarray(distribution.quantiles[:, place], dtype=float)
+            found[name] = Belief(None, None, area.reshape(-1, settings, area.shape[1]))
+    return found
 
 
 def modeler(problem: Problem, predictors: Sequence[Predicts]) -> Ask:
@@ -197,7 +228,10 @@ def _asked(
                     else [v for v in values for _ in range(width)]
                 )
             asked[name] = _given(values)
-    return {name: belief(problem, name, made, width) for name, made in predictor.predict(asked).items()}
+    found: dict[str, Belief] = {}
+    for name, made in predictor.predict(asked).items():
+        found |= believed(problem, name, made, width)
+    return found
 
 
 def _given(values: Sequence[Any] | Array) -> Any:

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.errors import PolicyError
-from drivetrain.policy.constraints import Rule, declared, rules
+from drivetrain.policy import outcomes
+from drivetrain.policy.constraints import Rule, rules
+from drivetrain.policy.parts import Part, parted
 from drivetrain.policy.settings import costs, joint, label, values
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import BATCH, Formula, parse, substitute
@@ -102,7 +104,7 @@ class Problem:
         costs: Lever -> cost of each setting, or a case formula.
         value: The value, with its terms written out.
         constants: Name -> number; `batch.cases`, which scales `sum(…)`, among them.
-        outcomes: Outcomes that the value, the constraints or the limits use.
+        outcomes: Outcomes that the value, the constraints or the limits use; of labels and masks the parts they use.
         classes: Outcome -> its classes (`("false", "true")` for a binary one); empty for a number.
         binary: Outcomes that formulas see as booleans.
         affected: Outcome -> levers that change it, by the plan's claim.
@@ -127,6 +129,7 @@ class Problem:
         ranking: The lever, where it puts items or cases into an order; None where it does not.
         reported: The measure that the plan reports, where it is not the mean of `value`: a population formula.
         foretold: Outcomes that other models met in training as an earlier model's guess, not as they came out.
+        parts: Outcome that is one label, or the area of one class -> what it is a part of.
     """
 
     levers: tuple[str, ...]
@@ -159,6 +162,15 @@ class Problem:
     ranking: Ranking | None = None
     foretold: frozenset[str] = frozenset()
     reported: Formula | None = None
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+    def home(self, outcome: str) -> str:
+        """The outcome that a model predicts and a column holds: of a part the whole, else itself."""
+        return self.parts[outcome].outcome if outcome in self.parts else outcome
+
+    def opened(self, outcome: str) -> tuple[str, ...]:
+        """What formulas use of an outcome: of labels and masks their parts, else itself."""
+        return tuple(name for name, part in self.parts.items() if part.outcome == outcome) or (outcome,)
 
     @property
     def items(self) -> str | None:
@@ -202,7 +214,8 @@ class Problem:
         for policy in self.policies.values():
             for setting in policy.values():
                 names |= _names_in(setting)
-        return frozenset(names - set(self.constants) - set(self.outcomes) - set(self.levers) - {"period", "value"})
+        others = {*self.constants, *self.outcomes, *self.levers, *self.parts, "period", "value"}
+        return frozenset(names - others)
 
 
 def problem(spec: Spec) -> Problem:
@@ -215,10 +228,14 @@ def problem(spec: Spec) -> Problem:
     spec.require("objective.value", "levers", "data", "models")
     objective = spec.objective
     assert objective is not None
-    derived = spec.derived
     settings, labels = joint({lever.name: values(spec, lever) for lever in spec.levers})
-    value = derived.expand("value")
-    outcomes = tuple(_used_outcomes(spec))
+    value = outcomes.formula(spec, "value")
+    policies = _policies({lever.name: lever.policies for lever in spec.levers})
+    looking = [getattr(rule, "formula", None) for rules in policies.values() for rule in rules.values()]
+    reported = _reported(spec)
+    looking.append(spec.optimizer.catastrophe if spec.optimizer else None)
+    parts = outcomes.parts(spec, looking, reported)
+    used = tuple(outcomes.used(spec, parts, reported))
     found_rules = tuple(rules(spec))
     constants = {n: float(c.value) for n, c in objective.constants.items() if c.value is not None}
     for name in sorted(value.names - constants.keys()):
@@ -240,13 +257,13 @@ def problem(spec: Spec) -> Problem:
         costs={lever.name: costs(spec, lever) for lever in spec.levers},
         value=value,
         constants=constants,
-        outcomes=outcomes,
-        classes={name: _classes(spec, name) for name in outcomes},
-        binary=frozenset(name for name in outcomes if spec.outcome(name).type == "binary"),
-        affected={name: tuple(spec.outcome(name).affected_by or ()) for name in outcomes},
-        allowed=tuple(derived.expand(limit) for lever in spec.levers for limit in lever.limits),
+        outcomes=used,
+        classes={name: outcomes.classes(spec, name, parts) for name in used},
+        binary=frozenset(name for name in {*used, *parts} if outcomes.binary(spec, name, parts)),
+        affected={name: outcomes.affected(spec, name, parts) for name in used},
+        allowed=tuple(outcomes.formula(spec, limit) for lever in spec.levers for limit in lever.limits),
         constraints=found_rules,
-        policies=_policies({lever.name: lever.policies for lever in spec.levers}),
+        policies=policies,
         sign=-1 if measure and measure.direction == "minimize" else 1,
         unit=(measure.unit if measure and measure.unit else "value/case"),
         measure=(measure.name if measure else "value"),
@@ -266,7 +283,8 @@ def problem(spec: Spec) -> Problem:
         searched=_searched(spec, settings),
         ranking=_ranking(spec),
         foretold=_foretold(spec),
-        reported=_reported(spec),
+        parts=parts,
+        reported=reported,
     )
 
 
@@ -335,23 +353,22 @@ def _reported(spec: Spec) -> Formula | None:
     text = objective.measure.formula if objective and objective.measure else None
     if objective is None or not text:
         return None
-    return substitute(parse(text), {name: term for name, term in objective.terms.items() if term})
+    return parted(substitute(parse(text), {name: term for name, term in objective.terms.items() if term}))
 
 
 def _terms(spec: Spec) -> dict[str, Formula]:
     """The terms that models read, written out."""
     terms = spec.objective.terms if spec.objective else {}
     read = {name for model in spec.models if model.predicts for name in spec.derived.model_inputs(model.name)}
-    return {name: spec.derived.expand(text) for name, text in terms.items() if text and name in read}
+    return {name: outcomes.formula(spec, text) for name, text in terms.items() if text and name in read}
 
 
 def _horizon(spec: Spec) -> Horizon | None:
     over_time = spec.objective.over_time if spec.objective else None
     if over_time is None or over_time.periods is None:
         return None
-    expand = spec.derived.expand
-    following = {name: expand(text) for name, text in over_time.next.items()}
-    return Horizon(over_time.periods, over_time.discount, expand(over_time.continues), following)
+    following = {name: outcomes.formula(spec, text) for name, text in over_time.next.items()}
+    return Horizon(over_time.periods, over_time.discount, outcomes.formula(spec, over_time.continues), following)
 
 
 def _shocks(spec: Spec) -> list[Shock]:
@@ -361,24 +378,24 @@ def _shocks(spec: Spec) -> list[Shock]:
         PolicyError: They change what cannot be changed, or weigh more than everything.
     """
     constants = spec.objective.constants if spec.objective else {}
-    outcomes = {name for source in spec.data for name in source.outcomes}
+    foretold = {name for source in spec.data for name in source.outcomes}
     columns = {name for source in spec.data for name in source.columns}
     found = []
     for scenario in spec.simulator.scenarios if spec.simulator else ():
         where = f"simulator.scenarios.{scenario.name}"
         for name in scenario.set or {}:
-            kind = spec.outcome(name).type if name in outcomes else None
+            kind = spec.outcome(name).type if name in foretold else None
             if kind not in (None, "number", "binary"):
                 raise PolicyError(
                     f"sets the outcome `{name}`, which is neither a number nor binary.",
                     "Set a column that it depends on.",
                     where=where,
                 )
-            if name not in outcomes | columns | set(constants):
+            if name not in foretold | columns | set(constants):
                 raise PolicyError(
                     f"sets `{name}`, which is no column, constant or outcome.", "Look at its spelling.", where=where
                 )
-        set_ = {name: spec.derived.expand(text) for name, text in (scenario.set or {}).items() if text}
+        set_ = {name: outcomes.formula(spec, text) for name, text in (scenario.set or {}).items() if text}
         if set_:
             found.append(Shock(scenario.name, set_, scenario.weight or 0.0))
     if sum(shock.weight for shock in found) > 1 + 1e-9:
@@ -396,7 +413,7 @@ def _tail(spec: Spec) -> float | None:
 
 def _catastrophe(spec: Spec) -> Formula | None:
     text = spec.optimizer.catastrophe if spec.optimizer else None
-    return spec.derived.expand(text) if text else None
+    return outcomes.formula(spec, text) if text else None
 
 
 def _searched(spec: Spec, settings: Mapping[str, Array]) -> str | None:
@@ -405,27 +422,6 @@ def _searched(spec: Spec, settings: Mapping[str, Array]) -> str | None:
     if len(numeric) != 1 or len(set(settings[numeric[0]].tolist())) <= SEARCHED:
         return None
     return numeric[0]
-
-
-def _used_outcomes(spec: Spec) -> list[str]:
-    """Outcomes that the value, a constraint or a limit uses, in the order of the plan."""
-    objective = spec.objective
-    assert objective is not None
-    formulas = ["value", *(limit for lever in spec.levers for limit in lever.limits)]
-    if objective.over_time:
-        formulas += [objective.over_time.continues, *objective.over_time.next.values()]
-    formulas += [constraint.measure for constraint in declared(spec) if constraint.measure is not None]
-    names = {name for formula in formulas for name in spec.derived.expand(formula).names}
-    # What only the reported measure uses needs no model: without one there is no figure of it.
-    foretold = {name for model in spec.models for name in model.predicts or ()}
-    names |= (shown.names if (shown := _reported(spec)) else frozenset()) & foretold
-    return [name for source in spec.data for name in source.outcomes if name in names]
-
-
-def _classes(spec: Spec, name: str) -> tuple[str, ...]:
-    """Classes of an outcome as models name them; empty for a number, and where the plan does not list them."""
-    outcome = spec.outcome(name)
-    return ("false", "true") if outcome.type == "binary" else tuple(outcome.values or ())
 
 
 def _policies(single: Mapping[str, Policies]) -> dict[str, dict[str, Any]]:
@@ -442,5 +438,5 @@ def _policies(single: Mapping[str, Policies]) -> dict[str, dict[str, Any]]:
 
 def _names_in(rule: Any) -> set[str]:
     if getattr(rule, "formula", None):
-        return set(parse(rule.formula).names)
+        return set(parted(parse(rule.formula)).names)
     return {rule.column} if getattr(rule, "column", None) else set()

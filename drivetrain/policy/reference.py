@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from drivetrain.errors import PolicyError
 from drivetrain.policy.belief import Belief
+from drivetrain.policy.parts import parted
 from drivetrain.policy.problem import Array, Problem
 from drivetrain.policy.ranking import scored
 from drivetrain.policy.simulate import allowed, evaluate_guess, expectation
@@ -78,7 +79,7 @@ def _ranking(
         may = np.broadcast_to(allowed(problem, columns, beliefs), (count, 2))[:, 1]
     rule = problem.policies.get(name, {}).get(ranking.lever)
     if name == "accuracy_first" or getattr(rule, "most_likely", None):
-        outcomes = _valued(problem) if name == "accuracy_first" else (rule.most_likely,)  # type: ignore[union-attr]
+        outcomes = _valued(problem) if name == "accuracy_first" else problem.opened(rule.most_likely)  # type: ignore[union-attr]
         certain = {key: _certain(b) if key in outcomes else b for key, b in beliefs.items()}
         worth = expectation(problem, problem.value, columns, certain)
         score = np.broadcast_to(worth[:, -1] - worth[:, 0] if problem.items else worth[:, 0] - worth[:, -1], (count,))
@@ -138,19 +139,19 @@ def _apply(
             raise PolicyError(f"the cases have no column `{rule.column}`.", where=f"levers.{lever}.policies")
         return np.asarray(columns[rule.column])
     if getattr(rule, "formula", None):
-        return _guessed(problem, parse(rule.formula), columns, beliefs, cases)
+        return _guessed(problem, parted(parse(rule.formula)), columns, beliefs, cases)
     outcome = getattr(rule, "most_likely", None) or getattr(rule, "confident", None)
     if outcome is None:
         raise PolicyError(
             "says nothing yet.", "State a setting, a formula or a column.", where=f"levers.{lever}.policies"
         )
-    likely = as_if_certain(problem, columns, beliefs, (outcome,))[lever]
+    likely = as_if_certain(problem, columns, beliefs, problem.opened(outcome))[lever]
     if getattr(rule, "confident", None) is None:
         return likely
     probabilities = beliefs[outcome].probabilities
-    if probabilities is None:
+    if probabilities is None or problem.opened(outcome) != (outcome,):
         raise PolicyError(
-            f"`confident` needs classes, and `{outcome}` is a number.",
+            f"`confident` needs classes of which one is true, and `{outcome}` has none.",
             "Use a formula, or give the outcome `bins`.",
             where=f"levers.{lever}.policies",
         )

@@ -16,7 +16,7 @@ from drivetrain.artifact import Distribution
 from drivetrain.errors import PolicyError
 from drivetrain.policy.belief import Belief
 from drivetrain.policy.choice import best
-from drivetrain.policy.modeler import Beliefs, Predicts, belief, modeler
+from drivetrain.policy.modeler import Beliefs, Predicts, believed, modeler
 from drivetrain.policy.problem import Array, Problem
 from drivetrain.policy.reference import reference
 from drivetrain.policy.simulate import allowed, expectation, limits, uses
@@ -190,13 +190,10 @@ def decide(
         raise PolicyError("the plan's settings are not those of the policy.", "Run `make decide` again.", where=NAME)
     if problem.seen != policy.seen:
         problem = replace(problem, seen=policy.seen)
-    beliefs = Beliefs(
-        {
-            name: given if isinstance(given, Belief) else belief(problem, name, given)
-            for name, given in distributions.items()
-            if name in problem.outcomes
-        }
-    )
+    beliefs = Beliefs()
+    for name, given in distributions.items():
+        found = {name: given} if isinstance(given, Belief) else believed(problem, name, given)
+        beliefs.update({key: one for key, one in found.items() if key in problem.outcomes or key in problem.parts})
     prices = {entry.constraint: entry.price for entry in policy.prices}
     if predictors and (not problem.simple or problem.searched or problem.feeders):
         ask = modeler(problem, predictors)
@@ -215,13 +212,13 @@ def decide(
             "Hand the loaded models over as `predictors`.",
             where=NAME,
         )
-    found = consider(problem, cases, ask, prices, policy.threshold)
-    chosen = found.choose(prices)
+    considered = consider(problem, cases, ask, prices, policy.threshold)
+    chosen = considered.choose(prices)
     arrays = columns_of(problem, cases)
     fallback = reference(problem, "fallback", arrays, beliefs) if (chosen < 0).any() else {}
-    action = found.action(chosen)
-    shared = problem.labels if found.levers is problem.settings else None
-    return [_choice(problem, prices, found, shared, chosen, action, fallback, row) for row in range(len(chosen))]
+    action = considered.action(chosen)
+    shared = problem.labels if considered.levers is problem.settings else None
+    return [_choice(problem, prices, considered, shared, chosen, action, fallback, row) for row in range(len(chosen))]
 
 
 def _choice(

@@ -308,21 +308,10 @@ class Engine:
 
     def _unknown(self, batch: Batch, case: int) -> list[str]:
         """Why no setting can be valued although the case is one like others."""
-        unknown = [
+        return [
             f"{name} is not known, and what a setting is worth depends on it"
             for name, field in self.fields.items()
             if field.valued and batch.columns[name][case] is None
-        ]
-        return [*unknown, *self._undecided]
-
-    @cached_property
-    def _undecided(self) -> list[str]:
-        """Outcomes that are foretold, and that no policy can weigh yet: what follows from them is left to people."""
-        kinds = {"labels": "several labels at once", "mask": "a mask"}
-        return [
-            f"{name} is {kinds[kind]}: it is foretold, and what follows from it is left to people"
-            for name in self.problem.outcomes
-            if (kind := self.spec.outcome(name).type) in kinds
         ]
 
     def _arrays(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
@@ -372,7 +361,11 @@ class Engine:
     def _prediction(self, judged: Judged, case: int, beliefs: Beliefs, reasons: list[str]) -> Prediction:
         return {
             # What is no number is left out: JSON has none for it, and nobody may take it for one.
-            "predictions": {outcome: _told(found, case) for outcome, found in beliefs.items() if finite(found)[case]},
+            "predictions": {
+                outcome: _told(found, case)
+                for outcome, found in beliefs.items()
+                if outcome not in self.problem.parts and finite(found)[case]
+            },
             "in_domain": not judged.outside[case],
             "out_of_domain_scores": {
                 name: float(found[case]) for name, found in judged.scores.items() if np.isfinite(found[case])

@@ -52,6 +52,8 @@ def judge(problem: Problem, predictors: Mapping[str, Predictor], batch: Batch) -
         for case in np.flatnonzero(~(scores[name] <= threshold)).tolist():
             outside[case].append(f"unlike the cases that {name} was trained on")
     for outcome, belief in beliefs.items():
+        if outcome in problem.parts:
+            continue
         for case in np.flatnonzero(~finite(belief)).tolist():
             outside[case].append(f"no number comes out for {outcome}")
     return Judged(beliefs, scores, outside)
@@ -68,7 +70,7 @@ def _asked(
             outputs = predictor.logits({column: batch.columns[column] for column in predictor.inputs})
             scores[name] = predictor.score_logits(outputs)
             for outcome, found in predictor.distributions(outputs).items():
-                beliefs[outcome] = policy.belief(problem, outcome, found)
+                beliefs.update(policy.believed(problem, outcome, found))
         return beliefs, scores
     listening = {name: _Listening(predictor, len(batch)) for name, predictor in predictors.items()}
     first = {name: settings[:1] for name, settings in problem.settings.items()}

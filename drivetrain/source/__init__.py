@@ -13,13 +13,26 @@ from drivetrain.source.join import joined
 from drivetrain.source.locate import Files, locate, relative
 from drivetrain.source.read import table
 from drivetrain.source.split import SPLITS, names, split_of
+from drivetrain.source.truth import areas, labels_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from drivetrain.spec import Spec
 
-__all__ = ["SAMPLE", "SPLITS", "Files", "Fingerprint", "cases", "fingerprint", "locate", "relative", "table"]
+__all__ = [
+    "SAMPLE",
+    "SPLITS",
+    "Files",
+    "Fingerprint",
+    "areas",
+    "cases",
+    "fingerprint",
+    "labels_in",
+    "locate",
+    "relative",
+    "table",
+]
 
 
 def cases(spec: Spec, name: str | None = None) -> pa.Table:

@@ -120,7 +120,9 @@ def _typed(spec: Spec, source: Source, raw: Rows, where: str) -> Rows:
     given = declared(source)
     readers: dict[str, Reader] = {}
     if source.kind in MEDIUM:
-        for name in (MEDIUM[source.kind], *BUILT_IN):
+        # The text beside each picture is read where no column of the plan holds one.
+        beside = ("text",) if source.kind == "images+text" and "text" not in given.values() else ()
+        for name in (MEDIUM[source.kind], *beside, *BUILT_IN):
             if name in raw and name not in given:
                 readers[name] = raw.reader(name)
     for name, kind in (optional(spec, source) | given | needed(spec, source)).items():

@@ -274,7 +274,7 @@ def _labels(plan: Spec, outcome: str) -> list[str]:
 
 def _value(plan: Spec, outcome: str, one: Decision, known: list[str]) -> Any:
     """The new label as the rows hold it."""
-    from drivetrain.training.rows import labels
+    from drivetrain.source import labels_in
 
     kind, where = plan.outcome(outcome).type, one.where if one.line else FILE
     if kind == "mask":
@@ -284,7 +284,7 @@ def _value(plan: Spec, outcome: str, one: Decision, known: list[str]) -> Any:
             return float(one.label)
         except ValueError:
             raise DataError(f"`{one.label}` is no number.", "Write one.", where) from None
-    given = labels(one.label, known) if kind == "labels" else [one.label]
+    given = labels_in(one.label, known) if kind == "labels" else [one.label]
     if strange := [label for label in given if known and label not in known]:
         advice = f"There are: {', '.join(known[:12])}."
         raise DataError(f"the plan has no label `{strange[0]}` for `{outcome}`.", advice, where)

@@ -91,6 +91,8 @@ def export(
         learn.model.cpu().eval()
         inner = network.TextNetwork(learn.model, 1) if names == ("tokens",) else learn.model
         network.export(network.Served(inner, distance, last), example, names, folder / files[0])
+        # The export keeps no optimizer; one that was made before a bias was folded in could not even be made anew.
+        learn.opt = None
         learn.export(folder.resolve() / files[1])
         sample = validation.sample(min(COMPARED, len(validation)), random_state=0).reset_index(drop=True)
         seen = _outputs(learn, learn.dls.test_dl(sample))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.artifact.tables import category
 from drivetrain.errors import DataError, MissingPartError, TrainingError
+from drivetrain.source import labels_in
 from drivetrain.training import cleaning
 
 if TYPE_CHECKING:
@@ -293,7 +293,8 @@ def _outcome(plan: Spec, outcome: str, frame: pd.DataFrame) -> Any:
         return values.astype(float)
     if spec.type == "labels":
         known = spec.values or []
-        return pd.Series([None if category(v) is None else labels(v, known) for v in values], frame.index, dtype=object)
+        lists = [None if category(value) is None else labels_in(value, known) for value in values]
+        return pd.Series(lists, frame.index, dtype=object)
     if spec.type == "mask":
         base = plan.root
         found = [None if category(value) is None else str((base / value).resolve()) for value in values]
@@ -304,22 +305,6 @@ def _outcome(plan: Spec, outcome: str, frame: pd.DataFrame) -> Any:
             )
         return found
     return [category(value) for value in values]
-
-
-def labels(value: Any, known: list[str]) -> list[str]:
-    """The labels in a cell: a list, or text with `;`, `,`, `|` or spaces between them.
-
-    Args:
-        value: The cell.
-        known: The plan's labels; one with a space or a comma in it stays whole.
-    """
-    if not isinstance(value, str):
-        return [str(one) for one in value]
-    if value.strip() in known:
-        return [value.strip()]
-    parts = [part.strip() for part in re.split(r"[;|]" if re.search(r"[;|]", value) else r",", value)]
-    found = [word for part in parts for word in ([part] if part in known else part.split())]
-    return list(dict.fromkeys(found))
 
 
 def _with_bins(plan: Spec, outcome: str, frame: pd.DataFrame) -> pd.DataFrame:

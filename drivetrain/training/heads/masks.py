@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.artifact.distribution import Distribution, softmax
+from drivetrain.artifact.outcomes import distribution
+from drivetrain.source import areas
 from drivetrain.training import calibration, metrics
+from drivetrain.training.heads import numbers
 from drivetrain.training.rows import classes
 
 if TYPE_CHECKING:
@@ -30,19 +34,12 @@ def entry(plan: Spec, outcome: str, frame: pd.DataFrame) -> dict[str, Any]:
 
 def targets(plan: Spec, outcome: str, frame: pd.DataFrame) -> NDArray[np.float64]:
     """The share of the pixels of each class (n, k), in the masks as they are on disk."""
-    return _shares(frame[outcome], len(classes(plan, outcome, frame)))
+    return _shares(frame[outcome], classes(plan, outcome, frame))
 
 
-def _shares(masks: Iterable[Any], number: int) -> NDArray[np.float64]:
+def _shares(masks: Iterable[Any], known: Sequence[str]) -> NDArray[np.float64]:
     """The share of the pixels of each class (n, k) in mask files."""
-    from PIL import Image
-
-    rows = []
-    for path in masks:
-        with Image.open(path) as mask:
-            counts = np.bincount(np.asarray(mask.convert("L")).ravel(), minlength=number)
-        rows.append(counts[:number] / counts.sum())
-    return np.array(rows).reshape(len(rows), number)
+    return np.array([areas(Path(mask), known) for mask in masks]).reshape(-1, len(known))
 
 
 def calibrate(outputs: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -58,8 +55,11 @@ def calibrate(outputs: NDArray[Any], truth: NDArray[Any]) -> float:
 
 
 def finish(model: Model, entry: dict[str, Any], outputs: NDArray[Any], truth: NDArray[Any]) -> dict[str, Any]:
-    """Nothing is added."""
-    return entry
+    """The entry with the spread of each class's true area around the predicted one."""
+    found = distribution(entry, outputs).probabilities
+    return entry | {
+        "spread": [numbers.spread("empirical", found[:, k], truth[:, k], None) for k in range(found.shape[1])]
+    }
 
 
 def scale(outputs: NDArray[Any], entry: dict[str, Any]) -> NDArray[Any]:
@@ -89,7 +89,7 @@ def baseline(
 
 def table(found: Distribution, frame: pd.DataFrame, outcome: str) -> dict[str, Any]:
     """The true and the predicted area of each class."""
-    true = _shares(frame[outcome], len(found.classes))
+    true = _shares(frame[outcome], found.classes)
     return {f"truth_{name}": true[:, index] for index, name in enumerate(found.classes)} | {
         f"area_{name}": found.probabilities[:, index] for index, name in enumerate(found.classes)
     }
