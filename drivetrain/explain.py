@@ -1,13 +1,14 @@
 """Anything that a plan, a finding or a review speaks of, in a few sentences: fields, rules, findings, tasks, words.
 
-Nothing is written twice: fields come from the language, rules and findings from the code that says them, questions from
-the bank, words from the glossary.
+Nothing is written twice: fields come from the language, rules and what findings say from their code, what findings mean
+from findings.toml, questions from the bank, words from the glossary.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -224,7 +225,7 @@ def _fields() -> tuple[tuple[str, dict[str, Any]], ...]:
     def walk(part: dict[str, Any], path: str, above: tuple[str, ...]) -> None:
         for name, prop in part.get("properties", {}).items():
             here = f"{path}.{name}" if path else name
-            found.setdefault(here, prop)
+            found[here] = _either(found[here], prop) if here in found else prop
             for below in _parts_in(prop):
                 if below not in above:
                     definition = root["$defs"][below]
@@ -233,6 +234,15 @@ def _fields() -> tuple[tuple[str, dict[str, Any]], ...]:
 
     walk(root, "", ())
     return tuple(found.items())
+
+
+def _either(known: dict[str, Any], prop: dict[str, Any]) -> dict[str, Any]:
+    """A field that parts of several kinds share; where it tells the kinds apart (`type: range`), with all of them."""
+    if "const" not in prop or prop["const"] in known.get("enum", [known.get("const")]):
+        return known
+    said = known["description"] if "enum" in known else f"`{known['const']}`: {known['description']}"
+    kinds = [*known.get("enum", [known["const"]]), prop["const"]]
+    return {**known, "enum": kinds, "description": f"{said} `{prop['const']}`: {prop['description']}"}
 
 
 def _parts_in(prop: Any) -> Iterator[str]:
@@ -314,7 +324,7 @@ def _structure() -> dict[str, Explanation]:
 
 @cache
 def _said() -> dict[str, Explanation]:
-    """Findings of the judging rooms, from the code that says them: what they say, what they advise, in which check."""
+    """Findings of the judging rooms: what they mean, and from the code that says them, what they say and advise."""
     found: dict[str, dict[str, list[str]]] = {}
     for path in _sources():
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -330,9 +340,10 @@ def _said() -> dict[str, Explanation]:
                 name, *texts = map(_template, node.args)
                 if re.fullmatch(r"D[A-Z]\d{3}", name) and (said := " ".join(text for text in texts if " " in text)):
                     found.setdefault(name, {"about": [], "says": []})["says"].append(said)
+    means = tomllib.loads(Path(__file__).with_name("findings.toml").read_text(encoding="utf-8"))
     return {
         name: Explanation(
-            "finding", name, next(iter(dict.fromkeys(entry["about"])), ""),
+            "finding", name, means.get(name) or entry["about"][0],
             tuple(("says", text) for text in dict.fromkeys(entry["says"])),
         )
         for name, entry in sorted(found.items())

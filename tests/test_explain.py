@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_every_id_in_the_code_can_be_explained():
     assert len(ids) > 100
     listed = topics()
     assert not ids - {*listed["finding"], *listed["rule"]} - {"DS100"}
+
+
+def test_every_finding_of_a_judging_room_has_a_meaning_of_its_own():
+    means = tomllib.loads((PACKAGE / "findings.toml").read_text(encoding="utf-8"))
+    judged = {name for name in topics()["finding"] if not name.startswith("DS")}
+    assert set(means) == judged
+    assert len(set(means.values())) == len(means)
+    for name, text in means.items():
+        assert text.endswith("."), name
+        assert explain(name)[0].text == text
 
 
 def test_every_field_of_the_language_is_a_topic():

@@ -26,15 +26,19 @@ class ColumnPolicy(Part):
 class MostLikely(Part):
     """A policy that acts on the likeliest class, or the mean, as if it were certain."""
 
-    most_likely: Name | None = doc("The outcome.", "digit")
+    most_likely: Name | None = doc("The outcome whose likeliest class is the setting.", "digit")
 
 
 class Confident(Part):
     """`most_likely` where the model is confident enough, a fixed setting elsewhere."""
 
-    confident: Name | None = doc("The outcome.", "digit")
-    at_least: Annotated[float, Field(ge=0, le=1)] | None = doc("Least probability.", 0.5, unit="probability")
-    otherwise: Setting | float | None = doc("The setting elsewhere, written `else`.", "manual", alias="else")
+    confident: Name | None = doc("The outcome whose likeliest class is the setting where it is sure enough.", "digit")
+    at_least: Annotated[float, Field(ge=0, le=1)] | None = doc(
+        "Probability from which the likeliest class is sure enough.", 0.5, unit="probability"
+    )
+    otherwise: Setting | float | None = doc(
+        "The setting where no class is sure enough, written `else`.", "manual", alias="else"
+    )
 
 
 Policy = FormulaPolicy | ColumnPolicy | MostLikely | Confident | str | float

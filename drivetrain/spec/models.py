@@ -32,10 +32,14 @@ class Augment(Part):
 
     flip: bool = doc("`do_flip`: mirror left and right.", False, default=True)
     vertical_flip: bool = doc("`flip_vert`: mirror upside down.", True, default=False)
-    rotate: Annotated[float, Field(ge=0, le=180)] = doc("`max_rotate`.", 8, unit="degrees", default=10.0)
-    zoom: Annotated[float, Field(ge=1)] = doc("`max_zoom`.", 1.1, unit="factor", default=1.1)
-    lighting: Share = doc("`max_lighting`.", 0.2, default=0.2)
-    warp: Share = doc("`max_warp`.", 0.2, default=0.2)
+    rotate: Annotated[float, Field(ge=0, le=180)] = doc(
+        "`max_rotate`: rotate by at most so much.", 8, unit="degrees", default=10.0
+    )
+    zoom: Annotated[float, Field(ge=1)] = doc(
+        "`max_zoom`: enlarge by at most so much.", 1.1, unit="factor", default=1.1
+    )
+    lighting: Share = doc("`max_lighting`: change light and contrast by at most so much.", 0.2, default=0.2)
+    warp: Share = doc("`max_warp`: change the perspective by at most so much.", 0.2, default=0.2)
     p: Share = doc("`p_affine` and `p_lighting`: how often.", 0.75, unit="probability", default=0.75)
 
 
@@ -43,7 +47,7 @@ class Encode(Part):
     """How a series or a sound becomes an image."""
 
     method: Literal["spectrogram", "gramian", "recurrence", "line_plot"] | None = doc(
-        "The picture.", "spectrogram", default=None
+        "Which picture is drawn of a sound or a series.", "spectrogram", default=None
     )
     channels: list[Name] | None = doc("Columns of the series, one image channel each.", ["x", "y"], default=None)
     fft: Positive | None = doc("Length of the Fourier window.", 1024, unit="samples", default=None)
