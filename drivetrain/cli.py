@@ -59,8 +59,9 @@ def main() -> None:
 @main.command()
 @click.argument("plan", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @click.option("--example", metavar="NAME", help="Start from a plan of the gallery.")
+@click.option("--short", is_flag=True, help="Ask only what a plan cannot do without; without it, the rest.")
 @click.option("--no-input", is_flag=True, help="Ask nothing: write the questions into the plan.")
-def init(plan: Path | None, example: str | None, no_input: bool) -> None:
+def init(plan: Path | None, example: str | None, short: bool, no_input: bool) -> None:
     """Write a plan in an interview that teaches the approach; go on with one that was left."""
     from drivetrain import interview as room
     from drivetrain.examples import path
@@ -76,9 +77,11 @@ def init(plan: Path | None, example: str | None, no_input: bool) -> None:
         room.blank(file, file.resolve().parent.name.strip()[:100] or "New project")
         click.echo(f"{display(file)}: a plan that asks everything. Answer it in the file, or: drivetrain init")
         return
-    if room.interview(file, read_line, click.echo):
+    if room.interview(file, read_line, click.echo, short=short):
         click.echo(f"\nThe plan: {display(file)}")
         print_questions(load_spec(file))
+        if short:
+            click.echo("The rest is asked by: drivetrain init")
         click.echo("Next: drivetrain validate, drivetrain review, and when data and models stand: drivetrain new")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import random
 import re
 import select
 import signal
@@ -23,7 +25,7 @@ from drivetrain.cli import main
 from drivetrain.errors import SpecError
 from drivetrain.interview import NOTES, interview
 from drivetrain.interview.questions import bank
-from drivetrain.rules import judge, questions
+from drivetrain.rules import judge, questions, verdict
 from drivetrain.spec import load_spec
 
 TODAY = date(2026, 11, 23)
@@ -38,9 +40,9 @@ MAIL = {
     "What should it become": "0.12",
     "How long after a decision": "1 day",
     "What is one case worth": "-cost(bin) - wrong_bin * ((bin != 'manual') & (bin != digit))",
-    "`bin` stands in the value": "",
-    "`digit` stands in the value": "",
     "`wrong_bin` stands in the value": "4",
+    "go on to count": "",
+    "measured in place": "",
     "Who feels": "recipients",
     "What happens to them": "late mail",
     "What can they": "redelivery within a day",
@@ -63,6 +65,7 @@ MAIL = {
     "unlike any": "",
     "How was": "constant",
     "Is there another lever": "no",
+    "moves the outcome too": "",
     "Which data tell": "letters",
     "hold?": "images",
     "What is one row": "one letter",
@@ -81,9 +84,11 @@ MAIL = {
     "about people": "no",
     "How did": "scanner",
     "With how few": "500",
+    "How many rows of each": "",
     "Is there another source": "no",
     "By which kind of model": "",
     "capacity or a budget": "",
+    "other world": "",
     "How will it be used": "api",
     "Where is it used": "one depot",
     "Which actions": "",
@@ -143,11 +148,13 @@ COMMON = {
     "Who answers": "ward", "train it again": "drift", "Today's decisions": "some stay random",
     "How did": "booking system", "With how few": "1000", "By which kind of model": "", "by lot, so that": "0.05",
     "Empty: nothing is done": "", "capacity or a budget": "", "Who or what acts": "desk", "When is it": "each morning",
+    "go on to count": "", "measured in place": "", "moves the outcome too": "", "How many rows of each": "",
+    "old may the newest": "", "From what is": "", "other world": "",
 }  # fmt: skip
 VISITS = COMMON | {
     "What shall we call": "No shows", "What should become better": "Fewer empty hours, without pestering patients.",
     "Which one figure": "hours used", "In which unit": "EUR/visit", "What is one case": "came * 80 - cost(reminder)",
-    "`came` stands": "", "`reminder` stands": "", "What must hold, however": "pestering",
+    "`came` stands": "", "What must hold, however": "pestering",
     "How is `pestering`": "sum(reminder == 'call')", "`pestering`: at most": "at most 40",
     "What is one decision about": "visit", "What can somebody change": "reminder", "Is `reminder` a choice": "options",
     "Which settings": "none, sms, call", "What does each setting": "sms: 0.10, call: 3", "when nobody does": "none",
@@ -178,6 +185,50 @@ JOBS = COMMON | {
     "Which columns of `houses` are known": "floors: integer", "Which column of `houses` says whom": "",
     "ties `houses`": "house", "Whose rows": "jobs", "capacity or a budget": "crews",
     "How is `crews`": "mean(place > 0)", "`crews`: at": "<= 0.5",
+}  # fmt: skip
+
+
+CALLS = COMMON | {
+    "How long after a decision do": "12 months",
+    "What shall we call": "Keep customers", "What should become better": "Customers stay whom a call keeps.",
+    "Which one figure": "margin kept", "In which unit": "EUR/customer",
+    "What is one case worth": "(1 - left) * margin - call_time * cost(offer)", "`margin` stands": "",
+    "`left` stands": "", "`call_time` stands": "0.2", "go on to count": "12", "How long is one period": "1 month",
+    "last into the next": "1 - left", "a later period worth less": "1 %",
+    "different in the next": "tenure = tenure + 1",
+    "measured in place of what is meant, because": "leaving in a month", "moves with what is meant": "9 of 10 who left "
+    "within a month never came back", "How is `leaving": "mean(left)", "else measured in place": "no",
+    "What must hold, however": "", "What is one decision about": "customer", "What can somebody change": "offer",
+    "Is `offer` a choice": "options", "Which settings": "nothing, call", "What does each setting": "call: 6",
+    "when nobody does": "nothing", "What is done with `offer` today": "nothing", "Which simple rule": "", "How was":
+    "never", "moves the outcome too": "rival prices, season", "Which data tell": "calls", "What does `calls` hold":
+    "table", "What is one row": "one customer", "Where does `calls`": "", "be collected: by an image": "experiment",
+    "Which lever is set by lot": "offer", "What is drawn by lot": "customer", "share does each setting get":
+    "nothing: 50 %, call: 0.5", "How many of them take part": "8000", "When does the experiment end": "after 60 days",
+    "At which harm": "mean(left) > 0.3", "What is done then": "nobody is called any more",
+    "short name for this outcome": "left", "Is `left` yes": "binary", "Which column of `calls` holds": "gone",
+    "How long after the decision is": "30 days", "Which levers change": "offer",
+    "are known before": "tenure: number, plan_kind: category, margin: number",
+    "if one stands in several": "", "of `calls` says when": "day", "How shall cases": "", "about people": "no",
+    "How many rows of each": "per_class: 400, per_setting: 3000, events: 500", "old may the newest": "90 days",
+    "From what is `left` foreseen": "tenure, plan_kind, offer",
+    "other world": "rivals cut prices", "What is different in `rivals":
+    "margin = margin * 0.8; call_time = call_time * 2", "does `rivals cut prices` count": "0.25",
+    "another such world": "no",
+}  # fmt: skip
+BEARS = COMMON | {
+    "What shall we call": "Bears", "What should become better": "Hikers know of bears in time.",
+    "Which one figure": "missed bears", "In which unit": "harm/photo", "Which way is better": "minimize",
+    "What is one case worth": "where(animal == 'bear', where(alarm == 'on', 0, -50), where(alarm == 'on', -1, 0))",
+    "What must hold, however": "", "What is one decision about": "photo", "What can somebody change": "alarm",
+    "Is `alarm` a choice": "options", "Which settings": "on, off", "What does each setting": "", "when nobody does":
+    "off", "What is done with `alarm` today": "off", "Which simple rule": "", "How was": "constant",
+    "Which data tell": "photos", "What does `photos` hold": "images", "What is one row": "one photo",
+    "Where does `photos`": "", "be collected: by an image": "1", "Which search words":
+    "bear: black bear, bear at night; none: forest path", "How many pictures": "150", "Which licences": "cc0, by",
+    "short name for this outcome": "animal", "Is `animal` yes": "category", "Which classes": "bear, none",
+    "Which column of `photos` holds": "query", "How long after the decision is": "", "Which levers change": "none",
+    "are known before": "", "if one stands in several": "", "says when": "", "about people": "no",
 }  # fmt: skip
 
 
@@ -259,6 +310,58 @@ def test_a_newcomer_with_a_queue_and_a_second_source_gets_both(tmp_path):
     assert spec.optimizer.constraints[0].at_most == 0.5
     assert not spec.unknowns
     assert not [f for f in judge(spec) if f.level not in ("pass", "note")]
+
+
+def test_a_newcomer_without_data_plans_an_experiment_and_what_later_periods_bring(tmp_path):
+    assert talk(tmp_path, Person(CALLS)) is True
+    spec = load_spec(tmp_path)
+    objective, (calls,) = spec.objective, spec.data
+    over = objective.over_time
+    assert (over.periods, over.every, over.discount, over.continues) == (12, "1 month", 0.01, "1 - left")
+    assert over.next == {"tenure": "tenure + 1"}
+    (proxy,) = objective.proxies
+    assert (proxy.name, proxy.measure) == ("leaving in a month", "mean(left)")
+    assert [thing.name for thing in spec.uncontrollable] == ["rival prices", "season"]
+    assert calls.location is None
+    collect = calls.collect
+    assert (collect.lever, collect.arms, collect.size) == ("offer", {"nothing": 0.5, "call": 0.5}, 8000)
+    assert collect.at_harm == "nobody is called any more"
+    needs = calls.needs
+    assert (needs.rows, needs.per_class, needs.per_setting, needs.events) == (1000, 400, 3000, 500)
+    assert needs.max_age == "90 days"
+    assert spec.models[0].inputs == ["tenure", "plan_kind", "offer"]
+    (scenario,) = spec.simulator.scenarios
+    assert (scenario.set, scenario.weight) == ({"margin": "margin * 0.8", "call_time": "call_time * 2"}, 0.25)
+    assert not spec.unknowns
+    # What it still lacks is what was left for later, and what a plan of the first year cannot know.
+    assert not [f for f in judge(spec) if f.level not in ("pass", "note")]
+
+
+def test_pictures_still_to_be_found_get_search_words_and_classes(tmp_path):
+    assert talk(tmp_path, Person(BEARS)) is True
+    spec = load_spec(tmp_path)
+    (photos,) = spec.data
+    assert photos.collect.queries == {"bear": ["black bear", "bear at night"], "none": ["forest path"]}
+    assert (photos.collect.per_query, photos.collect.licences) == (150, ["cc0", "by"])
+    assert photos.outcomes["animal"].column == "query"
+    assert photos.outcomes["animal"].values == ["bear", "none"]
+    assert not spec.unknowns
+
+
+def test_the_short_interview_gives_a_valid_plan_and_the_long_one_goes_on_from_it(tmp_path):
+    person = Person()
+    assert interview(tmp_path / "drivetrain.yaml", person.ask, person.say, TODAY, short=True) is True
+    assert len(person.asked) <= 28
+    spec = load_spec(tmp_path)
+    assert not spec.unknowns
+    assert not [f for f in judge(spec) if f.level in ("fail", "unknown")]
+    assert verdict(spec).model == "needed"
+    rest = Person()
+    assert talk(tmp_path, rest) is True
+    assert not {" ".join(asked.split()[:8]) for asked in person.asked if "mpty" not in asked.partition(" Why:")[0]} & {
+        " ".join(asked.split()[:8]) for asked in rest.asked
+    }
+    assert load_spec(tmp_path).maintenance.owner == "line manager"
 
 
 def test_every_question_says_why_and_what_a_good_answer_is():
@@ -441,9 +544,9 @@ def test_without_input_a_plan_of_questions_is_written(tmp_path):
 class Terminal:
     """`drivetrain init` in a pseudo-terminal, as a person meets it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         self.master, slave = pty.openpty()
-        command = [sys.executable, "-m", "drivetrain", "init"]
+        command = [sys.executable, "-m", "drivetrain", "init", *arguments]
         environment = os.environ | {"TERM": "dumb", "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, pass_fds=[slave], preexec_fn=lambda: os.login_tty(slave)
@@ -457,18 +560,34 @@ class Terminal:
         while words not in self.seen[self.read :]:
             ready, _, _ = select.select([self.master], [], [], max(0.0, end - time.monotonic()))
             assert ready, f"waited for {words!r}: {self.seen[self.read :][-500:]}"
-            try:
-                chunk = os.read(self.master, 65536)
-            except OSError:
-                chunk = b""
-            assert chunk, f"ended before {words!r}: {self.seen[-800:]}"
-            self.seen += chunk.decode("utf-8", "replace").replace("\r", "")
+            assert self.more(), f"ended before {words!r}: {self.seen[-800:]}"
         start = self.read
         self.read = self.seen.index(words, self.read) + len(words)
         return self.seen[start : self.read]
 
+    def more(self) -> bool:
+        """Read what is on the screen; False at its end."""
+        try:
+            chunk = os.read(self.master, 65536)
+        except OSError:
+            chunk = b""
+        self.seen += chunk.decode("utf-8", "replace").replace("\r", "")
+        return bool(chunk)
+
     def type(self, line: str) -> None:
         os.write(self.master, f"{line}\n".encode())
+
+    def interrupt(self) -> None:
+        """Ctrl-C in the middle of a line, and again as a person does if nothing happens.
+
+        Python's `input` misses a signal that comes in the instant between its prompt and its wait for a key.
+        """
+        os.write(self.master, b"half an answ")
+        for _ in range(20):
+            os.write(self.master, b"\x03")
+            if select.select([self.master], [], [], 2)[0]:
+                break
+        self.wait_for("goes on where you left")
 
     def end(self) -> int:
         code = self.process.wait(timeout=30)
@@ -476,8 +595,9 @@ class Terminal:
         return code
 
 
-def answer(terminal: Terminal, number: int, answers=MAIL) -> None:
-    """Answer the next questions on the screen."""
+def answer(terminal: Terminal, number: int, answers=MAIL) -> list[str]:
+    """Answer the next questions on the screen; returns them."""
+    seen = []
     for _ in range(number):
         shown = " ".join(terminal.wait_for("\n> ").split())
         asked = shown.partition(" Why:")[0]
@@ -487,6 +607,8 @@ def answer(terminal: Terminal, number: int, answers=MAIL) -> None:
                 break
         else:
             raise AssertionError(asked)
+        seen.append(asked)
+    return seen
 
 
 def test_a_person_at_a_terminal_writes_a_plan(tmp_path):
@@ -502,8 +624,7 @@ def test_a_person_leaves_with_ctrl_c_and_goes_on_later(tmp_path):
     terminal = Terminal(tmp_path)
     answer(terminal, 7)
     terminal.wait_for("\n> ")
-    os.write(terminal.master, b"half an answ\x03")
-    terminal.wait_for("goes on where you left")
+    terminal.interrupt()
     assert terminal.end() == 0
     assert load_spec(tmp_path).objective.measure.target == 0.12
     terminal = Terminal(tmp_path)
@@ -522,3 +643,88 @@ def test_killed_in_the_middle_no_answer_is_lost(tmp_path):
     person = Person()
     assert talk(tmp_path, person) is True
     assert len(person.asked) == len(MAIL) - 20
+
+
+def test_a_short_interview_at_a_terminal_says_how_to_go_on(tmp_path):
+    terminal = Terminal(tmp_path, "--short")
+    asked = 0
+    while "The rest is asked by: drivetrain init" not in terminal.seen:
+        if "\n> " in terminal.seen[terminal.read :]:
+            answer(terminal, 1)
+            asked += 1
+        else:
+            terminal.more()
+    assert terminal.end() == 0
+    assert 20 <= asked <= 28
+    assert not load_spec(tmp_path).unknowns
+    assert CliRunner().invoke(main, ["validate", str(tmp_path)]).exit_code == 0
+
+
+ENDS = ("kill", "ctrl-c", "hang-up", "terminate")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("answers", [MAIL, VISITS, CALLS], ids=["mail", "visits", "calls"])
+def test_ended_at_every_question_in_every_way_no_answer_is_lost_or_asked_again(tmp_path, answers):
+    """One process for each question: it is answered, and as soon as the plan shows that, the process is ended."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    person = Person(answers)
+    assert talk(whole, person) is True
+    r, asked = random.Random(len(answers)), []
+    for place in range(len(person.asked)):
+        terminal = Terminal(tmp_path)
+        asked += answer(terminal, 1, answers)
+        if place + 1 == len(person.asked):
+            terminal.wait_for("Next: drivetrain validate")
+            assert terminal.end() == 0
+            break
+        terminal.wait_for("\n> ")  # the next question: what was answered is on disk
+        way = r.choice(ENDS)
+        if way == "ctrl-c":
+            terminal.interrupt()
+        elif way == "hang-up":
+            os.close(terminal.master)
+            terminal.process.wait(timeout=30)
+        else:
+            terminal.process.send_signal(signal.SIGKILL if way == "kill" else signal.SIGTERM)
+        if way != "hang-up":
+            terminal.end()
+        load_spec(tmp_path)
+    assert load_spec(tmp_path) == load_spec(whole)
+    assert not (tmp_path / NOTES).exists()
+    assert len(set(asked)) == len(asked)
+
+
+@pytest.mark.full
+def test_killed_at_any_moment_the_plan_is_there_and_at_most_the_answer_being_typed_is_asked_again(tmp_path):
+    """Killed after a random time, while answers are typed as fast as they are asked for."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    talk(whole, Person(CALLS))
+    r, kills = random.Random(7), 0
+    while True:
+        terminal = Terminal(tmp_path)
+        while "\n> " not in terminal.seen:
+            assert terminal.more()
+        end, shown = time.monotonic() + r.uniform(0, 0.4), 0
+        while time.monotonic() < end and terminal.process.poll() is None:
+            if "\n> " in terminal.seen[terminal.read :]:
+                answer(terminal, 1, CALLS)
+                shown += 1
+            elif select.select([terminal.master], [], [], 0.005)[0]:
+                terminal.more()
+            if "Next: drivetrain validate" in terminal.seen:
+                break
+        if "Next: drivetrain validate" in terminal.seen:
+            assert terminal.end() == 0
+            break
+        terminal.process.kill()
+        terminal.end()
+        kills += 1
+        if (tmp_path / "drivetrain.yaml").exists():
+            load_spec(tmp_path)
+            said = json.loads((tmp_path / NOTES).read_text(encoding="utf-8"))["said"]
+            assert len(said) >= shown - 1, "an answer that was followed by the next question is kept"
+    assert kills > 5
+    assert load_spec(tmp_path) == load_spec(whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from drivetrain.interview.questions import Question
@@ -24,11 +25,12 @@ def read_answer(question: Question, text: str) -> Any:
         NotRead: It is not written as the question asks.
     """
     text = " ".join(text.split())
-    readers = {
+    readers: dict[str, Callable[[str], Any]] = {
         "name": _name, "number": _number, "choice": lambda t: _choice(t, question.choices), "yes-no": _yes_no,
         "list": _list, "duration": _duration, "setting": lambda t: _setting(t, question.choices), "columns": _columns,
         "some": lambda t: _some(t, question.choices), "costs": lambda t: _costs(t, question.choices), "limit": _limit,
-        "batch": _batch, "propensity": _propensity,
+        "batch": _batch, "propensity": _propensity, "set": _set, "words": _words,
+        "shares": lambda t: _costs(t, question.choices), "least": lambda t: _costs(t, question.choices),
     }  # fmt: skip
     reader = readers.get(question.form)
     if reader is None:
@@ -89,8 +91,30 @@ def _costs(text: str, choices: tuple[str, ...]) -> dict[str, float]:
         name, colon, number = (piece.strip() for piece in item.rpartition(":"))
         name, number = (number, "") if not colon else (name, number)
         if not number:
-            raise NotRead("Write `setting: number` with commas between, such as `call: 6, voucher: 2.50`.")
-        found[_choice(name.strip("\"'"), choices)] = _number(number)
+            example = choices[-1] if choices else "call"
+            raise NotRead(f"Write `name: number` with commas between, such as `{example}: 6`.")
+        name = name.strip("\"'")
+        found[_choice(name, choices) if choices else name] = _number(number)
+    return found
+
+
+def _set(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in text.split(";"):
+        match = re.fullmatch(r"\s*(\w+)\s*=(?!=)\s*(.+?)\s*", item)
+        if not match or not as_name(match[1]):
+            raise NotRead("Write `name = formula` with `;` between, such as `rival_price = rival_price * 0.9`.")
+        found[as_name(match[1])] = match[2]
+    return found
+
+
+def _words(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for item in text.strip("; ").split(";"):
+        name, colon, words = (piece.strip() for piece in item.partition(":"))
+        if not (name and colon and words):
+            raise NotRead("Write `class: words, words` with `;` between, such as `black: black bear; none: forest`.")
+        found[name] = _list(words)
     return found
 
 

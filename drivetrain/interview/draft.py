@@ -29,8 +29,15 @@ NOBODY = "not asked yet"
 LATER = "to be told"
 _HEAD = "# A plan in the order of the approach: objective, levers, data, models. Edit it as you like.\ndrivetrain: 1\n"
 _DAYS = 30
+COLLECT: dict[str, tuple[str, ...]] = {
+    "image-search": ("queries", "per_query", "licences"), "labelling": ("items", "labellers"), "url-list": ("file",),
+    "experiment": ("lever", "unit", "arms", "size", "stop", "harm_limit"),
+}  # fmt: skip
+"""What each way of collecting data cannot be read without."""
 _REQUIRED: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("objective", "measure"), {"unit": None, "direction": None}),
+    (("objective", "over_time"), {"periods": None, "every": None}),
+    (("objective", "proxies", "*"), {"link": None}),
     (("objective", "affected", "*"), {"who": None, "how": LATER}),
     (("objective", "constants", "*"), {"value": None}),
     (("levers", "*"), {"type": "options"}),
@@ -41,6 +48,7 @@ _REQUIRED: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("data", "*", "ratings"), {"user": None, "item": None}),
     (("objective", "guardrails", "*"), {"measure": None}),
     (("optimizer", "constraints", "*"), {"measure": None}),
+    (("simulator", "scenarios", "*"), {"set": None}),
     (("deployment",), {"serve": None}),
     (("deployment", "failure_modes", "*"), {"failure": None, "report": None}),
     (("maintenance",), {"owner": None, "retrain_when": None}),
@@ -155,6 +163,14 @@ class Draft:
                     collected = field == "location" and "collect" in part
                     if field not in part and not collected:
                         part[field] = self.open(f"What is `{field}`?") if stand_in is None else stand_in
+        for source in _parts(filled, ("data", "*")):
+            if "collect" not in source:
+                continue
+            if at(source, ("location", "owner")) == NOBODY:
+                del source["location"]
+            for part in _parts(source, ("collect",)):
+                for field in COLLECT.get(str(part.get("how")), ()):
+                    part.setdefault(field, self.open(f"What is `{field}`?"))
         places = (("objective", "guardrails", "*"), ("optimizer", "constraints", "*"))
         for limit in (part for path in places for part in _parts(filled, path)):
             if "at_least" not in limit:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 Form = Literal[
     "text", "line", "name", "number", "choice", "yes-no", "list", "formula", "duration", "setting", "columns",
-    "some", "costs", "limit", "batch", "propensity",
+    "some", "costs", "limit", "batch", "propensity", "set", "words", "shares", "least",
 ]  # fmt: skip
 Path_ = tuple[str | int, ...]
 
@@ -29,6 +29,7 @@ class Question:
         optional: Whether an empty answer is one.
         up: How many steps above the field an `unknown` is written.
         firm: Whether it cannot be unknown: the rest cannot be asked without it.
+        short: Whether it is among the few that a plan cannot do without.
         default: What an empty answer means.
     """
 
@@ -42,6 +43,7 @@ class Question:
     optional: bool = False
     up: int = 0
     firm: bool = False
+    short: bool = False
     key: str = ""
     path: Path_ = ()
     default: Any = None

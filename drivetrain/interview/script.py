@@ -6,20 +6,26 @@ anywhere, and so that one can go back.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from drivetrain.errors import FormulaError
+from drivetrain.interview.known import known
 from drivetrain.interview.lists import at, first, last, several
 from drivetrain.interview.questions import Path_, Question, question
 from drivetrain.interview.use import counts_together, limits, use
 from drivetrain.spec.formula import parse
 from drivetrain.spec.reading import is_question
 
+_SPECIAL = {"number": "regression", "labels": "multilabel", "mask": "segmentation"}
+"""What a task's name ends with for an outcome of this type; for every other, with `classification`."""
+_USUAL = {"table": "what is known before, and the levers that change it", "text": "the text columns"}
 _TASKS = {
-    "images": ("image-classification", "image-regression"), "audio": ("audio-classification",),
-    "text": ("text-classification",), "table": ("table-classification", "table-regression"),
+    "images": ("image-classification", "image-regression", "image-multilabel", "image-segmentation"),
+    "audio": ("audio-classification",), "text": ("text-classification",),
+    "table": ("table-classification", "table-regression"),
     "images+text": ("image-text-classification",), "ratings": ("ratings",), "series": ("series-classification",),
 }  # fmt: skip
 
@@ -31,7 +37,8 @@ def script(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
     for field in ("unit", "who", "when", "mode"):
         yield question(f"decision_{field}", ("decision", field))
     yield from _levers(tree, said)
-    yield from _data(tree, said)
+    yield question("uncontrollable", ("uncontrollable",))
+    yield from known(tree, said)
     yield from _models(tree)
     if tree.get("models"):
         yield from use(tree, said)
@@ -44,8 +51,14 @@ def _objective(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
         yield question(f"measure_{field}", ("objective", "measure", field), measure=str(measure))
     yield question("horizon", ("objective", "horizon"))
     yield question("value", ("objective", "value"))
-    for name in sorted(set(names(at(tree, ("objective", "value")))) - _defined(tree)):
+    value = at(tree, ("objective", "value"))
+    for name in sorted(set(names(value)) - _defined(tree) - categories(value)):
         yield question("constant", ("objective", "constants", name), constant=name)
+    later: Path_ = ("objective", "over_time")
+    yield question("over_periods", (*later, "periods"))
+    if at(tree, (*later, "periods")) is not None:
+        for field in ("every", "continues", "discount", "next"):
+            yield question(f"over_{field}", (*later, field))
     for place in several(said, "affected_more", at(tree, ("objective", "affected"))):
         path: Path_ = ("objective", "affected", place)
         who = str(at(tree, (*path, "who")))
@@ -55,6 +68,15 @@ def _objective(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
         if last(tree, path, place):
             yield question("affected_more", (), f"affected_more.{place}")
     yield question("success", ("objective", "if_it_works_really_well"))
+    for place in several(said, "proxy_more", at(tree, ("objective", "proxies"))):
+        path = ("objective", "proxies", place)
+        yield first(question("proxy_name", (*path, "name")), place)
+        if at(tree, path) is None:
+            break
+        for field in ("link", "measure"):
+            yield question(f"proxy_{field}", (*path, field), proxy=str(at(tree, (*path, "name"))))
+        if last(tree, path, place):
+            yield question("proxy_more", (), f"proxy_more.{place}")
     yield from limits(tree, said, ("objective", "guardrails"), "guardrail")
 
 
@@ -90,83 +112,6 @@ def _levers(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
         yield question("batch", ("decision", "batch"))
 
 
-def _data(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
-    sources = []
-    for place in several(said, "source_more", tree.get("data")):
-        path: Path_ = ("data", place)
-        name = str(at(tree, (*path, "name")))
-        sources.append(name)
-        yield first(question("source_name", (*path, "name")), place)
-        for field in ("kind", "unit", "location"):
-            yield question(f"source_{field}", (*path, field), source=name)
-        if at(tree, (*path, "kind")) == "ratings":
-            for field in ("user", "item"):
-                yield question(f"ratings_{field}", (*path, "ratings", field), source=name)
-        yield from _outcomes(tree, said, path, name)
-        yield question("columns", (*path, "columns"), source=name)
-        for field in ("entity", "time"):
-            yield question(f"source_{field}", (*path, field), source=name)
-        if place:
-            yield from _join(tree, path, name)
-        else:
-            apart = tuple(field for field in ("entity", "time") if isinstance(at(tree, (*path, field)), str))
-            if apart:
-                asked = question("source_split", (*path, "split", "by"), source=name)
-                yield replace(asked, choices=(*apart, "random"))
-        for field in ("licence", "personal"):
-            yield question(f"rights_{field}", (*path, "rights", field), source=name)
-        if at(tree, (*path, "rights", "personal")) is True:
-            yield question("rights_consent", (*path, "rights", "consent"), source=name)
-            columns = at(tree, (*path, "columns"))
-            if isinstance(columns, dict) and not is_question(columns):
-                asked = question("sensitive", (*path, "columns", ""), f"sensitive.{place}", source=name)
-                yield replace(asked, choices=tuple(columns))
-            yield question("groups", (*path, "groups"), source=name)
-        if place == 0:
-            yield question("collected", (*path, "collected", "how"), source=name)
-            yield question("needs_rows", (*path, "needs", "rows"), source=name)
-        if last(tree, path, place):
-            yield question("source_more", (), f"source_more.{place}")
-    if len(sources) > 1:
-        yield replace(question("cases", ("decision", "cases")), choices=tuple(sources))
-
-
-def _outcomes(tree: Any, said: Mapping[str, Any], path: Path_, source: str) -> Iterator[Question]:
-    """Outcomes are kept by name: the answer to the first question is the key of the part."""
-    there = at(tree, (*path, "outcomes"))
-    known = list(there) if isinstance(there, dict) and not is_question(there) else []
-    for place in several(said, f"outcome_more.{path[1]}", known):
-        name = known[place] if place < len(known) else None
-        asked = question("outcome_name", (*path, "outcomes"), f"outcome_name.{path[1]}.{place}", source=source)
-        yield replace(asked, default=name)
-        if name is None:
-            return
-        here: Path_ = (*path, "outcomes", name)
-        about = {"outcome": name, "source": source}
-        yield question("outcome_type", (*here, "type"), **about)
-        if at(tree, (*here, "type")) == "category":
-            yield question("outcome_values", (*here, "values"), **about)
-        for field in ("column", "delay", "affected_by"):
-            yield question(f"outcome_{field}", (*here, field), **about)
-        if last(tree, here, place, known):
-            yield question("outcome_more", (), f"outcome_more.{path[1]}.{place}", **about)
-
-
-def _join(tree: Any, path: Path_, source: str) -> Iterator[Question]:
-    """How a further source is tied to the first one; the tie stands with the first."""
-    cases = at(tree, ("data", 0))
-    if not isinstance(cases, dict) or is_question(cases) or at(tree, (*path, "kind")) is None:
-        return
-    ties = cases.get("join") if isinstance(cases.get("join"), list) else []
-    tie = next((t for t in ties or [] if isinstance(t, dict) and t.get("data") == source), None)
-    place = (ties or []).index(tie) if tie is not None else len(ties or [])
-    here: Path_ = ("data", 0, "join", place)
-    yield question("join_on", (*here, "on"), f"join.{source}", source=source, cases=str(cases.get("name")))
-    told = at(tree, (*path, "time")) is not None and cases.get("time") is not None and not at(tree, (*path, "outcomes"))
-    if tie is not None and told:
-        yield question("join_as_of", (*here, "as_of"), f"as_of.{source}", source=source)
-
-
 def _models(tree: Any) -> Iterator[Question]:
     value = set(names(at(tree, ("objective", "value"))))
     found = [
@@ -179,10 +124,14 @@ def _models(tree: Any) -> Iterator[Question]:
     for place, (source, name, outcome) in enumerate(found):
         path: Path_ = ("models", place, "task")
         tasks = _TASKS.get(str(source.get("kind")), ())
-        number = outcome.get("type") == "number"
-        fitting = tuple(task for task in tasks if task.endswith("regression") == number or task == "ratings")
+        ending = _SPECIAL.get(str(outcome.get("type")), "classification")
+        fitting = tuple(task for task in tasks if task.endswith(ending) or task == "ratings")
         asked = question("model_task", path, f"models.{name}", outcome=name)
         yield first(replace(asked, choices=fitting or tasks, default=(fitting or tasks or (None,))[0]), place)
+        usual = _USUAL.get(str(at(tree, path)).partition("-")[0])
+        if usual:
+            inputs: Path_ = ("models", place, "inputs")
+            yield question("model_inputs", inputs, f"inputs.{name}", outcome=name, usual=usual)
 
 
 def names(value: Any) -> list[str]:
@@ -191,6 +140,23 @@ def names(value: Any) -> list[str]:
         return sorted(parse(str(value)).names) if isinstance(value, str | int | float) else []
     except FormulaError:
         return []
+
+
+def categories(value: Any) -> set[str]:
+    """Names in a formula that can be no numbers: a setting costs something, a class is compared with a word."""
+    try:
+        nodes = list(ast.walk(parse(str(value)).node)) if isinstance(value, str) else []
+    except FormulaError:
+        return set()
+    found = {call.args[0].id for call in nodes if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+             and call.func.id == "cost" and isinstance(call.args[0], ast.Name)}  # fmt: skip
+    compared = [[node.left, *node.comparators] for node in nodes if isinstance(node, ast.Compare)]
+    for _ in compared:
+        for sides in compared:
+            words = any(isinstance(side, ast.Constant) and isinstance(side.value, str) for side in sides)
+            these = {side.id for side in sides if isinstance(side, ast.Name)}
+            found |= these if words or these & found else set()
+    return found
 
 
 def _defined(tree: Any) -> set[str]:

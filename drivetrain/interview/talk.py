@@ -51,7 +51,7 @@ class Unknown:
     due: str
 
 
-def interview(file: Path, ask: Ask, say: Say, today: date | None = None) -> bool:
+def interview(file: Path, ask: Ask, say: Say, today: date | None = None, *, short: bool = False) -> bool:
     """Ask for a plan, or for what is still missing in one.
 
     Args:
@@ -59,6 +59,7 @@ def interview(file: Path, ask: Ask, say: Say, today: date | None = None) -> bool
         ask: Shows a prompt and gives the line that was typed; raises EOFError at the end of input.
         say: Shows a line.
         today: The day from which due dates count; None: today.
+        short: Ask only what a plan cannot do without; the rest is asked when it is called again.
 
     Returns:
         Whether it came to its end; False when somebody left.
@@ -70,7 +71,7 @@ def interview(file: Path, ask: Ask, say: Say, today: date | None = None) -> bool
     say(WELCOME)
     again = ""
     try:
-        while (question := _next(draft, again)) is not None:
+        while (question := _next(draft, again, short)) is not None:
             try:
                 _one(draft, question, ask, say)
                 again = ""
@@ -86,10 +87,10 @@ def interview(file: Path, ask: Ask, say: Say, today: date | None = None) -> bool
     return True
 
 
-def _next(draft: Draft, again: str) -> Question | None:
+def _next(draft: Draft, again: str, short: bool) -> Question | None:
     """The first question that was not asked; one that is to be asked `again` even though the plan answers it."""
     for question in script(draft.tree, draft.said):
-        if closed(draft.tree, question.path):
+        if (short and not question.short) or closed(draft.tree, question.path):
             continue
         if question.key == again:
             return question
@@ -201,8 +202,9 @@ def _place(draft: Draft, question: Question, answer: Any) -> tuple[Path_, Any]:
         # What levers were set to was named before; their columns belong to the cases.
         return path, {**_logged(draft.tree), **(answer or {})} or None
     if answer is None:
-        # "None" to the first of a list of limits is an answer: there are none, on purpose.
-        return (path[:-2], []) if question.id == "guardrail_name" and path[-2] == 0 else (path, None)
+        # "None" to the first of such a list is an answer: there are none, on purpose.
+        none = question.id in ("guardrail_name", "proxy_name") and path[-2] == 0
+        return (path[:-2], []) if none else (path, None)
     match question.id:
         case "outcome_name":
             kept = dict(there) if isinstance(there, dict) and not is_question(there) else {}
@@ -219,6 +221,10 @@ def _place(draft: Draft, question: Question, answer: Any) -> tuple[Path_, Any]:
         case "lever_costs":
             options = at(draft.tree, path[:-1])
             return path[:-1], {str(name): {"cost": answer.get(str(name), 0)} for name in options}
+        case "uncontrollable":
+            return path, [{"name": name} for name in answer]
+        case "needs_each":
+            return path[:-1], {**(at(draft.tree, path[:-1]) or {}), **answer}
         case "serve":
             return path, [answer]
         case "join_on":
@@ -256,6 +262,8 @@ def _asked(draft: Draft, question: Question, answer: Unknown) -> tuple[Path_, An
     if question.id == "lever_costs":
         options = at(draft.tree, question.path[:-1])
         return question.path[:-1], {str(name): {"cost": value} for name in options}
+    if question.id == "source_collect":
+        return (*question.path[:-2], "location"), value
     if question.id == "sensitive":
         return (*question.path[:-2], "groups"), value
     if question.id == "join_on":

@@ -30,13 +30,22 @@ def limits(tree: Any, said: Mapping[str, Any], path: Path_, what: str) -> Iterat
 def use(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
     """How decisions reach people, once it is said what is predicted."""
     yield from limits(tree, said, ("optimizer", "constraints"), "capacity")
+    for place in several(said, "scenario_more", at(tree, ("simulator", "scenarios"))):
+        path: Path_ = ("simulator", "scenarios", place)
+        yield first(question("scenario_name", (*path, "name")), place)
+        if at(tree, path) is None:
+            break
+        for field in ("set", "weight"):
+            yield question(f"scenario_{field}", (*path, field), scenario=str(at(tree, (*path, "name"))))
+        if last(tree, path, place):
+            yield question("scenario_more", (), f"scenario_more.{place}")
     yield question("serve", ("deployment", "serve"))
     yield question("scope", ("deployment", "scope"))
     yield question("confirm", ("deployment", "guards", "confirm"))
     if _moved(tree):
         yield question("exploration", ("deployment", "exploration", "share"))
     for place in several(said, "failure_more", at(tree, ("deployment", "failure_modes"))):
-        path: Path_ = ("deployment", "failure_modes", place)
+        path = ("deployment", "failure_modes", place)
         yield first(question("failure", (*path, "failure")), place)
         if at(tree, path) is None:
             break
