@@ -80,6 +80,7 @@ class Draft:
         self.ours = self.text == rewrite(_HEAD, self.tree)
         self.said: dict[str, Any] = {}
         self.held: list[Finding] = []
+        self.kept: dict[Path_, Any] = {}
         self._recall()
 
     def _recall(self) -> None:
@@ -94,6 +95,7 @@ class Draft:
         for path, value in assumed:
             if at(self.tree, path) == value:
                 del at(self.tree, path[:-1])[path[-1]]
+        self.kept = dict(held)
         for path, value in held:
             now = at(self.tree, path)
             if is_question(now) and now.get("owner") == NOBODY:
@@ -204,14 +206,16 @@ class Draft:
         before = self.text
         # A file in our own layout is laid out anew, so that parts do not stay on the line they began on.
         self.text = rewrite(_HEAD if self.ours else before, tree)
-        if self.text != before or not self.file.exists():
-            write_whole(self.file, self.text)
+        # Notes first, and they forget nothing that was held: whenever we are ended, the file says what still counts.
+        self.kept |= dict(held)
         notes = {
             "said": self.said,
-            "held": [[list(path), value] for path, value in held],
+            "held": [[list(path), value] for path, value in self.kept.items()],
             "assumed": [[list(path), value] for path, value in _assumed(self.tree, tree)],
         }
         write_whole(self.notes, json.dumps(notes, indent=1, ensure_ascii=False) + "\n")
+        if self.text != before or not self.file.exists():
+            write_whole(self.file, self.text)
 
     def finish(self) -> None:
         """The interview is over: what is held is in the file as a question, and the notes go."""
