@@ -463,3 +463,24 @@ def test_only_rows_in_which_the_outcome_is_observed_are_trained_on(tmp_path, mon
     spec = project(tmp_path, monkeypatch, plan, "r.parquet", table, {"m": ILL, "k": DAYS})
     assert sorted(rows(spec, spec.model("m"))["size"]) == size[size > 3].tolist()
     assert len(rows(spec, spec.model("k"))) == n
+
+
+def test_a_scenario_on_what_a_cost_or_a_models_term_reads_is_not_idle() -> None:
+    from drivetrain.rules import judge
+
+    plan = dedent(PLAN).replace("models:", "simulator: {scenarios: [{name: dear, set: {fee: fee * 2}}]}\nmodels:")
+    head, models = plan.split("simulator:", 1)
+    simulator, models = models.split("models:", 1)
+    plan = head + "models:" + models + "simulator:" + simulator
+
+    def idle(text: str) -> bool:
+        return any(finding.id == "DT505" for finding in judge(load_text(text)))
+
+    assert idle(plan), "nothing uses the fee"
+    assert not idle(plan.replace("predicts: ill, inputs: [size]", "predicts: ill, inputs: [load]"))
+    priced = "{name: dose, type: integer, minimum: 0, maximum: 3, cost: dose * fee, policies: {do_nothing: 0}}"
+    costly = plan.replace("\ndata:", f"\n  - {priced}\ndata:")
+    assert idle(costly)
+    assert not idle(costly.replace("- cost(act)", "- cost(act) - cost(dose)"))
+    spec = load_text(costly.replace("- cost(act)", "- cost(act) - cost(dose)"))
+    assert spec.derived.uses("value").constants == ("fee",)

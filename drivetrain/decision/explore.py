@@ -17,6 +17,7 @@ from drivetrain.decision.history import rewards
 from drivetrain.decision.world import World, moved
 from drivetrain.errors import PolicyError
 from drivetrain.spec import Spec
+from drivetrain.spec.formula import Formula
 
 Floats = NDArray[np.float64]
 
@@ -90,7 +91,9 @@ def sensitivity(problem: policy.Problem, decided: Decided) -> list[dict[str, Any
     if problem.searched and world.count > SAMPLE:
         world, actions = _sample(world, actions, problem.seed)
     for name, ends in problem.ranges.items():
-        if not any(name in formula.names for formula in (problem.value, *problem.terms.values(), *problem.allowed)):
+        costs = [cost for cost in problem.costs.values() if isinstance(cost, Formula)]
+        used = (problem.value, *problem.terms.values(), *problem.allowed, *costs)
+        if not any(name in formula.names for formula in used):
             continue
         gains, refitted = [], []
         for end in ends:

@@ -110,7 +110,9 @@ class ScenariosMatter(Rule):
             used |= {*entry.constants, *entry.columns, *entry.outcomes}
         for model in spec.models:
             try:
-                used |= set(derived.model_inputs(model.name))
+                for name in derived.model_inputs(model.name):
+                    entry = derived.uses(name)
+                    used |= {name, *entry.constants, *entry.columns}
             except SpecError:
                 return
         for lever in spec.levers:

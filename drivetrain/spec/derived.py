@@ -5,10 +5,10 @@ from functools import cached_property
 from math import prod
 from typing import Literal
 
-from drivetrain.errors import FormulaError
+from drivetrain.errors import FormulaError, MissingPartError
 from drivetrain.spec.facts import Facts, predicted
 from drivetrain.spec.formula.algebra import exact_with_means
-from drivetrain.spec.formula.tree import parse
+from drivetrain.spec.formula.tree import Formula, parse
 from drivetrain.spec.formula.types import walk_names
 
 MOST_COMBINATIONS = 4096
@@ -101,10 +101,21 @@ class Derived(Facts):
         value = self.tree.get("objective", {}).get("value")
         if "value" in found and value is not None:
             found |= {name for name, _ in walk_names(parse(value), self.names, self.term)}
+        for cost in self._cost_formulas(formula):
+            found |= {name for name, _ in walk_names(cost, self.names, self.term)}
         places = self._places
         known = sorted((name for name in found if name in places), key=places.__getitem__)
         kinds = ("constant", "lever", "column", "outcome")
         return Uses(*(tuple(name for name in known if self.names.table[name].kind == kind) for kind in kinds))
+
+    def _cost_formulas(self, formula: str) -> list[Formula]:
+        """The formulas behind `cost(lever)`, wherever a formula or its terms take it."""
+        try:
+            taken = self.expand(formula).costs
+            texts = (lever.get("cost") for lever in self.parts("levers") if lever.get("name") in taken)
+            return [parse(text) for text in texts if isinstance(text, str)]
+        except (FormulaError, MissingPartError):
+            return []
 
     def value_formulas(self) -> dict[str, str]:
         """Path -> formula of everything that makes up the value, over time included."""

@@ -225,9 +225,11 @@ class _Checker:
             return
         advice = f"Compare it: `{spell(node)} == 'class'`." if found.type == "category" else "Compare it: `… > 0`."
         if where in "&|~":
-            advice = (
-                f"`{where}` binds tighter than comparisons: put each side in parentheses, `(a > 1) {where} (b < 2)`."
-            )
+            tighter = f"`{where}` binds tighter than comparisons: put each side in parentheses"
+            if found.type != "category" or not isinstance(node, ast.Name):
+                advice = f"{tighter}, `(a > 1) {where} (b < 2)`."
+            else:
+                advice = f"{tighter}, and compare a category: `({node.id} == 'class') {where} (b < 2)`."
             if where == "~":
                 advice = "`~` negates a truth value: `~(a > 1)`."
         what = f"`{spell(node)}` is {an(found.type)}, and `{where}` needs a truth value."
