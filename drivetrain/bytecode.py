@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+import jinja2
 from jinja2.bccache import Bucket, FileSystemBytecodeCache
 
 
@@ -22,10 +24,13 @@ class _Cache(FileSystemBytecodeCache):
             super().dump_bytecode(bucket)
 
 
-def cache() -> FileSystemBytecodeCache | None:
+def cache(settings: str) -> FileSystemBytecodeCache | None:
     """The user's own cache; None where there is no folder that only the user can write.
 
     The cache holds code, so a folder that others can write would let them run theirs.
+
+    Args:
+        settings: What, beside its text and the version of Jinja, decides what a template becomes when it is compiled.
     """
     folder = _folder()
     try:
@@ -35,7 +40,8 @@ def cache() -> FileSystemBytecodeCache | None:
         return None
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
         return None
-    return _Cache(str(folder)) if os.access(folder, os.W_OK) else None
+    kind = hashlib.sha256(f"{jinja2.__version__} {settings}".encode()).hexdigest()[:16]
+    return _Cache(str(folder), f"{kind}-%s.cache") if os.access(folder, os.W_OK) else None
 
 
 def _folder() -> Path:

@@ -6,6 +6,8 @@ or a plan that cannot be read. Rooms are imported by the command that needs them
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +25,10 @@ from drivetrain.printing import PLAN, as_format, display, exit_unless_passed, pr
 if TYPE_CHECKING:
     from drivetrain.findings import Finding
     from drivetrain.spec import Spec
+
+# Most commands live for a moment: looking for cycles in what they loaded, once more at the end, would be a fifth of it.
+gc.set_threshold(100_000, 50, 50)
+atexit.register(gc.freeze)
 
 TEMPLATE = click.option(
     "--template", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A fork of drivetrain's template."

@@ -12,10 +12,9 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from drivetrain.errors import EvidenceError
 
@@ -23,8 +22,7 @@ FOLDER = "evidence"
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One record.
 
     Attributes:

@@ -5,15 +5,13 @@ plan → data → model → parallel → limited → wide
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Stage = Literal["plan", "data", "model", "parallel", "limited", "wide"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """What must be shown before a project may call itself at this stage.
 
     Attributes:

@@ -36,6 +36,8 @@ def line(value: object) -> str:
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}… ({len(text)} characters; drivetrain.yaml has them all)"
     text = " ".join(text.split())
+    if text.isprintable():  # says it of a whole text at once; nothing that is hidden is printable
+        return text
     return "".join(f"[U+{ord(char):04X}]" if _hidden(char) else char for char in text)
 
 

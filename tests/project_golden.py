@@ -16,7 +16,8 @@ from drivetrain import load_spec, project
 from drivetrain.project import record, template
 from drivetrain.project.context import context
 from drivetrain.project.origin import Origin
-from drivetrain.project.render import ANSWERS, CHECKLIST, DERIVED, PLAN
+from drivetrain.project.record import PLAN
+from drivetrain.project.render import ANSWERS, CHECKLIST, DERIVED
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE / "golden" / "project"
@@ -43,7 +44,7 @@ def rendered(root: Path) -> dict[str, bytes]:
 
 def cookiecutter_json() -> str:
     """`cookiecutter.json` with the variables of the default example."""
-    settings = {name: value for name, value in template.settings(template.folder()).items() if name in KEPT}
+    settings = {name: value for name, value in template.settings(template.load()).items() if name in KEPT}
     version = project_version()
     variables = context(load_spec(PLANS[DEFAULT]), DEFAULT, DEFAULT.replace("-", "_"), Origin("local", version))
     return json.dumps({**BY_HAND, **settings, **{**variables, **BY_HAND}}, indent=2, ensure_ascii=False) + "\n"

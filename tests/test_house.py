@@ -112,6 +112,12 @@ def test_importing_the_package_loads_not_even_numpy_or_pydantic():
     assert not loaded_by("import drivetrain") & {"numpy", "pydantic", "ruamel", "click"}
 
 
+def test_generating_a_project_loads_neither_what_builds_typed_plans_nor_cookiecutter(tmp_path):
+    """Each would cost more than all the rest; `tests/bench/bench_generate.py` measures it."""
+    code = f"from drivetrain import project, examples; project.new(examples.path('mail-sorting'), {str(tmp_path)!r})"
+    assert not loaded_by(code) & {*HEAVY, "numpy", "pydantic", "ruamel", "email"}
+
+
 def test_the_public_names_are_a_dozen_at_most_and_all_there():
     import drivetrain
 

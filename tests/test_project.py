@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from cookiecutter.generate import generate_files
 
 from drivetrain import project
 from drivetrain.errors import ProjectError, TargetError
-from drivetrain.project import origin, template
+from drivetrain.project import engine, origin, template
 
 EXAMPLES = Path(project.__file__).parents[1] / "examples"
 MAIL = EXAMPLES / "mail-sorting" / "drivetrain.yaml"
@@ -54,13 +55,13 @@ def test_the_project_stands_in_a_folder_of_its_own_with_the_plan_byte_for_byte(t
 def test_each_model_gets_the_learner_of_its_task_verbatim(tmp_path, plan):
     made = project.new(plan, tmp_path)
     copied = made.path / "bear_warning" / "learners" / "spotter.py"
-    assert copied.read_bytes() == template.learner(template.folder(), "image-classification").read_bytes()
+    assert copied.read_bytes() == template.learner(template.load(), "image-classification")
 
 
 def test_python_is_copied_verbatim(tmp_path, plan):
     made = project.new(plan, tmp_path)
     inside = template.folder() / "{{ cookiecutter.slug }}"
-    for path in (path for path in inside.rglob("*.py") if not template.litter(path.relative_to(inside))):
+    for path in (inside / name for name in template.names(inside) if name.endswith(".py")):
         name = path.relative_to(inside).as_posix().replace("{{ cookiecutter.package }}", "bear_warning")
         if name in {f"bear_warning/{other}.py" for other in ("batch", "app", "replicas")}:  # where a plan names them
             assert not (made.path / name).exists()
@@ -131,9 +132,11 @@ def test_folders_on_the_way_are_made_and_go_again_when_nothing_comes_of_it(tmp_p
 
 def _without_learners(tmp_path: Path) -> Path:
     forked = tmp_path / "forked"
+    package = forked / "{{ cookiecutter.slug }}" / "{{ cookiecutter.package }}"
     (forked / "learners").mkdir(parents=True)
     (forked / "cookiecutter.json").write_text("{}")
-    (forked / "{{ cookiecutter.slug }}" / "{{ cookiecutter.package }}" / "learners").mkdir(parents=True)
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
     return forked
 
 
@@ -174,7 +177,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, plan, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("shutil.copyfile", full)
+    monkeypatch.setattr("drivetrain.project.generate.write", full)
     with pytest.raises(ProjectError, match="No space left"):
         project.new(plan, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -278,5 +281,103 @@ def test_what_tools_leave_in_a_template_is_no_part_of_it(tmp_path, plan):
         folder.mkdir(exist_ok=True)
         (folder / "x.pyc").write_bytes(b"\x89\x00\xff")
         (folder / "x").write_bytes(b"\x89PNG {{ cookiecutter.nothing }}\xff")
-    template.version.cache_clear()
     assert tree(project.new(plan, tmp_path / "used", template=forked).path) == tree(clean.path)
+
+
+# What a fork may make of cookiecutter's format: its settings, and the files of its project.
+FORMS: dict[str, tuple[dict[str, object], dict[str, bytes]]] = {
+    "text": ({}, {"a.md": b"# {{ cookiecutter.slug }}\n", "b.txt": b"plain\n", "c": b"", "d": b"no end {{ 1 + 1 }}"}),
+    "line ends": ({}, {"w.txt": b"{{ 1 }}\r\n{{ 2 }}\r\n", "u.txt": b"{{ 1 }}\n{{ 2 }}\n"}),
+    "other line ends": ({"_new_lines": "\r\n"}, {"a.txt": b"{{ 1 }}\n{{ 2 }}\n"}),
+    "a picture": ({}, {"logo.png": b"\x89PNG\r\n\x1a\n\x00{{ cookiecutter.slug }}\x00\xff\xfe" * 40}),
+    "copied": (
+        {"_copy_without_render": ["*.py", "kept/*", "as_is", "{{ cookiecutter.package }}/x.txt"]},
+        {
+            "deep/er/x.py": b"{{ 1 }}\n",
+            "kept/x.txt": b"{{ 1 }}\n",
+            "as_is/{{ 1 }}.txt": b"{{ 1 }}\n",
+            "{{ cookiecutter.package }}/x.txt": b"{{ 1 }}\n",
+            "{{ cookiecutter.package }}/y.txt": b"{{ 1 }}\n",
+        },
+    ),
+    "names that come to nothing": (
+        {},
+        {
+            "{% if false %}no.txt{% endif %}": b"x",
+            "{% if true %}yes.txt{% endif %}": b"y",
+        },
+    ),
+    "settings of Jinja": (
+        {"_jinja2_env_vars": {"trim_blocks": True, "variable_start_string": "{{", "comment_start_string": "<#"}},
+        {"a.txt": b"{% if true %}\nyes\n{% endif %}\n<# gone #}{# stays #}\n"},
+    ),
+    "cookiecutter's extensions": (
+        {},
+        {"a.txt": b"{{ 'A b' | slugify }} {{ {'a': 1} | jsonify }}\n{% now 'utc', '%Y' %}\n"},
+    ),
+    "extensions of Jinja": (
+        {"_extensions": ["jinja2.ext.do"]},
+        {"a.txt": b"{% set l = [] %}{% do l.append(1) %}{{ l }}"},
+    ),
+    "blocks to include": ({}, {"a.txt": b"{% include 'block.txt' %}|{% include 'b/c.txt' %}", "b/c.txt": b"{{ 3 }}"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_template_becomes_what_cookiecutter_makes_of_it(tmp_path, form):
+    settings, files = FORMS[form]
+    forked = tmp_path / "forked"
+    for name, data in {"templates/block.txt": b"{{ cookiecutter.slug }}", "cookiecutter.json": b"{}"}.items():
+        (forked / name).parent.mkdir(parents=True, exist_ok=True)
+        (forked / name).write_bytes(data)
+    for name, data in files.items():
+        path = forked / "{{ cookiecutter.slug }}" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    variables = {"slug": "bear-warning", "package": "bear_warning", **settings}
+    theirs = generate_files(forked, {"cookiecutter": variables}, tmp_path, accept_hooks=False)
+    expected = {name: data for name, data in tree(Path(theirs)).items() if data is not None}
+    assert engine.fill(template.load(forked), variables, lambda name: True) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("{{ cookiecutter.up }}", "leads out of the project"),
+        ("{{ cookiecutter.root }}", "leads out of the project"),
+        ("a.txt", "so does another file"),
+        ("b.md", r"b\.md:3"),
+    ],
+)
+def test_a_fault_of_a_template_is_told_with_its_place(tmp_path, name, said):
+    files = {
+        "{{ cookiecutter.slug }}/" + name: b"one\ntwo\n{{ 1 / cookiecutter.zero }}\n" if name == "b.md" else b"",
+        "{{ cookiecutter.slug }}/{{ 'a' }}.txt": b"",
+    }
+    with pytest.raises(ProjectError, match=said):
+        engine.fill(files, {"zero": 0, "up": "../../x", "root": "/x"}, lambda name: True)
+
+
+def test_another_way_to_read_the_same_template_is_no_reason_to_take_an_old_one_from_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    files = {"{{ cookiecutter.slug }}/a.txt": b"{% if true %}\nyes\n{% endif %}\n"}
+    trimmed, plain = (
+        engine.fill(files, {"slug": "x", "_jinja2_env_vars": {"trim_blocks": trim}}, lambda name: True)
+        for trim in (True, False)
+    )
+    assert (trimmed, plain) == ({"a.txt": b"yes\n"}, {"a.txt": b"\nyes\n\n"})
+
+
+def test_a_picture_of_a_fork_comes_into_the_project(tmp_path, plan):
+    forked = Path(shutil.copytree(template.folder(), tmp_path / "forked"))
+    logo = b"\x89PNG\r\n\x1a\n\x00\xff"
+    (forked / "{{ cookiecutter.slug }}" / "logo.png").write_bytes(logo)
+    assert (project.new(plan, tmp_path, template=forked).path / "logo.png").read_bytes() == logo
+
+
+def test_evidence_beside_the_plan_is_none_of_the_new_project(tmp_path, plan):
+    usual = tree(project.new(plan, tmp_path / "usual").path)
+    (plan.parent / "evidence").mkdir()
+    (plan.parent / "evidence" / "train.json").write_text("{broken")
+    (plan.parent / "checklist.yaml").write_text("{broken")
+    assert tree(project.new(plan, tmp_path / "beside").path) == usual

@@ -22,8 +22,7 @@ AGAIN = "If that is meant: python tests/project_golden.py, and read the diff."
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    names = (path for path in sorted(folder.rglob("*")) if path.is_file() and not template.litter(path))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in names}
+    return {name: (folder / name).read_bytes() for name in template.names(folder)}
 
 
 def run(*command: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

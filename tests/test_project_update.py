@@ -145,7 +145,7 @@ def test_a_deleted_file_stays_deleted(root):
 def test_a_changed_task_swaps_the_learner(root):
     to_table(root)
     done = project.update(root)
-    expected = template.learner(template.folder(), "table-classification").read_bytes()
+    expected = template.learner(template.load(), "table-classification")
     assert (root / LEARNER).read_bytes() == expected
     assert not done.conflicts
 

@@ -2,7 +2,7 @@
 
 ::
 
-    bank.toml  ->  triggers(plan)  ->  questions  ->  checklist.yaml (the team's)  ->  findings
+    bank.json  ->  triggers(plan)  ->  questions  ->  checklist.yaml (the team's)  ->  findings
                                                   evidence/  ---^ contradicts
 """
 

@@ -7,10 +7,9 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from drivetrain.checklist.chosen import questions
 from drivetrain.errors import EvidenceError, SpecError
@@ -31,8 +30,7 @@ Status = Literal["yes", "no", "not applicable", "unknown"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """A file that an answer rests on.
 
     Attributes:
@@ -44,8 +42,7 @@ class Proof:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One answer.
 
     Attributes:

@@ -1,15 +1,14 @@
-"""The bank of questions: read from `bank.toml`, one table a question.
+"""The bank of questions, `bank.json`: one object a question, asked so that "yes" means that it is taken care of.
 
 Add a question there; `when` names functions of `triggers.py`, `contradicted` those of `measured.py`.
 """
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
+import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.stages import STAGES
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from drivetrain.stages import Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One question of the bank.
 
     Attributes:
@@ -56,8 +54,7 @@ class Question:
 @cache
 def bank() -> tuple[Question, ...]:
     """All questions, by the gate that asks them and then in the order of the file."""
-    body = tomllib.loads(Path(__file__).with_name("bank.toml").read_text(encoding="utf-8"))
-    asked = [_question(entry) for entry in body["question"]]
+    asked = [_question(entry) for entry in json.loads(Path(__file__).with_name("bank.json").read_bytes())]
     return tuple(sorted(asked, key=lambda question: STAGES.index(question.stage)))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from drivetrain.checklist.bank import bank
 from drivetrain.checklist.triggers import GENERAL, reasons
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A question on a plan's list.
 
     Attributes:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from drivetrain.errors import ProjectError
 from drivetrain.project import record
 from drivetrain.project import template as templates
 from drivetrain.project.names import check_slug
 from drivetrain.project.origin import origin as find_origin
-from drivetrain.project.render import ANSWERS, CHECKLIST, PLAN, render
-from drivetrain.project.staging import free, place, staging, why
+from drivetrain.project.render import ANSWERS, CHECKLIST, render
+from drivetrain.project.staging import free, place, staging, why, write
 from drivetrain.project.verify import verify
 
 if TYPE_CHECKING:
     from drivetrain.spec import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(NamedTuple):
     """A project that was generated, or would be.
 
     Attributes:
@@ -64,19 +60,18 @@ def new(
     into = Path(into).absolute()
     target = into / spec.slug
     free(target)
-    source = template or templates.folder()
-    where = find_origin(vendor)
-    try:
-        with _scratch() if dry_run else staging(into) as stage:
-            project = render(spec, Path(stage), source, where)
-            if not dry_run:
-                record.write(project, spec, source, where)
-            files = verify(project, given={PLAN, ANSWERS, CHECKLIST, record.FILE})
-            if not dry_run:
-                place(project, target)
-    except OSError as error:
-        raise ProjectError(f"writing failed ({why(error)}). Nothing was changed.", where=str(target)) from error
-    return Generated(target, tuple(sorted({*files, record.FILE})))
+    source, where = templates.load(template), find_origin(vendor)
+    files = render(spec, source, where, target)
+    files[record.FILE] = record.entry(files, spec, source, where, spec.slug, spec.package)
+    verify(files, given={record.PLAN, ANSWERS, CHECKLIST, record.FILE})
+    if not dry_run:
+        try:
+            with staging(into) as stage:
+                write(stage / spec.slug, files)
+                place(stage / spec.slug, target)
+        except OSError as error:
+            raise ProjectError(f"writing failed ({why(error)}). Nothing was changed.", where=str(target)) from error
+    return Generated(target, tuple(sorted(files)))
 
 
 def _read(plan: str | Path | Spec) -> Spec:
@@ -85,7 +80,3 @@ def _read(plan: str | Path | Spec) -> Spec:
     from drivetrain.spec.view import look
 
     return look(plan)  # building typed parts would take longer than all the rest
-
-
-def _scratch() -> AbstractContextManager[str]:
-    return tempfile.TemporaryDirectory(prefix="drivetrain-", ignore_cleanup_errors=True)

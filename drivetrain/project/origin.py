@@ -7,9 +7,11 @@ address is of use to somebody else: a folder of this machine is not, and is neve
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
-from typing import Literal
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from drivetrain.errors import ProjectError
@@ -17,8 +19,7 @@ from drivetrain.errors import ProjectError
 NAME = "drivetrain"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """How a generated project requires drivetrain.
 
     Attributes:
@@ -37,16 +38,34 @@ class Origin:
         return f"{NAME} @ {self.address}" if self.address else f"{NAME}=={self.version}"
 
 
-def installed() -> Distribution:
+class Installed(NamedTuple):
+    """What `pip` knows of an installed package: its version, and the folder with its metadata."""
+
+    version: str
+    folder: Path
+
+    def read_text(self, name: str) -> str | None:
+        """A file of the metadata; None where there is none."""
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except OSError:
+            return None
+
+
+def installed() -> Installed:
     """The metadata of the drivetrain that runs now.
+
+    `importlib.metadata` finds the same, and loads a parser of e-mail for it.
 
     Raises:
         ProjectError: It runs without having been installed.
     """
-    try:
-        return distribution(NAME)
-    except PackageNotFoundError as error:
-        raise ProjectError("drivetrain is not installed here.", "Install it: `pip install -e .`", NAME) from error
+    for entry in sys.path:
+        with suppress(OSError):
+            for name in sorted(os.listdir(entry or ".")):
+                if name.startswith(f"{NAME}-") and name.endswith(".dist-info"):
+                    return Installed(name.removeprefix(f"{NAME}-").removesuffix(".dist-info"), Path(entry, name))
+    raise ProjectError("drivetrain is not installed here.", "Install it: `pip install -e .`", NAME)
 
 
 def origin(vendor: bool = False) -> Origin:

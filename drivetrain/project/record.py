@@ -9,24 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from drivetrain.errors import ProjectError
 from drivetrain.project import template as templates
 
 if TYPE_CHECKING:
     from drivetrain.project.origin import Origin
+    from drivetrain.project.template import Files
     from drivetrain.spec import Spec
 
 FOLDER = ".drivetrain"
 FILE = f"{FOLDER}/record.json"
 FORMAT = 1
+PLAN = "drivetrain.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """The last generation of a project.
 
     Attributes:
@@ -52,34 +52,24 @@ class Record:
     digests: Mapping[str, str]
 
 
-def write(project: Path, spec: Spec, template: Path, origin: Origin) -> None:
-    """Record every file below `project`, which was just rendered."""
-    files: dict[str, Any] = {}
-    plan = ""
-    for path in sorted(project.rglob("*")):
-        name = path.relative_to(project).as_posix()
-        if not path.is_file() or name == FILE:
-            continue
-        data = path.read_bytes()
-        if name == "drivetrain.yaml":
-            plan = data.decode("utf-8")
-            continue
-        files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "text": _lines(data)}
-    package = next(path.parent.name for path in sorted(project.glob("*/learners")))
+def entry(files: Mapping[str, bytes], spec: Spec, template: Files, origin: Origin, slug: str, package: str) -> bytes:
+    """The record of files that were just rendered."""
     body = {
         "format": FORMAT,
         "drivetrain": origin.version,
         "template": templates.version(template),
-        "slug": project.name,
+        "slug": slug,
         "package": package,
         "vendor": origin.kind == "vendor",
         "models": {model.name: str(model.task) for model in spec.models},
-        "plan": plan.splitlines(keepends=True),
-        "files": files,
+        "plan": files[PLAN].decode("utf-8").splitlines(keepends=True),
+        "files": {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "text": _lines(data)}
+            for name, data in sorted(files.items())
+            if name not in (PLAN, FILE)
+        },
     }
-    path = project / FILE
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    return (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def read(project: Path) -> Record:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from drivetrain.project.changes import compare, diff
 from drivetrain.project.locks import held
 from drivetrain.project.merge import marked
 from drivetrain.project.origin import origin as find_origin
-from drivetrain.project.render import ANSWERS, CHECKLIST, PLAN, render
+from drivetrain.project.render import ANSWERS, CHECKLIST, render
 from drivetrain.project.staging import why
 from drivetrain.project.verify import verify
 
@@ -79,7 +78,6 @@ def update(project: str | Path = ".", *, dry_run: bool = False, template: Path |
     from drivetrain.spec import load_spec
 
     root = _root(Path(project))
-    source = template or templates.folder()
     with _told(root), held(root):
         if not dry_run:
             transaction.recover(root)
@@ -88,10 +86,9 @@ def update(project: str | Path = ".", *, dry_run: bool = False, template: Path |
                 "an update was interrupted.", "Run `drivetrain update` without --dry-run first.", str(root)
             )
         before = record.read(root)
-        spec = load_spec(root / PLAN)
+        spec = load_spec(root / record.PLAN)
         _refuse_unresolved(root, before)
-        with tempfile.TemporaryDirectory(prefix="drivetrain-", ignore_cleanup_errors=True) as stage:
-            fresh = _render(spec, Path(stage), source, before)
+        fresh = _render(spec, template, root, before)
         entry = fresh.pop(record.FILE)
         changes = compare(root, before, fresh, _swapped(spec, before))
         contents = dict(changes.contents)
@@ -157,14 +154,14 @@ def _root(folder: Path) -> Path:
     )
 
 
-def _render(spec: Spec, stage: Path, template: Path, before: record.Record) -> dict[str, bytes]:
+def _render(spec: Spec, template: Path | None, root: Path, before: record.Record) -> dict[str, bytes]:
     """Every file as generated now, but for the plan, which is the team's."""
-    where = find_origin(before.vendor)
-    assert spec.path is not None
-    folder = render(spec, stage, template, where, before.slug, before.package, beside=spec.path)
-    record.write(folder, spec, template, where)
-    names = verify(folder, given={PLAN, ANSWERS, CHECKLIST, record.FILE})
-    return {name: (folder / name).read_bytes() for name in names if name != PLAN}
+    source, where = templates.load(template), find_origin(before.vendor)
+    files = render(spec, source, where, root, before)
+    files[record.FILE] = record.entry(files, spec, source, where, before.slug, before.package)
+    verify(files, given={record.PLAN, ANSWERS, CHECKLIST, record.FILE})
+    del files[record.PLAN]
+    return files
 
 
 def _swapped(spec: Spec, before: record.Record) -> dict[str, str]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,6 +42,19 @@ def staging(into: Path) -> Iterator[Path]:
         for folder in made:  # innermost first; one that is not empty stays, and so do those around it
             with suppress(OSError):
                 os.rmdir(folder)
+
+
+def write(project: Path, files: Mapping[str, bytes]) -> None:
+    """Write a project's files into a folder that is made for them, with the modes that new files have here."""
+    made: set[str] = set()
+    for name, data in files.items():
+        path = os.path.join(project, name)
+        folder = os.path.dirname(path)
+        if folder not in made:
+            os.makedirs(folder, exist_ok=True)
+            made.add(folder)
+        with open(path, "wb") as stream:
+            stream.write(data)
 
 
 def place(project: Path, target: Path) -> None:

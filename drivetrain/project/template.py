@@ -1,17 +1,24 @@
-"""The template: where it lies, which learner a task gets, and what tells one version of it from another."""
+"""The template: where it lies, which learner a task gets, and what tells one version of it from another.
+
+It is read as a whole, once: file -> bytes. Rendering, the learners and the version all take it from there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from drivetrain.errors import ProjectError
 
+Files = Mapping[str, bytes]
+"""File -> its bytes; names are relative, with slashes, in a fixed order."""
+
 _HERE = Path(__file__).resolve().parent.parent
+_LEARNERS = "learners/"
 # What lies in a folder that was worked in, and is no part of a template.
 LITTER = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".DS_Store"})
 
@@ -28,58 +35,76 @@ def folder() -> Path:
     raise ProjectError("drivetrain's template is missing.", "Install drivetrain again.", "drivetrain")
 
 
-def settings(template: Path) -> dict[str, Any]:
+def load(template: Path | None = None) -> Files:
+    """Every file of a template; None: drivetrain's own.
+
+    Raises:
+        ProjectError: One cannot be read.
+    """
+    source = template or folder()
+    try:
+        return {name: (source / name).read_bytes() for name in names(source)}
+    except OSError as error:
+        raise ProjectError(
+            f"cannot be read ({error.strerror}).", "Repair the template.", Path(str(error.filename)).name
+        ) from error
+
+
+def names(source: Path) -> list[str]:
+    """The files below a folder that tools did not leave there."""
+    return sorted(_below(str(source), ""))
+
+
+def _below(path: str, way: str) -> Iterator[str]:
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name in LITTER or entry.name.endswith((".pyc", ".pyo")):
+                continue
+            if entry.is_dir():
+                yield from _below(entry.path, f"{way}{entry.name}/")
+            elif entry.is_file():
+                yield f"{way}{entry.name}"
+
+
+def settings(template: Files) -> dict[str, Any]:
     """`cookiecutter.json` of a template.
 
     Raises:
         ProjectError: It cannot be read.
     """
-    path = template / "cookiecutter.json"
+    name = "cookiecutter.json"
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProjectError(f"cannot be read ({error}).", "Repair the template.", path.name) from error
+        loaded = json.loads(template[name])
+    except KeyError as error:
+        raise ProjectError("is missing.", "A template has one; see docs/explanation/generation.md.", name) from error
+    except ValueError as error:
+        raise ProjectError(f"cannot be read ({error}).", "Repair the template.", name) from error
     if not isinstance(loaded, dict):
-        raise ProjectError("does not hold an object.", "Repair the template.", path.name)
+        raise ProjectError("does not hold an object.", "Repair the template.", name)
     return loaded
 
 
-def learner(template: Path, task: str) -> Path:
-    """The learner's file for `task`.
+def learner(template: Files, task: str) -> bytes:
+    """The learner's code for `task`.
 
     Raises:
         ProjectError: There is none; the message lists the tasks that have one.
     """
-    path = template / "learners" / f"{task.replace('-', '_')}.py"
     known = tasks(template)
     if task not in known:
         raise ProjectError(f"there is no learner for the task {task!r}.", f"Tasks: {', '.join(known)}.", "models")
-    return path
+    return template[f"{_LEARNERS}{task.replace('-', '_')}.py"]
 
 
-def tasks(template: Path) -> list[str]:
+def tasks(template: Files) -> list[str]:
     """The tasks that have a learner, in alphabetical order."""
-    found = (path.stem for path in (template / "learners").glob("*.py"))
-    return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
+    paths = (PurePosixPath(name) for name in template if name.startswith(_LEARNERS) and name.endswith(".py"))
+    return sorted(path.stem.replace("_", "-") for path in paths if len(path.parts) == 2 and path.name[0] != "_")
 
 
-def files(template: Path) -> Iterator[Path]:
-    """Every file that belongs to the template, in a fixed order."""
-    for path in sorted(template.rglob("*")):
-        if path.is_file() and not litter(path.relative_to(template)):
-            yield path
-
-
-def litter(path: Path) -> bool:
-    """Whether a path only came about by working in the template."""
-    return path.suffix in {".pyc", ".pyo"} or not LITTER.isdisjoint(path.parts)
-
-
-@cache
-def version(template: Path) -> str:
+def version(template: Files) -> str:
     """SHA-256 over the names and bytes of all files of the template."""
     total = hashlib.sha256()
-    for path in files(template):
-        name = path.relative_to(template).as_posix().encode()
-        total.update(len(name).to_bytes(8, "big") + name + hashlib.sha256(path.read_bytes()).digest())
+    for name, data in template.items():
+        total.update(len(name.encode()).to_bytes(8, "big") + name.encode() + hashlib.sha256(data).digest())
     return total.hexdigest()

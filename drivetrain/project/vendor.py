@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def wheel(folder: Path) -> Path:
-    """Write `drivetrain-<version>-py3-none-any.whl` into `folder` and return its path."""
+def wheel() -> tuple[str, bytes]:
+    """Name and bytes of `drivetrain-<version>-py3-none-any.whl`."""
     found = installed()
     info = f"drivetrain-{found.version}.dist-info"
     contents = dict(sorted(_package()))
@@ -34,23 +35,22 @@ def wheel(folder: Path) -> Path:
         contents[f"{info}/licenses/LICENSE"] = licence.encode()
     rows = [f"{name},{_digest(data)},{len(data)}" for name, data in contents.items()]
     contents[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
-    path = folder / f"drivetrain-{found.version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in contents.items():
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, data)
-    return path
+    return f"drivetrain-{found.version}-py3-none-any.whl", packed.getvalue()
 
 
 def _package() -> Iterator[tuple[str, bytes]]:
-    source = template.folder()
-    for path in template.files(_PACKAGE):
-        if not path.is_relative_to(source):
-            yield f"drivetrain/{path.relative_to(_PACKAGE).as_posix()}", path.read_bytes()
-    for path in template.files(source):
-        yield f"drivetrain/_template/{path.relative_to(source).as_posix()}", path.read_bytes()
+    for name, data in template.load(_PACKAGE).items():
+        if not name.startswith("_template/"):
+            yield f"drivetrain/{name}", data
+    for name, data in template.load().items():
+        yield f"drivetrain/_template/{name}", data
 
 
 def _digest(data: bytes) -> str:

@@ -6,55 +6,47 @@ import json
 import re
 import tomllib
 import warnings
-from collections.abc import Callable, Collection
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from drivetrain.errors import ProjectError
+from drivetrain.project.record import FILE, PLAN
 
-_MARK = re.compile(r"\{\{-?\s*cookiecutter\b|\{%-?\s+\w|\{#-?\s\w")
+_MARK = r"\{\{-?\s*cookiecutter\b|\{%-?\s+\w|\{#-?\s\w"
+# The plan was read before, and the record was just written as JSON: reading them again would only take time.
+_READ = frozenset({PLAN, FILE})
 
 
-def verify(root: Path, given: Collection[str] = ()) -> list[str]:
-    """Check every file below `root`.
+def verify(files: Mapping[str, bytes], given: Collection[str] = ()) -> None:
+    """Check every file of a project.
 
-    Python compiles; TOML, JSON, notebooks and YAML parse; no template mark was left; nothing points out of the project.
+    Python compiles; TOML, JSON, notebooks and YAML parse; no template mark was left. That no name leads out of the
+    project is seen to where names are made.
 
     Args:
-        root: Folder of the rendered project.
+        files: File -> its bytes.
         given: Files that were not rendered but given (the plan), in which marks are the user's own text.
-
-    Returns:
-        All files, relative to `root`, with slashes, sorted.
 
     Raises:
         ProjectError: The first file that does not hold, and why.
     """
-    found = []
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if path.is_symlink():
-            raise ProjectError("is a link; a template may only hold files and folders.", where=name)
-        if path.is_dir():
-            continue
-        found.append(name)
-        if path.suffix == ".whl":
-            continue
-        _check(path, name, marks=name not in given)
-    return found
+    for name, data in files.items():
+        if b"\0" not in data:  # a picture or a wheel is what it was in the template
+            _check(data, name, marks=name not in given)
 
 
-def _check(path: Path, name: str, *, marks: bool) -> None:
+def _check(data: bytes, name: str, *, marks: bool) -> None:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ProjectError(f"the template gave a file that is not UTF-8 ({error}).", where=name) from error
-    mark = _MARK.search(text) if marks else None
+    mark = re.search(_MARK, text) if marks and "{" in text else None
     if mark:
         number = text.count("\n", 0, mark.start()) + 1
         raise ProjectError(f"a template mark was left: {mark.group(0)!r}.", "Repair the template.", f"{name}:{number}")
-    parse = _PARSERS.get(path.suffix)
-    if parse is None or name == "drivetrain.yaml":  # the plan was read before; reading it again would only take time
+    parse = _PARSERS.get(PurePosixPath(name).suffix)
+    if parse is None or name in _READ:
         return
     try:
         parse(text, name)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain import checklist, rules
-from drivetrain.review.records import Record
 from drivetrain.review.words import interval, limit_of, number, title
-from drivetrain.spec import Spec
+from drivetrain.stages import reached
+
+if TYPE_CHECKING:
+    from drivetrain.findings import Finding
+    from drivetrain.review.records import Record
+    from drivetrain.spec import Spec
 
 QUESTIONS = 8
 """Questions of the rules that are kept; a review asks three, an agenda some more."""
@@ -17,8 +20,7 @@ LESS_IS_BETTER = ("log_loss", "rmse", "mae")
 MORE_IS_BETTER = ("accuracy", "auroc", "r2", "f1")
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A question for the next meeting.
 
     Attributes:
@@ -36,16 +38,18 @@ class Ask:
     due: str = ""
 
 
-def questions(spec: Spec, kept: Mapping[str, Record]) -> list[Ask]:
+def questions(spec: Spec, kept: Mapping[str, Record], findings: Sequence[Finding]) -> list[Ask]:
     """The next questions.
 
     Args:
         spec: The plan.
         kept: Evidence by step.
+        findings: What the rules say as the keeper of the last gate; those that matter by now raise questions.
     """
     owners = ", ".join(spec.project.owners)
     found = [Ask(text, why, where, owners) for text, why, where in _measured(kept)]
-    for q in rules.questions(spec, QUESTIONS):
+    now = [finding for finding in findings if reached(spec.stage, finding.facts["stage"])]
+    for q in rules.questions(spec, QUESTIONS, now):
         # Whether it can be predicted at all is a question until it was.
         if "train" in kept and q.path.startswith("models.") and q.path.endswith(".task"):
             continue

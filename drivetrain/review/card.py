@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.review.gather import gather
-from drivetrain.review.markdown import table
+from drivetrain.review.lines import table
 from drivetrain.review.words import BETTER, decided_figures, group_name, interval, number, said, settings
 from drivetrain.text import code, line, markdown, quoted
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from drivetrain.review.sheet import datasheet
 from drivetrain.review.welcome import onboarding
 
 if TYPE_CHECKING:
+    from drivetrain.checklist import Answer
     from drivetrain.review.gather import Review
     from drivetrain.spec import Spec
 
@@ -25,22 +27,25 @@ ONBOARDING, CHECKLIST, CARD, SHEET = (
 )
 
 
-def documents(spec: Spec, review: Review | None = None, package: str = "") -> dict[str, str]:
+def documents(
+    spec: Spec, review: Review | None = None, package: str = "", answers: Mapping[str, Answer] | None = None
+) -> dict[str, str]:
     """Path below the project -> text of every derived document, as the plan and the evidence stand now.
 
     Args:
         spec: The plan; evidence and answers beside it are read.
         review: The review of this plan, if it was built already.
         package: Name of the project's package; found when it is not given.
+        answers: Instead of those in `checklist.yaml`.
 
     Raises:
         EvidenceError: `checklist.yaml` or an evidence record cannot be read.
     """
-    held = review or gather(spec)
+    held = review or gather(spec, answers=answers)
     name = package or _package(spec)
     return {
         ONBOARDING: onboarding(spec, held, name),
-        CHECKLIST: as_markdown(spec),
+        CHECKLIST: as_markdown(spec, answers=answers),
         CARD: model_card(spec, held, name),
         SHEET: datasheet(spec, held),
     }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from drivetrain import evidence
 from drivetrain.stages import STAGES, gate, reached
@@ -20,8 +19,7 @@ Kind = Literal["part", "unknown", "evidence", "finding", "policy", "checklist"]
 MADE_BY = {"check": "make check", "train": "make train", "decide": "make decide", "audit": "make audit"}
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     """One thing that keeps a gate closed.
 
     Attributes:
@@ -43,8 +41,7 @@ class Missing:
     overdue: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GateView:
+class GateView(NamedTuple):
     """A gate as it stands.
 
     Attributes:

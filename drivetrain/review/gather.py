@@ -87,19 +87,21 @@ class Review:
         return not all(record.fresh for record in self.records)
 
 
-def gather(spec: Spec, *, today: date | None = None) -> Review:
+def gather(spec: Spec, *, today: date | None = None, answers: Mapping[str, checklist.Answer] | None = None) -> Review:
     """Gather what is known about the project of a plan: the plan itself, its evidence, its checklist.
 
     Args:
         spec: The plan, a draft included; `evidence/`, `checklist.yaml` beside it are read where they are.
         today: The day on which things are overdue; None: today.
+        answers: Instead of those in `checklist.yaml`.
     """
     day = today or date.today()
     kept, faults = records(spec)
     judged: list[Finding] = []
     try:
         # As the last gate would judge: each gate then takes the questions that it asks.
-        judged = checklist.judge(spec, stage="wide", today=day)
+        answers = checklist.load(spec.root) if answers is None else answers
+        judged = checklist.judge(spec, stage="wide", today=day, answers=answers)
     except EvidenceError as error:
         faults.append(error.message)
     # As the keeper of the last gate would judge; each finding says from which stage on it matters.
@@ -117,10 +119,10 @@ def gather(spec: Spec, *, today: date | None = None) -> Review:
         gates=tuple(gates(spec, kept, findings, judged, day)),
         findings=tuple(findings),
         verdict=(verdict.model, verdict.why),
-        questions=tuple(questions(spec, kept)),
+        questions=tuple(questions(spec, kept, findings)),
         unknowns=tuple(spec.unknowns),
         records=tuple(kept.values()),
-        items=tuple(_items(spec, judged)) if not faults else (),
+        items=tuple(_items(spec, answers or {}, judged)) if not faults else (),
         faults=tuple(faults),
         check=_result(kept, "check"),
         train=_result(kept, "train"),
@@ -139,8 +141,7 @@ def _result(kept: Mapping[str, Record], step: str) -> Mapping[str, Any]:
     return kept[step].result if step in kept else {}
 
 
-def _items(spec: Spec, judged: Sequence[Finding]) -> list[Mapping[str, Any]]:
-    answers = checklist.load(spec.root)
+def _items(spec: Spec, answers: Mapping[str, checklist.Answer], judged: Sequence[Finding]) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for item in checklist.questions(spec):
         answer = answers.get(item.id, checklist.Answer())

@@ -1,22 +1,23 @@
-"""Words of the approach and of fastai, for people who are new to them: `glossary.toml`."""
+"""Words of the approach and of fastai, for people who are new to them: `glossary.json`."""
 
 from __future__ import annotations
 
-import tomllib
+import json
 from functools import cache
 from pathlib import Path
 
 
 def glossary() -> dict[str, str]:
     """Term -> what it means, in the order in which a newcomer meets them."""
-    return {entry["term"]: entry["means"] for entry in _file()["word"]}
+    return _file()["words"]
 
 
 def words() -> dict[str, str]:
     """The glossary, and further terms that a plan, a report or a review may speak of."""
-    return glossary() | {entry["term"]: entry["means"] for entry in _file()["more"]}
+    return glossary() | _file()["more"]
 
 
 @cache
-def _file() -> dict[str, list[dict[str, str]]]:
-    return tomllib.loads(Path(__file__).with_name("glossary.toml").read_text(encoding="utf-8"))
+def _file() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("glossary.json").read_bytes())
+    return found

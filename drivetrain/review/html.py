@@ -92,7 +92,11 @@ def _environment() -> Environment:
     from drivetrain.bytecode import cache
 
     made = Environment(
-        loader=FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True, bytecode_cache=cache()
+        loader=FileSystemLoader(PAGES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        bytecode_cache=cache("page"),
     )
     made.filters["num"] = number
     made.filters["ticked"] = ticked

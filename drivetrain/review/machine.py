@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -23,16 +23,27 @@ _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def as_json(review: Review) -> str:
     """All of it."""
-    body = asdict(review)
+    body = _plain(review)
     for record in body["records"]:
         # What a step measured stands below its own name.
         del record["result"]
-    body["gates"] = [asdict(gate) | {"met": gate.met} for gate in review.gates]
-    body["findings"] = [finding.as_json() for finding in review.findings]
-    body["unknowns"] = [{**u._asdict(), "due": str(u.due)} for u in review.unknowns]
+    body["gates"] = [{**_plain(gate), "met": gate.met} for gate in review.gates]
     body["picture"]["mermaid"] = mermaid(review.picture)
     body |= {"synthetic": review.synthetic, "stale": review.stale}
     return json.dumps(body, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Records, whichever they are, as mappings."""
+    if isinstance(value, Finding):
+        return value.as_json()
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {key: _plain(item) for key, item in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def sarif(review: Review) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.findings import Finding
 from drivetrain.review.differences import GRADES, by_grade
 from drivetrain.review.glance import glance
 from drivetrain.review.html import audit_tables, model_figures
+from drivetrain.review.lines import finding_line, table
 from drivetrain.review.picture import mermaid
 from drivetrain.review.records import STEPS
 from drivetrain.review.words import limit_of, number, title
@@ -46,11 +46,6 @@ def _that_fits(parts: Sequence[str]) -> str:
     if out:
         kept.append(f"*Too long for a comment and left out here: {', '.join(out)}. The page has it all.*")
     return "\n\n".join(kept) + "\n"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table; cells are Markdown already."""
-    return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 def _head(review: Review) -> list[str]:
@@ -147,13 +142,6 @@ def missing_line(missing: Missing) -> str:
         owed += f", **overdue since {missing.due}**" if missing.overdue else f" by {missing.due}"
     advice = f" {plain(missing.advice)}" if missing.advice else ""
     return f"**{plain(missing.where)}**: {plain(missing.what)}{advice} ({owed})"
-
-
-def finding_line(finding: Finding | Mapping[str, Any]) -> str:
-    """One finding as Markdown."""
-    said = finding.as_json() if isinstance(finding, Finding) else finding
-    advice = f" {plain(said['advice'])}" if said.get("advice") else ""
-    return f"**{said['level']}** {said['id']} {plain(said['where'])}: {plain(said['what'])}{advice}"
 
 
 def _findings(review: Review) -> list[str]:

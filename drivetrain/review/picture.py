@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from drivetrain.errors import DrivetrainError
 
@@ -16,8 +15,7 @@ COLUMNS: tuple[Kind, ...] = ("objective", "lever", "model", "data")
 HEADINGS = {"objective": "Objective", "lever": "Levers", "model": "Models", "data": "Data"}
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One box.
 
     Attributes:
@@ -35,8 +33,7 @@ class Node:
     orphan: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """`source` informs, or moves, `target`."""
 
     source: str
@@ -44,8 +41,7 @@ class Edge:
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """Boxes and arrows, in the order of the approach."""
 
     nodes: tuple[Node, ...]

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from drivetrain.rules.secrets import kind_of
-from drivetrain.source.secrets import redacted
 from drivetrain.spec.language import definitions
 
 
@@ -20,6 +19,8 @@ def without_secrets(value: Any) -> Any:
     kind = kind_of(value) if isinstance(value, str) else ""
     if not kind:
         return value
+    from drivetrain.source.secrets import redacted
+
     shown = ""
     with suppress(ValueError):
         shown = redacted(value)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain import evidence
 from drivetrain.errors import DrivetrainError, EvidenceError
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 STEPS = ("check", "train", "decide", "audit")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A step's evidence as it stands.
 
     Attributes:

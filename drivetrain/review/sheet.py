@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.review.gather import gather
-from drivetrain.review.markdown import finding_line, table
+from drivetrain.review.lines import finding_line, table
 from drivetrain.review.words import said
 from drivetrain.text import code, markdown
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from drivetrain.findings import Finding
 from drivetrain.rules.rule import absent, stands
@@ -19,8 +18,7 @@ _PARTS = ("objective", "decision", "levers", "uncontrollable", "data", "models",
           "maintenance", "stage", "project")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One question for the next meeting.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from drivetrain.errors import FormulaError
 from drivetrain.rules.rule import is_open, stands, told
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a plan needs a model.
 
     Attributes:

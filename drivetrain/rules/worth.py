@@ -83,7 +83,19 @@ def _value(node: ast.expr, names: Mapping[str, Plain]) -> Plain:
     raise KeyError(ast.unparse(node))
 
 
-def table(spec: Spec) -> dict[tuple[Plain, ...], dict[tuple[str, ...], float]] | None:
+Table = dict[tuple[Plain, ...], dict[tuple[str, ...], float]]
+
+
+def table(spec: Spec) -> Table | None:
+    """What `_table` computes, once for each plan: several rules and the verdict ask for it."""
+    kept = spec.derived.__dict__
+    if "_worth" not in kept:
+        kept["_worth"] = _table(spec)
+    found: Table | None = kept["_worth"]
+    return found
+
+
+def _table(spec: Spec) -> Table | None:
     """Worth of every joint setting in every joint outcome: outcomes -> settings -> number.
 
     None where the plan leaves it open: the value uses a column, a number outcome, a lever that is no choice among
@@ -111,7 +123,7 @@ def table(spec: Spec) -> dict[tuple[Plain, ...], dict[tuple[str, ...], float]] |
         formula = derived.expand("value")
     except FormulaError:
         return None
-    found: dict[tuple[Plain, ...], dict[tuple[str, ...], float]] = {}
+    found: Table = {}
     for seen in product(*classes.values()):
         row: dict[tuple[str, ...], float] = {}
         for chosen in product(*costs.values()):

@@ -1,9 +1,8 @@
 """What follows from a plan: what a formula uses, what a model is for, what a lever moves, what a log can score."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from drivetrain.errors import FormulaError, MissingPartError
 from drivetrain.spec.facts import Facts, predicted
@@ -15,8 +14,7 @@ MOST_COMBINATIONS = 4096
 """Products of classes up to this are enumerated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uses:
+class Uses(NamedTuple):
     """Names in a formula, terms written out, in the order of the plan."""
 
     constants: tuple[str, ...]
@@ -25,8 +23,7 @@ class Uses:
     outcomes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(NamedTuple):
     """How a lever reaches the objective.
 
     Attributes:
@@ -41,8 +38,7 @@ class Reached:
         return self.in_value or bool(self.through)
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(NamedTuple):
     """How the expectation of a formula is taken.
 
     Attributes:
@@ -56,8 +52,7 @@ class Expectation:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogScores:
+class LogScores(NamedTuple):
     """What logged data can say about a policy that was not used.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 import keyword
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from drivetrain.spec.reading import Path
 
@@ -36,8 +35,7 @@ def an(word: str) -> str:
     return _WORDS.get(word, f"a {word}")
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """What a name stands for.
 
     Attributes:
@@ -65,8 +63,7 @@ class Name:
     implicit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Double:
+class Double(NamedTuple):
     """A name that is defined a second time."""
 
     name: str
@@ -204,7 +201,7 @@ class Names(Mapping[str, Name]):
                     values = frozenset(map(str, collect.get("queries", {}))) or None
                 self.table[name] = Name(name, "column", type_, values, path, (own,), implicit=True)
             elif before.kind == "column" and own not in before.sources:
-                self.table[name] = replace(before, sources=(*before.sources, own))
+                self.table[name] = before._replace(sources=(*before.sources, own))
 
     def add(self, entry: Name) -> None:
         """Take a name in, or note why it cannot be."""
@@ -237,8 +234,7 @@ class Names(Mapping[str, Name]):
         elif before.type != entry.type and "any" not in (before.type, entry.type):
             what = f"the column `{entry.name}` is {an(entry.type)} here and {an(before.type)} in `{before.sources[0]}`."
             self._double(entry, what, "Give both the same type, or one of them another name.")
-        self.table[entry.name] = replace(
-            before,
+        self.table[entry.name] = before._replace(
             values=None if before.values is None or entry.values is None else before.values | entry.values,
             sources=(*before.sources, *entry.sources),
             logged=before.logged or entry.logged,

@@ -7,9 +7,8 @@ that the checks of meaning that follow need not ask again. An item of a list tha
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from difflib import get_close_matches
 from typing import Any
 
 from drivetrain.errors import FormulaError
@@ -153,7 +152,7 @@ class _Walker:
     def choice(self, value: Any, choices: list[Any], path: Path) -> Any:
         if any(value == choice and type(value) is type(choice) for choice in choices):
             return value
-        near = get_close_matches(str(value), map(str, choices), 1, 0.5)
+        near = _near(str(value), map(str, choices), 0.5)
         advice = f"Did you mean `{near[0]}`? " if near else ""
         self.document.add(
             CHOICE, path, f"`{one_line(value)}` is none of {_listed(choices)}.", advice + "Write one of them."
@@ -202,7 +201,7 @@ class _Walker:
         self.document.add(MISSING, path, f"`{key}` is missing ({about[:1].lower()}{about[1:]}).", advice)
 
     def extra(self, key: str, item: Any, known: dict[str, Any], path: Path, elsewhere: Mapping[str, str]) -> None:
-        near = get_close_matches(key, known, 1, 0.6)
+        near = _near(key, known, 0.6)
         if key in elsewhere:
             advice = f"`{key}` belongs to `{elsewhere[key]}`."
         elif near:
@@ -323,9 +322,16 @@ def _fits(value: Any, schema: dict[str, Any]) -> bool:
     return kind in kinds
 
 
+def _near(word: str, known: Iterable[str], alike: float) -> list[str]:
+    """The known word most like one, where one is."""
+    from difflib import get_close_matches  # a plan without a slip does without it
+
+    return get_close_matches(word, known, 1, alike)
+
+
 def _likeness(value: dict[str, Any], fields: dict[str, Any]) -> float:
     """How many of the keys are fields, or nearly."""
-    return sum(1.0 if key in fields else 0.5 * bool(get_close_matches(key, fields, 1, 0.6)) for key in value)
+    return sum(1.0 if key in fields else 0.5 * bool(_near(key, fields, 0.6)) for key in value)
 
 
 def _wanted(schema: dict[str, Any]) -> str:

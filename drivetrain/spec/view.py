@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from drivetrain.spec.asked import KEYS, Asked
+from drivetrain.spec.asked import KEYS, Asked, OpenQuestion
 from drivetrain.spec.check import check_text, find, read_file, refuse_faults
 from drivetrain.spec.derived import Derived
 from drivetrain.spec.facts import architecture
@@ -125,6 +125,11 @@ class _Plan(_Part, Lookup):
     def derived(self) -> Derived:
         """What follows from the plan."""
         return Derived(self._document)
+
+    @cached_property
+    def unknowns(self) -> list[OpenQuestion]:
+        """Everything that is asked and not answered yet; such a plan cannot change."""
+        return list(self.questions())
 
     def moved(self, path: Path) -> "Spec":
         """The same plan in another place: evidence and answers beside it are looked for there."""

@@ -2,8 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from drivetrain.spec.formula.tree import Formula, literal
 from drivetrain.spec.kinds import LEVEL, LITERAL, NOT_DEFINED, TYPE
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from drivetrain.spec.names import Name
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(NamedTuple):
     """Type of a formula: `number`, `boolean`, `category`, `time`, `id`, `text`, `labels`, `mask`, `media` or `any`.
 
     Attributes:
@@ -30,8 +28,7 @@ class Typed:
 ANY, NUMBER, BOOLEAN = Typed("any"), Typed("number"), Typed("boolean")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One fault of a formula: its kind (a finding's last two digits), what is wrong and what to do."""
 
     kind: int
