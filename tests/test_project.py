@@ -368,6 +368,13 @@ def test_another_way_to_read_the_same_template_is_no_reason_to_take_an_old_one_f
     assert (trimmed, plain) == ({"a.txt": b"yes\n"}, {"a.txt": b"\nyes\n\n"})
 
 
+def test_a_folder_that_is_no_template_is_not_read(tmp_path, plan):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "socket").symlink_to("/dev/zero")
+    with pytest.raises(ProjectError, match=r"no cookiecutter\.json: this is no template"):
+        project.new(plan, tmp_path, template=tmp_path / "home")
+
+
 def test_a_picture_of_a_fork_comes_into_the_project(tmp_path, plan):
     forked = Path(shutil.copytree(template.folder(), tmp_path / "forked"))
     logo = b"\x89PNG\r\n\x1a\n\x00\xff"

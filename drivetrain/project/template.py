@@ -18,9 +18,12 @@ Files = Mapping[str, bytes]
 """File -> its bytes; names are relative, with slashes, in a fixed order."""
 
 _HERE = Path(__file__).resolve().parent.parent
+SETTINGS = "cookiecutter.json"
 _LEARNERS = "learners/"
 # What lies in a folder that was worked in, and is no part of a template.
-LITTER = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".DS_Store"})
+LITTER = frozenset(
+    {".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".DS_Store"}
+)
 
 
 def folder() -> Path:
@@ -39,9 +42,11 @@ def load(template: Path | None = None) -> Files:
     """Every file of a template; None: drivetrain's own.
 
     Raises:
-        ProjectError: One cannot be read.
+        ProjectError: It is no template, or a file of it cannot be read.
     """
     source = template or folder()
+    if not (source / SETTINGS).is_file():  # before everything below, say, a home folder is read
+        raise ProjectError(f"there is no {SETTINGS}: this is no template.", "Name the folder that has it.", str(source))
     try:
         return {name: (source / name).read_bytes() for name in names(source)}
     except OSError as error:
@@ -72,15 +77,12 @@ def settings(template: Files) -> dict[str, Any]:
     Raises:
         ProjectError: It cannot be read.
     """
-    name = "cookiecutter.json"
     try:
-        loaded = json.loads(template[name])
-    except KeyError as error:
-        raise ProjectError("is missing.", "A template has one; see docs/explanation/generation.md.", name) from error
+        loaded = json.loads(template[SETTINGS])
     except ValueError as error:
-        raise ProjectError(f"cannot be read ({error}).", "Repair the template.", name) from error
+        raise ProjectError(f"cannot be read ({error}).", "Repair the template.", SETTINGS) from error
     if not isinstance(loaded, dict):
-        raise ProjectError("does not hold an object.", "Repair the template.", name)
+        raise ProjectError("does not hold an object.", "Repair the template.", SETTINGS)
     return loaded
 
 

@@ -46,9 +46,9 @@ def wheel() -> tuple[str, bytes]:
 
 
 def _package() -> Iterator[tuple[str, bytes]]:
-    for name, data in template.load(_PACKAGE).items():
+    for name in template.names(_PACKAGE):
         if not name.startswith("_template/"):
-            yield f"drivetrain/{name}", data
+            yield f"drivetrain/{name}", (_PACKAGE / name).read_bytes()
     for name, data in template.load().items():
         yield f"drivetrain/_template/{name}", data
 
