@@ -235,16 +235,19 @@ def client(project: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
 
 
 @contextmanager
-def running(project: Path, package: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def running(
+    project: Path, package: str, port: str = "0", **environment: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The project's own service as a process of its own: its address, and the process.
 
     Args:
         project: A folder that `lamp` or `lender` made.
         package: Name of the package, `night_lamp` or `small_loans`.
+        port: Where it listens; 0 takes a free one.
         environment: Further environment variables.
     """
     with_package(project, package)
-    command = [sys.executable, "-m", f"{package}.serve", "--port", "0"]
+    command = [sys.executable, "-m", f"{package}.serve", "--port", port]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, cwd=project, env={**os.environ, **environment}, **pipes)
     try:

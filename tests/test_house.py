@@ -31,7 +31,7 @@ ORDER = [
         "checklist",
         "examples",
     },
-    {"review"},
+    {"review", "device"},
     {"project"},
     {"doctor", "explain"},
     {"printing"},

@@ -138,6 +138,8 @@ def _crop_or_pad(image: Image, width: int, height: int, method: str, pad_mode: s
     ratios = own_width / width, own_height / height
     scale = max(ratios) if method == "pad" else min(ratios)
     part_width, part_height = int(scale * width), int(scale * height)
+    if not (part_width and part_height):
+        raise ValueError("nothing is left of it")  # Pillow 13 would resize it to black
     left, top = int(0.5 * (own_width - part_width)), int(0.5 * (own_height - part_height))
     right, bottom = left + part_width, top + part_height
     inside = image.crop((max(left, 0), max(top, 0), min(right, own_width), min(bottom, own_height)))

@@ -122,12 +122,13 @@ def _outputs(session: Any, feed: Feed, wanted: set[str]) -> Floats:
     return np.asarray(logits)
 
 
-def load(folder: Path, root: Path | None = None) -> Predictor:
+def load(folder: Path, root: Path | None = None, network: Path | None = None) -> Predictor:
     """The predictor of an artifact, after every hash in its manifest was verified.
 
     Args:
         folder: `artifacts/<model>`.
         root: Below it, text stands for a path of a media file. None (a service) refuses text where media are expected.
+        network: A file to run in place of the artifact's own network: the same one in another precision.
 
     Raises:
         ArtifactError: The artifact is missing, was changed, or is of another format.
@@ -152,7 +153,7 @@ def load(folder: Path, root: Path | None = None) -> Predictor:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         sessions = {
-            name: onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+            name: onnxruntime.InferenceSession(network or folder / name, options, providers=["CPUExecutionProvider"])
             for name in networks
         }
     except Exception as error:  # onnxruntime raises its own kinds, which share no public base

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
 
 # Kinds of deployment that answer requests through the project's own web service.
-SERVICE = frozenset({"api", "web", "ray", "kubernetes"})
+SERVICE = frozenset({"api", "web", "device", "ray", "kubernetes"})
 
 
 def context(spec: Spec, slug: str, package: str, origin: Origin, root: Path | None = None) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def context(spec: Spec, slug: str, package: str, origin: Origin, root: Path | No
     kinds, measured = served(spec), figures(root)
     extras = [
         "train",
-        *(["serve"] if needs_service(spec) or {"batch", "voila", "gradio", "device"} & set(kinds) else []),
+        *(["serve"] if needs_service(spec) or {"batch", "voila", "gradio"} & set(kinds) else []),
         *(["app"] if {"voila", "gradio"} & set(kinds) else []),
         *(["scale"] if "ray" in kinds else []),
     ]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ANSWERS = "checklist.yaml"
 CHECKLIST = "docs/bias_checklist.md"
+# What the page needs to run models on the device.
+DEVICE = ("web/device.js", "web/pixels.js", "web/queue.js", "web/worker.js", "deploy/device", "docs/device.md")
 # Written anew by each update, from the plan and the evidence; each says so in its first lines.
 DERIVED = frozenset({"docs/onboarding.md", "docs/model_card.md", "docs/datasheet.md", CHECKLIST})
 
@@ -96,7 +98,9 @@ def _unserved(spec: Spec, package: str) -> list[str]:
         f"{package}/batch.py": batch,
         # They steer what is served, and read its log.
         **{f"{package}/{module}.py": service or batch for module in ("rollout", "drift", "harvest")},
-        "web": "web" in kinds,
+        "web": bool({"web", "device"} & kinds),
+        **dict.fromkeys(DEVICE, "device" in kinds),
+        f"{package}/device.py": "device" in kinds,
         "notebooks/app.ipynb": "voila" in kinds,
         ".binder": "voila" in kinds,
         f"{package}/app.py": "gradio" in kinds,

@@ -57,6 +57,8 @@ def describe(app: FastAPI, read_cases: Callable[..., Any], folder: Path | None) 
     try:
         spec = load_spec(folder)
         known, outcomes = fields(spec), _comes_back(spec)
+        if any(serve.kind == "device" for serve in (spec.deployment.serve if spec.deployment else None) or ()):
+            description["x-device"] = "contract.json"  # tells the page that the models also run on the device
         description["info"] |= {"title": spec.project.name, "description": spec.project.summary or ""}
     except DrivetrainError:
         known, outcomes = {}, {}

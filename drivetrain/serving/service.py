@@ -32,8 +32,8 @@ TOKEN = "DRIVETRAIN_TOKEN"
 """Environment variable with the token that callers must show; without it anybody who reaches the port may ask."""
 PAGES = Path(__file__).parent / "pages"
 SELF_ONLY = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
-    "media-src blob:",
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src blob:",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -133,11 +133,15 @@ class Service:
         """A page of the library, or the script of one."""
         return FileResponse(PAGES / name, headers=SELF_ONLY)
 
-    def show(self, folder: str) -> None:
+    def show(self, folder: str, closed: bool = False) -> None:
         """Serve the files of a folder of the project, `index.html` at `/`; nothing when the plan has no such folder.
 
         What lies in the folder when the service starts is served, and nothing else: no path of a request is ever looked
         up on disk. The pages need no token; what they ask the service for does.
+
+        Args:
+            folder: Below the project's folder.
+            closed: Whether its files need the token as well.
         """
         try:
             base = find(self._folder).parent / folder
@@ -145,7 +149,7 @@ class Service:
             return  # `start` says what is wrong with the plan
         for file in sorted(path for path in base.glob("*") if path.is_file() and not path.is_symlink()):
             paths = [f"/{file.name}", *(["/"] if file.name == "index.html" else [])]
-            self._pages.update(paths)
+            self._pages.update([] if closed else paths)
             for path in paths:
                 self.app.add_api_route(path, _sends(file), include_in_schema=False)
 

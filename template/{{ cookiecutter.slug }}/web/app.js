@@ -6,6 +6,9 @@ const at = (id) => document.getElementById(id);
 const ask = at("ask");
 let shape = null;
 let decision = "";
+let device = null; // the models on this device, where the plan serves `device`
+let queue = null;
+let judged = null; // the case that the device answered: {columns, levers}
 
 function element(tag, text, parent) {
   const made = document.createElement(tag);
@@ -14,7 +17,7 @@ function element(tag, text, parent) {
   return made;
 }
 
-async function call(path, body) {
+async function get(path, body) {
   const headers = {};
   if (ask.token.value) headers.Authorization = `Bearer ${ask.token.value}`;
   if (body) headers["Content-Type"] = "application/json";
@@ -24,12 +27,15 @@ async function call(path, body) {
   } catch {
     throw new Error("The service cannot be reached. Are you online?");
   }
+  if (answer.ok) return answer;
   if (answer.status === 401) at("token-field").hidden = false;
-  if (answer.status === 503) throw new Error("The service is busy. Try again in a moment.");
   const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(found.detail || `The service answered ${answer.status}.`);
-  return found;
+  const busy = "The service is busy. Try again in a moment.";
+  const what = answer.status === 503 ? busy : found.detail || `The service answered ${answer.status}.`;
+  throw Object.assign(new Error(what), { status: answer.status });
 }
+
+const call = async (path, body) => (await get(path, body)).json();
 
 // ---- the form, from the service's own description ----
 
@@ -98,6 +104,80 @@ async function begin() {
     if (name !== "decision") input(name, property, at("outcomes"));
   }
   at("said").textContent = "";
+  if (shape["x-device"] && !device) await settle();
+}
+
+// ---- on this device, where the plan serves `device` ----
+
+async function settle() {
+  try {
+    if (!queue) {
+      queue = await import("./queue.js");
+      window.addEventListener("online", () => send(false));
+      setInterval(send, 60_000, false);
+    }
+    at("device").textContent = "Getting the model onto this device …";
+    device = await (await import("./device.js")).open(get);
+    const { offline, models } = device.contract;
+    const megabytes = models.reduce((sum, model) => sum + model.bytes, 0) / 1e6;
+    at("device").textContent = `Answers come from this device (${megabytes.toFixed(1)} MB)${offline ? ", also without a network" : ""}.`;
+  } catch (error) {
+    at("device").textContent = `The model is not on this device, so the service is asked. ${error.message}`;
+  }
+  await send(false);
+}
+
+// Feedback goes as often as the plan says (`sync`), or when somebody asks for it.
+async function send(now) {
+  const every = 1000 * (device ? device.contract.sync_seconds : 0);
+  const due = now || Date.now() - Number(localStorage.getItem("sent") || 0) >= every;
+  let fault = "";
+  try {
+    if (due && navigator.onLine && (await queue.flush(call))) localStorage.setItem("sent", String(Date.now()));
+  } catch (error) {
+    fault = ` ${error.message}`;
+  }
+  const entries = await queue.waiting();
+  const refused = entries.filter((entry) => entry.refused);
+  at("waiting").hidden = !entries.length;
+  const wait = `${entries.length - refused.length} on this device, until there is a network.${fault}`;
+  at("queued").textContent = refused.length ? `${wait} Refused: ${refused.length} (${refused[0].refused})` : wait;
+}
+
+at("sync").addEventListener("click", () => send(true));
+
+// What the device says of a form; null where it cannot say it: another column is there, or no picture.
+async function here(found) {
+  const file = [...ask.elements].find((made) => made.dataset.media && made.files.length);
+  if (!device || !file || Object.keys(found).length > 1) return null;
+  const answer = await device.judge(file.files[0]);
+  const slow = device.contract.max_ms;
+  at("pace").textContent = `Answered on this device in ${answer.milliseconds.toFixed(0)} ms.` +
+    (slow && answer.milliseconds > slow ? ` The plan allows ${slow}: this device is too slow for it.` : "");
+  const held = device.contract.decide ? await heldBack() : `the decision needs the service: ${device.contract.no_decision}`;
+  if (held) {
+    answer.setting = "defer";
+    answer.reasons.unshift(held);
+  }
+  const acts = device.contract.stage === "wide" && answer.setting !== "defer";
+  judged = { columns: found, levers: acts ? answer.levers : {} };
+  return answer;
+}
+
+// Why the device may only recommend: the plan's stage, or what people last set on the service.
+async function heldBack() {
+  const { stage } = device.contract;
+  if (stage === "parallel") return "stage parallel: today's way goes on";
+  if (stage === "limited") return "stage limited: a person approves every action";
+  if (stage !== "wide") return "";
+  try {
+    localStorage.setItem("standing", JSON.stringify(await call("readyz")));
+  } catch {
+    // Without a network, what was last seen holds.
+  }
+  const { paused, share } = JSON.parse(localStorage.getItem("standing") || "{}");
+  if (paused) return `paused: ${paused}`;
+  return share === 1 ? "" : "stage wide acts on a share of the cases, and the service draws it";
 }
 
 // ---- one case ----
@@ -187,10 +267,12 @@ ask.addEventListener("submit", async (event) => {
     if (!shape) await begin();
     if (!shape) return;
     const found = await read(ask, shape.components.schemas.Case.properties);
-    const { results } = await call("decide", { cases: [found] });
+    judged = null;
+    at("pace").textContent = "";
+    const answer = (await here(found)) || (await call("decide", { cases: [found] })).results[0];
     at("said").textContent = "";
     showPicture(ask);
-    show(results[0]);
+    show(answer);
   } catch (error) {
     at("said").textContent = error.message;
   } finally {
@@ -206,6 +288,12 @@ at("tell").addEventListener("submit", async (event) => {
     return;
   }
   try {
+    if (judged) {
+      await queue.add(judged.columns, { ...judged.levers, ...told });
+      at("told").textContent = "Thank you: it is kept on this device, and sent when there is a network.";
+      await send(false);
+      return;
+    }
     await call("feedback", { cases: [{ decision, ...told }] });
     at("told").textContent = "Thank you: it is recorded.";
   } catch (error) {

@@ -75,6 +75,9 @@ async def standing(decision: str) -> Standing:
 # The page for phones, if the plan names it (`serve: [web]`): the files in web/ are yours as well.
 
 service.show("web")
+# What runs on the phone itself (`serve: [device]`), as `make device` wrote it.
+service.show("artifacts/device/runtime")
+service.show("artifacts/device", closed=True)
 
 
 # For those who run it.
