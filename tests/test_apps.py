@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -109,6 +113,95 @@ def test_only_what_the_plan_names_is_there_and_manifests_are_what_their_schemas_
     assert [path.name for path in manifests] == ["autoscaler.yaml", "deployment.yaml", "service.yaml"]
     for path in manifests:
         kubernetes_validate.validate(yaml.safe_load(path.read_text()), "1.31", strict=True)
+
+
+def image_of(made: Path, app: Path) -> None:
+    """What `COPY . .` puts into an image: everything but what `.dockerignore` names."""
+    lines = (made / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        found = []
+        for name in names:
+            path, out = (Path(folder) / name).relative_to(made), False
+            for rule in rules:
+                if path.match(rule.lstrip("!").removeprefix("**/")) and (
+                    len(path.parts) == rule.count("/") + 1 or "**" in rule
+                ):
+                    out = not rule.startswith("!")
+            found += [name] if out else []
+        return found
+
+    shutil.copytree(made, app, ignore=left_out)
+
+
+def test_the_dockerfiles_steps_make_a_service_without_torch_that_writes_nowhere_but_its_log(tmp_path: Path) -> None:
+    """No Docker daemon is at hand: its steps in an environment and a folder of their own, where nobody may write."""
+    plan = tmp_path / "drivetrain.yaml"
+    plan.write_text(served.LIGHT_PLAN.replace("serve: [api, voila]", "serve: [api]"))
+    made = project.new(load_spec(plan), tmp_path / "out", vendor=True).path
+    trained = served.lamp(tmp_path / "trained", plan.read_text())
+    for folder in ("artifacts", "evidence"):
+        shutil.copytree(trained / folder, made / folder, dirs_exist_ok=True)
+    (made / "evidence" / "decisions.parquet").write_bytes(b"single cases")
+    (made / "data" / "photos").mkdir(parents=True)
+    app = tmp_path / "image" / "app"
+    app.parent.mkdir()
+    image_of(made, app)
+    assert not (app / "data").exists()
+    assert sorted(path.name for path in (app / "evidence").iterdir()) == ["decide.json", "train.json"]
+    steps = dict(
+        line.split(" ", 1)
+        for line in (made / "deploy/Dockerfile").read_text().splitlines()
+        if line[:4] in ("RUN ", "CMD ")
+    )
+    [install] = [line for line in (made / "deploy/Dockerfile").read_text().splitlines() if "pip install" in line]
+    python = tmp_path / "image/venv/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
+    subprocess.run(
+        [python, *shlex.split(install.removeprefix("RUN python "))],
+        cwd=app,
+        env=_alone(),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert subprocess.run([python, "-c", "import torch"], capture_output=True, env=_alone()).returncode == 1
+    size = sum(
+        path.stat().st_size for path in (tmp_path / "image").rglob("*") if path.is_file() and not path.is_symlink()
+    )
+    print(f"packages and project: {size / 1e6:.0f} MB, on top of python:3.12-slim")
+    assert size < 400e6
+    (app / "log").mkdir()
+    for path in [app, *app.rglob("*")]:
+        if path != app / "log":
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = json.loads(steps["CMD"].replace('"0.0.0.0"', '"127.0.0.1"').replace('"8000"', f'"{port}"'))
+    # root would write everywhere, but for this capability
+    bound = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.getuid() == 0 else []
+    process = subprocess.Popen([*bound, python, *command[1:]], cwd=app, env=_alone(), stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
+                break
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.2)
+        answer = _asked(f"http://127.0.0.1:{port}", {"image": base64.b64encode(served.png(20)).decode()})
+        assert answer["setting"] == "on"
+    finally:
+        process.kill()
+        process.communicate()
+        for path in [app, *app.rglob("*")]:
+            path.chmod(0o755)
+    assert list((app / "log").glob("*.jsonl"))
+
+
+def _alone() -> dict[str, str]:
+    """An environment from which nothing of this checkout is imported."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
 
 
 RUN = """

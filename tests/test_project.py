@@ -63,7 +63,9 @@ def test_python_is_copied_verbatim(tmp_path, plan):
     inside = template.folder() / "{{ cookiecutter.slug }}"
     for path in (inside / name for name in template.names(inside) if name.endswith(".py")):
         name = path.relative_to(inside).as_posix().replace("{{ cookiecutter.package }}", "bear_warning")
-        if name in {f"bear_warning/{other}.py" for other in ("batch", "app", "replicas")}:  # where a plan names them
+        if name in {
+            f"bear_warning/{other}.py" for other in ("batch", "app", "device", "replicas")
+        }:  # where a plan names them
             assert not (made.path / name).exists()
             continue
         assert (made.path / name).read_bytes() == path.read_bytes(), name
