@@ -93,7 +93,7 @@ def _tied(spec: Spec, problem: Problem) -> str:
     if problem.feeders:
         return "one model feeds another"
     if loose := [name for name in problem.outcomes if spec.outcome(name).type in ("labels", "mask")]:
-        return f"what follows from {loose[0]} is left to people"
+        return f"{loose[0]} is no single class"
     if endless := [name for name in problem.outcomes if not problem.classes[name]]:
         return f"{endless[0]} is no class"
     if asked := sorted(_read(problem) - set(problem.outcomes)):
