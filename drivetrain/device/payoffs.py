@@ -66,7 +66,7 @@ def payoffs(spec: Spec, problem: Problem, written: Written) -> dict[str, Any] | 
             {"price": prices[limit.name], "uses": np.broadcast_to(use, (states, len(problem.labels))).T.tolist()}
             for limit, use in zip(priced, uses, strict=True)
         ],
-        "allowed": np.broadcast_to(policy.allowed(problem, {}), (1, len(problem.labels)))[0].tolist(),
+        "allowed": np.broadcast_to(policy.allowed(problem, {}, None), (1, len(problem.labels)))[0].tolist(),
         "fallback": _fallback(problem),
         "unit": problem.unit,
     }
@@ -94,6 +94,8 @@ def _tied(spec: Spec, problem: Problem) -> str:
         return "one model feeds another"
     if loose := [name for name in problem.outcomes if spec.outcome(name).type in ("labels", "mask")]:
         return f"{loose[0]} is no single class"
+    if any(limit.names & set(problem.outcomes) for limit in problem.allowed):
+        return "a limit depends on what is predicted"
     if endless := [name for name in problem.outcomes if not problem.classes[name]]:
         return f"{endless[0]} is no class"
     if asked := sorted(_read(problem) - set(problem.outcomes)):
