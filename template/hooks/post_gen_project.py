@@ -15,8 +15,11 @@ LEARNERS = {"digit_reader": "image_classification"}
 UNSERVED = [
     f"{PACKAGE}/batch.py",
     f"{PACKAGE}/app.py",
+    f"{PACKAGE}/device.py",
     f"{PACKAGE}/replicas.py",
     "web",
+    "docs/device.md",
+    "deploy/device",
     "deploy/space",
     "deploy/kubernetes",
 ]

@@ -16,11 +16,20 @@ fields = {name: field for name, field in engine.fields.items() if field.used}
 unit = plan.objective.measure.unit if plan.objective and plan.objective.measure else ""
 
 
+class Picture(gr.Image):
+    """The file as it was sent: Gradio would open it, and say no more than "Error" of one that is no picture."""
+
+    is_template = True  # in the browser it is Gradio's own
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload.path if payload else None
+
+
 def widget(field: Field) -> gr.components.Component:
     """What a person fills in; what is left empty is "not known"."""
     label = f"{field.name} ({field.unit})" if field.unit else field.name
     if field.type == "image":
-        return gr.Image(label=label, type="filepath", sources=["upload", "webcam", "clipboard"])
+        return Picture(label=label, type="filepath", sources=["upload", "webcam", "clipboard"])
     if field.type == "audio":
         return gr.Audio(label=label, type="filepath")
     if field.values or field.type == "boolean":
@@ -72,5 +81,13 @@ app = gr.Interface(
     analytics_enabled=False,
 )
 
+# Darker than Gradio's own: grey on white and white on orange are hard to read.
+theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate").set(
+    button_primary_background_fill="*primary_700",
+    button_primary_text_color="white",
+    body_text_color_subdued="*neutral_700",
+    body_text_color_subdued_dark="*neutral_300",
+)
+
 if __name__ == "__main__":
-    app.launch()
+    app.launch(theme=theme, footer_links=[])
