@@ -456,3 +456,32 @@ def test_a_name_is_found_by_the_pattern_that_it_was_made_from(atoms, number):
 
     pattern = "".join(atoms)
     assert re.search(pattern, fitting(pattern, number, {}, np.random.default_rng(0)))
+
+
+def test_what_rows_look_back_at_lies_within_the_window_before_them(tmp_path: Path) -> None:
+    plan = """
+    drivetrain: 1
+    project: {name: Beds}
+    objective: {statement: s}
+    levers: []
+    decision: {cases: beds}
+    data:
+      - name: probes
+        kind: table
+        location: data/probes.parquet
+        columns: {bed_id: id, measured: time, soil: {type: number, minimum: 3, maximum: 9}}
+      - name: beds
+        kind: table
+        location: data/beds.csv
+        time: day
+        columns: {bed: id, day: time, moisture: number}
+        outcomes: {kg: {column: kg, type: number, affected_by: []}}
+        join: [{data: probes, on: {bed: bed_id}, as_of: measured, window: 2 days}]
+        needs: {max_age: 400 days}
+    """
+    (tmp_path / "drivetrain.yaml").write_text(dedent(plan))
+    spec = load_spec(tmp_path)
+    sample.write(spec)
+    soil = source.cases(spec)["soil"]
+    assert soil.null_count == 0, "each bed has a reading of the two days before"
+    assert len(set(soil.to_pylist())) > len(soil) / 2

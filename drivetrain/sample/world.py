@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.sample import columns as make
 from drivetrain.sample.hints import Hints, hints
 from drivetrain.source.columns import join_keys, needed
+from drivetrain.spec.duration import seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,9 +96,14 @@ def build(world: World, source: Source) -> Frame:
         build(world, parent)
         if source.name in world.frames:
             return world.frames[source.name]
+    follower = followed(world.spec, source)
+    if follower is not None and follower[0].name not in world.frames:
+        build(world, follower[0])
+        if source.name in world.frames:
+            return world.frames[source.name]
     world.frames[source.name] = {}
     for join in source.join:
-        if not is_detail(world.spec, join):
+        if not is_detail(world.spec, join) and followed(world.spec, world.spec.source(str(join.data))) is None:
             build(world, world.spec.source(str(join.data)))
     if source.kind == "ratings":
         frame = _ratings(world, source)
@@ -112,7 +118,18 @@ def build(world: World, source: Source) -> Frame:
     for join in source.join:
         if is_detail(world.spec, join):
             _detail(world, source, join)
+        elif followed(world.spec, world.spec.source(str(join.data))) is not None:
+            build(world, world.spec.source(str(join.data)))
     return frame
+
+
+def followed(spec: Spec, source: Source) -> tuple[Source, Join] | None:
+    """The source whose rows look back at this one's (`as_of`), where its rows have a time to look back from."""
+    for other in spec.data:
+        for join in other.join:
+            if join.data == source.name and join.as_of and other.time and other.name != source.name:
+                return other, join
+    return None
 
 
 def is_detail(spec: Spec, join: Join) -> bool:
@@ -219,7 +236,11 @@ def _table(world: World, source: Source) -> Frame:
     if informs and source.name != _case_name(spec):
         # Facts must be older than the decisions that they inform.
         start, end = start - (end - start), start
-    if source.time:
+    follower = followed(spec, source)
+    if follower is not None and (there := world.frames[follower[0].name]).get(follower[0].time or "") is not None:
+        rows = max(rows, len(there[ROW]))
+        frame = {ROW: np.arange(1, rows + 1)} | _before(world, source, there, follower, rows)
+    if source.time and source.time not in frame:
         frame[source.time] = make.times(rows, start, end, world.draw(source.name, source.time))
     _keys(world, source, frame, rows)
     for name, declared in source.columns.items():
@@ -248,6 +269,21 @@ def _table(world: World, source: Source) -> Frame:
             if name in frame:
                 frame[name] = frame[name][first][place]
     return frame
+
+
+def _before(world: World, source: Source, there: Frame, follower: tuple[Source, Join], rows: int) -> Frame:
+    """Time and keys of rows of which one at least lies within the window before each row that looks back at them."""
+    import numpy as np
+
+    other, join = follower
+    draw = world.draw(source.name, str(join.as_of))
+    count = len(there[ROW])
+    looking = np.concatenate([np.arange(count), draw.integers(0, count, rows - count)])
+    back = 0.9 * (seconds(join.window) if join.window else 30 * make.DAY)
+    time = there[str(other.time)][looking] - draw.uniform(0.05, 1, rows) * back
+    order = np.argsort(time, kind="stable")
+    keys = {theirs: there[here][looking][order] for here, theirs in join_keys(join).items() if here in there}
+    return {str(join.as_of): np.floor(time[order]), **keys}
 
 
 def _rows_of(world: World, source: Source) -> int:
@@ -279,7 +315,7 @@ def _keys(world: World, source: Source, frame: Frame, rows: int) -> None:
     # A source that is joined by one of several keys is unique in the first of them.
     if source.entity:
         (drawn if source.time or source.join or source.outcomes else unique).add(source.entity)
-    for name in sorted(unique | drawn):
+    for name in sorted((unique | drawn) - frame.keys()):
         pool = world.key(source.name, name)
         draw = world.draw(source.name, name)
         if name in unique:
