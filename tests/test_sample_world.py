@@ -334,6 +334,12 @@ def auc(score: np.ndarray, label: np.ndarray) -> float:
     return float((rank[label].sum() - positive * (positive + 1) / 2) / (positive * (len(label) - positive)))
 
 
+def test_settings_on_record_are_made_also_where_the_plan_does_not_call_their_columns_logged(tmp_path):
+    plan = PRICING.replace("density: {type: number, role: logged}", "density: number")
+    spec = written(tmp_path, plan)
+    assert not [str(f) for f in availability.check(spec) if f.level == "fail"]
+
+
 def test_a_lever_has_the_effect_that_the_truth_says(tmp_path):
     spec = written(tmp_path, CHURN)
     rows = source.cases(spec).to_pandas()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.errors import FormulaError, SpecError
 from drivetrain.sample import columns as make
 from drivetrain.sample.settings import log_levers
-from drivetrain.sample.world import Frame, World
+from drivetrain.sample.world import Frame, World, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +85,8 @@ def _logged(world: World, source: Source) -> list[str]:
     """Columns that record what was done."""
     from drivetrain.source.columns import needed
 
-    return [n for n, c in source.columns.items() if c.role == "logged"] + list(needed(world.spec, source))
+    logged = [name for name, declared in source.columns.items() if declared.role == "logged"]
+    return [*logged, *needed(world.spec, source), *recorded(world.spec, source)]
 
 
 def _outcome(world: World, source: Source, name: str, outcome: Outcome, frame: Frame) -> NDArray[Any]:

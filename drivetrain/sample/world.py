@@ -243,9 +243,10 @@ def _table(world: World, source: Source) -> Frame:
     if source.time and source.time not in frame:
         frame[source.time] = make.times(rows, start, end, world.draw(source.name, source.time))
     _keys(world, source, frame, rows)
+    settings = recorded(spec, source)
     for name, declared in source.columns.items():
         draw = world.draw(source.name, name)
-        if name in frame or declared.known == "after" or declared.role == "logged":
+        if name in frame or declared.known == "after" or declared.role == "logged" or name in settings:
             continue
         if declared.type == "time":
             frame[name] = make.times(rows, start - YEAR, start, draw)[draw.permutation(rows)]
@@ -292,6 +293,14 @@ def _rows_of(world: World, source: Source) -> int:
     if referred and not source.outcomes and source.name != _case_name(world.spec):
         return max(300, source.needs.rows or 0)
     return size(world, source)
+
+
+def recorded(spec: Spec, source: Source) -> list[str]:
+    """Columns of a source that say how levers were set, and with which probability, whatever role they are given."""
+    past = [lever.history for lever in spec.levers if lever.history is not None]
+    here = [history for history in past if (history.data or _case_name(spec)) == source.name]
+    names = [name for history in here for name in (history.column, history.propensity)]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _case_name(spec: Spec) -> str | None:
