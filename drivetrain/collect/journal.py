@@ -81,7 +81,9 @@ class Journal:
                     path.unlink()
 
     def keep(self, url: str, group: str, body: bytes, ending: str, label: str, facts: Mapping[str, str]) -> str | None:
-        """Write a file whole, then its line; None when the very same bytes are there already.
+        """Write a file's line, then the file, whole; None when the very same bytes are there already.
+
+        In this order a stop at any moment leaves no file without its licence; a line without its file counts for none.
 
         The name comes from the bytes: what a server calls a file never becomes a path.
         """
@@ -91,6 +93,8 @@ class Journal:
         folder = plain_name(label)
         name = f"{folder}/{digest[:20]}{ending}" if folder else f"{digest[:20]}{ending}"
         path = self.base / name
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        entry = {"url": url, "group": group, "file": name, "sha256": digest, "fetched": now, "facts": dict(facts)}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, part = tempfile.mkstemp(prefix="part-", dir=self.base / FOLDER)
@@ -98,6 +102,8 @@ class Journal:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(body)
                 os.chmod(part, 0o644)
+                self.kept[url, group] = entry
+                self._write(entry)
                 os.replace(part, path)
             except BaseException:
                 Path(part).unlink(missing_ok=True)
@@ -107,10 +113,6 @@ class Journal:
                 f"`{path}` cannot be written ({error.strerror}).",
                 "Make room for it; what was fetched so far is kept, and `drivetrain collect` goes on.",
             ) from error
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        entry = {"url": url, "group": group, "file": name, "sha256": digest, "fetched": now, "facts": dict(facts)}
-        self._write(entry)
-        self.kept[url, group] = entry
         self.digests[digest] = name
         return name
 
@@ -126,7 +128,8 @@ class Journal:
 
     def publish(self) -> Path:
         """Write `records.csv`: every file with its address, licence, creator and attribution."""
-        entries = sorted(self.kept.values(), key=lambda entry: str(entry["file"]))
+        there = (entry for entry in self.kept.values() if self._inside(str(entry["file"])))
+        entries = sorted(there, key=lambda entry: str(entry["file"]))
         names = list(dict.fromkeys(name for entry in entries for name in entry.get("facts", {})))
         names = [name for name in names if name not in ("file", "url", "sha256", "fetched")]
         buffer = io.StringIO()
