@@ -99,3 +99,21 @@ def test_calibration_error_of_a_known_case() -> None:
     right = np.array([True, False, True, True])
     said = np.array([0.95, 0.95, 0.65, 0.65])
     assert metrics.calibration_error(right, said) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("cases", "alarms"), [(30, 0.05), (50, 0.05), (100, 0.05), (200, 0.01), (500, 0.01)])
+def test_no_more_ordinary_cases_are_called_strange_than_was_stated(cases: int, alarms: float) -> None:
+    rng = np.random.default_rng(cases)
+    scores = rng.normal(size=(4000, cases))
+    # The share of new cases beyond each threshold is known exactly: it is that of the normal law.
+    from scipy.stats import norm
+
+    ours = np.mean([norm.sf(calibration.threshold(one, alarms)) for one in scores])
+    plain = np.mean([norm.sf(np.quantile(one, 1 - alarms)) for one in scores])
+    assert ours <= alarms * 1.02
+    assert ours >= alarms / 2
+    assert plain > ours
+
+
+def test_with_too_few_cases_the_strangest_of_them_is_the_threshold() -> None:
+    assert calibration.threshold(np.array([3.0, 1.0, 2.0]), 0.01) == 3.0

@@ -5,6 +5,7 @@ Folding it in before export means that the learner, the exported network and the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +69,23 @@ def isotonic(said: NDArray[Any], happened: NDArray[Any]) -> dict[str, list[float
 
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(said, happened.astype(float))
     return {"said": fitted.X_thresholds_.tolist(), "seen": fitted.y_thresholds_.tolist()}
+
+
+def threshold(scores: NDArray[np.float64], alarms: float) -> float:
+    """The score that a new ordinary case exceeds with a probability of at most `alarms`, if there are scores enough.
+
+    It is the k-th smallest of n, k = ceil((n + 1) (1 - alarms)): a new case is as likely to fall between any two of
+    them. The plain quantile of a few dozen scores promises too much. With fewer than 1 / alarms - 1 scores it is the
+    largest, which one new case in n + 1 exceeds.
+
+    Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005 (inductive conformal prediction).
+
+    Args:
+        scores: Of the validation cases, (n,), the higher, the stranger.
+        alarms: Share of ordinary cases that may be called strange.
+    """
+    place = min(len(scores), math.ceil((len(scores) + 1) * (1 - alarms) - 1e-9))
+    return float(np.sort(scores)[place - 1])
 
 
 def fold(model: Any, temperature: float, offsets: NDArray[Any] | None = None) -> None:

@@ -146,7 +146,7 @@ def assemble(
     domain["threshold"] = (
         0.5
         if domain["score"] == "unknown"
-        else float(np.quantile(predictor.score_logits(outputs[validation]), 1 - alarms))
+        else calibration.threshold(predictor.score_logits(outputs[validation]), alarms)
     )
     artifact.manifest.amend(target, outcomes={outcome: entry}, out_of_domain=domain)
     found = artifact.load(target, root=plan.root).distributions(outputs)[outcome]
