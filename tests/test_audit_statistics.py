@@ -62,12 +62,14 @@ class TestIntervalsCover:
         _, low, high = intervals.mean(moments(x))
         assert 0.93 <= covered(low, high, 0.0) <= 0.97
 
-    @pytest.mark.parametrize("rows", [60, 100, 1000])
+    @pytest.mark.parametrize("rows", [30, 60, 100, 1000])
     def test_means_of_values_that_are_one_of_two_costs(self, rows):
         draw, truth = DRAWS["two costs"]
         x = draw(np.random.default_rng(7), (SIMULATIONS, rows)) - truth
         _, low, high = intervals.mean(moments(x))
-        assert 0.93 <= covered(low, high, 0.0) <= 0.97
+        # Thirty values that are one of two have few means to choose from: no interval meets 95 % exactly, and this one
+        # errs on the safe side (98 %).
+        assert 0.93 <= covered(low, high, 0.0) <= (0.99 if rows == 30 else 0.97)
 
     @pytest.mark.parametrize(("rows", "others"), [(30, 60), (100, 400), (1000, 1000)])
     def test_differences_of_shares(self, rows, others):
@@ -234,6 +236,57 @@ class TestDisparities:
         empty = cells(pa.table({"g": pa.array([], pa.string()), "truth": pa.array([], pa.string()),
                                 "predicted": pa.array([], pa.string())}), ["g", "truth", "predicted"])  # fmt: skip
         assert compare([classes_by_group(empty, ["g"], ["no", "yes"], "yes")]) == []
+
+
+class TestRowsWithWeights:
+    """A row with weight 3 stands for three cases, but it says what one row says."""
+
+    @staticmethod
+    def rows(stream: np.random.Generator, count: int) -> pa.Table:
+        return pa.table(
+            {
+                "g": stream.choice(["a", "b"], count),
+                "truth": stream.choice(["no", "yes"], count),
+                "predicted": stream.choice(["no", "yes"], count, p=[0.4, 0.6]),
+                "gap": stream.normal(0.2, 1, count),
+                "bin": np.zeros(count, int),
+                "weight kept": stream.choice([0.0, 0.5, 1.0, 4.0], count),
+            }
+        )
+
+    def test_figures_are_weighted_ones_and_counts_are_rows(self):
+        table = self.rows(np.random.default_rng(1), 500)
+        found = classes_by_group(cells(table, ["g", "truth", "predicted", "bin"], ["gap"]), ["g"], ["no", "yes"], "yes")
+        frame = table.to_pandas()
+        for place, (group,) in enumerate(found.groups):
+            part = frame[frame.g == group]
+            w, true, said = part["weight kept"], part.truth == "yes", part.predicted == "yes"
+            wanted = {
+                "accuracy": np.average(true == said, weights=w),
+                "selection rate": np.average(said, weights=w),
+                "true positive rate": np.average(said[true], weights=w[true]),
+                "false positive rate": np.average(said[~true], weights=w[~true]),
+                "precision": np.average(true[said], weights=w[said]),
+                "calibration gap": np.average(part.gap, weights=w),
+            }
+            known = {figure.name: figure for figure in found.figures}
+            for name, value in wanted.items():
+                assert known[name].interval()[0][place] == pytest.approx(value), name
+            assert known["selection rate"].shown[place] == len(part)
+            assert known["true positive rate"].shown[place] == true.sum()
+
+    def test_intervals_cover_and_are_wider_than_by_as_many_equal_rows(self):
+        groups = 1_000
+        table = self.rows(np.random.default_rng(2), 60 * groups)
+        table = table.set_column(0, "g", pa.array(np.repeat(np.arange(groups), 60).astype(str)))
+        found = classes_by_group(cells(table, ["g", "truth", "predicted", "bin"], ["gap"]), ["g"], ["no", "yes"], "yes")
+        figures = {figure.name: figure.interval() for figure in found.figures}
+        for name, true in (("selection rate", 0.6), ("calibration gap", 0.2)):
+            _, low, high = figures[name]
+            assert 0.93 <= covered(low, high, true) <= 0.975, name
+        _, low, high = figures["selection rate"]
+        _, plain_low, plain_high = intervals.rate([36], [60])
+        assert np.mean(high - low) > 1.2 * (plain_high[0] - plain_low[0])
 
 
 class TestRowsOfTheSamePerson:

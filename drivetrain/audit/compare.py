@@ -138,7 +138,7 @@ def _comparison(
         group=pair.table.groups[pair.group],
         reference=pair.table.groups[pair.table.reference],
         figure=pair.figure.name,
-        rows=(round(pair.ours[4] * pair.figure.repeats), round(pair.theirs[4] * pair.figure.repeats)),
+        rows=(int(pair.figure.shown[pair.group]), int(pair.figure.shown[pair.table.reference])),
         value=(pair.ours[0], pair.theirs[0]),
         difference=(difference[0], difference[1], difference[2]),
         ratio=(ratio[0], ratio[1], ratio[2]),

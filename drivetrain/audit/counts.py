@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Group = tuple[str | None, ...]
 MOST_GROUPS = 500
-GROUP, OUTCOME = "group ", "outcome "
+GROUP, OUTCOME, WEIGHT = "group ", "outcome ", "weight "
 """Prefixes of columns that come from the plan's data: with a space in it, none is taken for one of the audit's own."""
 
 
@@ -28,21 +28,36 @@ class Cells:
     Attributes:
         keys: Column -> (values, code of each cell in them); a missing value is None and has a code of its own.
         rows: Number of rows in each cell, (n,).
-        sums: Name -> sum over the cell's rows of x, x², x³ and the number of x that are not missing, (n, 4).
+        sums: Name -> sum over the cell's rows of x, x², x³ and the number of x that are not missing, (n, 4). Where rows
+            have weights w: of wx, wx², wx³, w, then w² and the number, (n, 6).
         centre: Name -> what was subtracted from x beforehand, so that no digits are lost.
+        weights: Sum of w and of w² over the cell's rows, (n, 2); None where every row counts once.
     """
 
     keys: Mapping[str, tuple[list[str | None], NDArray[Any]]]
     rows: NDArray[Any]
     sums: Mapping[str, NDArray[Any]]
     centre: Mapping[str, float]
+    weights: NDArray[Any] | None = None
+
+    def amounts(self) -> NDArray[Any]:
+        """Number of rows, sum of weights and of squared weights in each cell, (n, 3)."""
+        import numpy as np
+
+        rows = self.rows.astype(float)
+        return np.column_stack([rows, rows, rows] if self.weights is None else [rows, self.weights])
+
+
+def weight_of(table: pa.Table) -> str | None:
+    """The column of a table that says how often its rows count; None where each counts once."""
+    return next((name for name in table.column_names if name.startswith(WEIGHT)), None)
 
 
 def cells(table: pa.Table, keys: Sequence[str], numbers: Sequence[str] = ()) -> Cells:
     """Count the rows of `table` by `keys`, and sum up `numbers`.
 
     Args:
-        table: Any Arrow table.
+        table: Any Arrow table; a column of the prefix `weight ` says how often its rows count.
         keys: Columns to count by; every value is compared as text, a missing one stays missing.
         numbers: Columns to sum up; missing values and NaN are left out.
 
@@ -56,26 +71,33 @@ def cells(table: pa.Table, keys: Sequence[str], numbers: Sequence[str] = ()) -> 
         connection.register("t", table)
         by = [f"CAST({quoted(name)} AS VARCHAR) AS k{i}" for i, name in enumerate(keys)]
         centre = _centres(connection, numbers)
-        measures = ["count(*) AS n"]
+        weight = weight_of(table)
+        measures = ["count(*) AS n", *(["sum(w)", "sum(w * w)"] if weight else [])]
         for i, name in enumerate(numbers):
-            x = f"(x{i} - {centre[name]!r})"
-            measures += [f"sum({x})", f"sum({x} * {x})", f"sum({x} * {x} * {x})", f"count(x{i})"]
+            x, w = f"(x{i} - {centre[name]!r})", "w * " if weight else ""
+            measures += [f"sum({w}{x})", f"sum({w}{x} * {x})", f"sum({w}{x} * {x} * {x})"]
+            there = f"FILTER (WHERE x{i} IS NOT NULL)"
+            measures += [f"sum(w) {there}", f"sum(w * w) {there}"] if weight else []
+            measures += [f"count(x{i})"]
         values = [
             f"CASE WHEN isfinite({quoted(n)}::DOUBLE) THEN {quoted(n)}::DOUBLE END AS x{i}"
             for i, n in enumerate(numbers)
         ]
+        values += [f"{quoted(weight)}::DOUBLE AS w"] if weight else []
         inner = f"SELECT {', '.join([*by, *values]) or '1'} FROM t"
         names = [f"k{i}" for i in range(len(keys))]
         grouped = f" GROUP BY {', '.join(names)}" if names else ""
         found = connection.sql(f"SELECT {', '.join([*names, *measures])} FROM ({inner}){grouped}").to_arrow_table()
     coded = {name: _codes(found.column(i)) for i, name in enumerate(keys)}
     rows = found.column(len(keys)).to_numpy()
-    sums = {}
-    for i, name in enumerate(numbers):
-        start = len(keys) + 1 + 4 * i
-        columns = [np.nan_to_num(found.column(start + j).to_numpy().astype(float)) for j in range(4)]
-        sums[name] = np.stack(columns, axis=1)
-    return Cells(coded, rows, sums, centre)
+    start, width = len(keys) + (3 if weight else 1), 6 if weight else 4
+
+    def read(first: int, count: int) -> NDArray[Any]:
+        columns = [np.nan_to_num(found.column(first + j).to_numpy().astype(float)) for j in range(count)]
+        return np.stack(columns, axis=1)
+
+    sums = {name: read(start + width * i, width) for i, name in enumerate(numbers)}
+    return Cells(coded, rows, sums, centre, read(len(keys) + 1, 2) if weight else None)
 
 
 def _centres(connection: Any, numbers: Sequence[str]) -> dict[str, float]:

@@ -23,8 +23,9 @@ class Rate:
 
     Attributes:
         name: What is counted.
-        hits: How often it is so.
-        total: Of how many.
+        hits: How often it is so; where rows have weights, of as many as equal ones would say as much (Kish 1965).
+        total: Of how many; likewise.
+        shown: Of how many rows, (groups,).
         tested: Whether groups are compared by it.
         margin: Least difference that matters.
         repeats: Design effect: how many rows say as much as one, where rows of the same entity are alike.
@@ -33,6 +34,7 @@ class Rate:
     name: str
     hits: NDArray[Any]
     total: NDArray[Any]
+    shown: NDArray[Any]
     tested: bool = True
     margin: float = MARGIN
     repeats: float = 1.0
@@ -53,8 +55,10 @@ class Mean:
 
     Attributes:
         name: What is averaged.
-        sums: Sums of x, x², x³ and the number of x in each group, (groups, 4), where x was centred.
+        sums: Sums of x, x², x³ and the number of x in each group, (groups, 4), where x was centred; where rows have
+            weights, of as many as equal ones would say as much (Kish 1965).
         centre: What was subtracted.
+        shown: Number of rows with an x, (groups,).
         tested: Whether groups are compared by it.
         margin: Least difference that matters, in the unit of x.
         root: The figure is the root of the mean: x is a square.
@@ -64,6 +68,7 @@ class Mean:
     name: str
     sums: NDArray[Any]
     centre: float
+    shown: NDArray[Any]
     tested: bool = True
     margin: float = 0.0
     root: bool = False
@@ -129,31 +134,33 @@ def classes_by_group(
         classes: The classes, in order.
         positive: For two classes, the one that rates are about; None: rates for every class.
     """
+    import numpy as np
+
     groups, place = grouped(found, columns)
     number = len(groups)
     truth, predicted = (_class_of(found, name) for name in ("truth", "predicted"))
     rows = total(place, number, found.rows)
-    right = total(place, number, found.rows * (truth == predicted))
-    figures: list[Figure] = [Rate("accuracy", right, rows)]
+    every = np.ones(len(found.rows), bool)
+
+    def rate(name: str, hit: NDArray[Any], among: NDArray[Any], told: bool) -> Rate:
+        return _rate(found, place, number, name, hit, among, told)
+
+    figures: list[Figure] = [rate("accuracy", truth == predicted, every, True)]
     for name in [positive] if positive is not None else classes:
         suffix = "" if positive is not None else f": {name}"
         is_true, is_said = truth == name, predicted == name
-        n_true, n_said, n_both = (
-            total(place, number, found.rows * mask) for mask in (is_true, is_said, is_true & is_said)
-        )
         # Intersections of many classes would be thousands of comparisons, none of which could then be told from chance.
         told = positive is not None or len(columns) <= 1
         figures += [
-            Rate(f"selection rate{suffix}", n_said, rows, told),
-            Rate(f"true positive rate{suffix}", n_both, n_true, told),
-            Rate(f"false positive rate{suffix}", n_said - n_both, rows - n_true, told),
-            Rate(f"false negative rate{suffix}", n_true - n_both, n_true, False),
-            Rate(f"precision{suffix}", n_both, n_said, False),
-            Rate(f"share of cases{suffix}", n_true, rows, False),
+            rate(f"selection rate{suffix}", is_said, every, told),
+            rate(f"true positive rate{suffix}", is_said, is_true, told),
+            rate(f"false positive rate{suffix}", is_said, ~is_true, told),
+            rate(f"false negative rate{suffix}", ~is_said, is_true, False),
+            rate(f"precision{suffix}", is_true, is_said, False),
+            rate(f"share of cases{suffix}", is_true, every, False),
         ]
     if "gap" in found.sums:
-        sums = total(place, number, found.sums["gap"])
-        figures.append(Mean("calibration gap", sums, found.centre["gap"], margin=MARGIN))
+        figures.append(_mean(found, place, number, "calibration gap", "gap", margin=MARGIN))
     return Table(plain(columns), groups, rows, figures)
 
 
@@ -169,7 +176,7 @@ def numbers_by_group(found: Cells, columns: Sequence[str], margin: float = 0.0) 
     groups, place = grouped(found, columns)
 
     def mean(name: str, shown: str, **options: Any) -> Mean:
-        return Mean(shown, total(place, len(groups), found.sums[name]), found.centre[name], **options)
+        return _mean(found, place, len(groups), shown, name, **options)
 
     figures: list[Figure] = [
         mean("error", "error", margin=margin),
@@ -177,8 +184,10 @@ def numbers_by_group(found: Cells, columns: Sequence[str], margin: float = 0.0) 
         mean("squared error", "root mean squared error", tested=False, root=True),
     ]
     if COVERAGE in found.sums:
-        inside = total(place, len(groups), found.sums[COVERAGE])
-        figures.append(Rate(COVERAGE, (inside[:, 0] + found.centre[COVERAGE] * inside[:, 3]).round(), inside[:, 3]))
+        inside = _mean(found, place, len(groups), COVERAGE, COVERAGE)
+        hits = inside.sums[:, 0] + inside.centre * inside.sums[:, 3]
+        hits = hits.round() if found.weights is None else hits
+        figures.append(Rate(COVERAGE, hits, inside.sums[:, 3], inside.shown))
     return Table(plain(columns), groups, total(place, len(groups), found.rows), figures)
 
 
@@ -200,28 +209,23 @@ def decisions_by_group(
         means: Lever with numbers for settings -> its sum.
         margin: Least difference in value that matters.
     """
+    import numpy as np
+
     groups, place = grouped(found, columns)
     number = len(groups)
     rows = total(place, number, found.rows)
-    figures: list[Figure] = [
-        Mean(name, total(place, number, found.sums[key]), found.centre[key], margin=margin)
-        for name, key in values.items()
-    ]
+    every = np.ones(len(found.rows), bool)
+    figures: list[Figure] = [_mean(found, place, number, name, key, margin=margin) for name, key in values.items()]
     for lever, (key, names) in settings.items():
         chosen = _class_of(found, key)
         # With two settings the one rate says all; testing the other as well would only cost power.
         told = names[:1] if len(names) == 2 else names
         label = "" if len(settings) + len(means or {}) == 1 else f"{lever} = "
         figures += [
-            Rate(
-                f"setting rate: {label}{name}", total(place, number, found.rows * (chosen == name)), rows, name in told
-            )
+            _rate(found, place, number, f"setting rate: {label}{name}", chosen == name, every, name in told)
             for name in names
         ]
-    figures += [
-        Mean(f"mean setting: {lever}", total(place, number, found.sums[key]), found.centre[key])
-        for lever, key in (means or {}).items()
-    ]
+    figures += [_mean(found, place, number, f"mean setting: {lever}", key) for lever, key in (means or {}).items()]
     return Table(plain(columns), groups, rows, figures)
 
 
@@ -239,7 +243,40 @@ def expected_calibration_error(found: Cells, columns: Sequence[str]) -> NDArray[
         both, len(groups) * len(bins[0]), found.sums["gap"][:, 0] + found.centre["gap"] * found.sums["gap"][:, 3]
     )
     per_group = np.abs(gap).reshape(len(groups), -1).sum(axis=1)
-    return np.asarray(per_group / total(place, len(groups), found.rows))
+    return np.asarray(per_group / total(place, len(groups), found.amounts()[:, 1]))
+
+
+def _rate(
+    found: Cells,
+    place: NDArray[Any],
+    groups: int,
+    name: str,
+    hit: NDArray[Any],
+    among: NDArray[Any],
+    tested: bool = True,
+) -> Rate:
+    """How often cells are a hit, among some of them, in each group."""
+    amounts = found.amounts()
+    of, hits = (total(place, groups, amounts * mask[:, None]) for mask in (among, hit & among))
+    share = _as_equal(of[:, 1], of[:, 2])
+    return Rate(name, hits[:, 1] * share, of[:, 1] * share, of[:, 0], tested)
+
+
+def _mean(found: Cells, place: NDArray[Any], groups: int, name: str, key: str, **options: Any) -> Mean:
+    """The mean of a number in each group."""
+    sums = total(place, groups, found.sums[key])
+    if found.weights is None:
+        return Mean(name, sums, found.centre[key], sums[:, 3], **options)
+    share = _as_equal(sums[:, 3], sums[:, 4])[:, None]
+    return Mean(name, sums[:, :4] * share, found.centre[key], sums[:, 5], **options)
+
+
+def _as_equal(weights: NDArray[Any], squares: NDArray[Any]) -> NDArray[Any]:
+    """What makes sums of weights those of as many equal rows as say as much: sum w / sum w²; 0 without rows."""
+    import numpy as np
+
+    found: NDArray[Any] = np.divide(weights, squares, out=np.zeros(len(weights)), where=squares > 0)
+    return found
 
 
 def _class_of(found: Cells, name: str) -> NDArray[Any]:

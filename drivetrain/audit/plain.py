@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drivetrain.audit.compare import Comparison
-from drivetrain.audit.figures import Mean, Table
+from drivetrain.audit.figures import Table
 
 
 def table_of(table: Table) -> dict[str, Any]:
@@ -26,10 +26,9 @@ def rows_of(table: Table) -> list[dict[str, Any]]:
     ]
     for figure in table.figures:
         value, low, high = figure.interval()
-        count = figure.sums[:, 3] if isinstance(figure, Mean) else figure.total
         for i, row in enumerate(found):
             row["figures"][figure.name] = {
-                "value": number(value[i]), "low": number(low[i]), "high": number(high[i]), "rows": int(count[i]),
+                "value": number(value[i]), "low": number(low[i]), "high": number(high[i]), "rows": int(figure.shown[i]),
             }  # fmt: skip
     return found
 

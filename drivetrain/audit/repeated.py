@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.audit.counts import weight_of
 from drivetrain.audit.figures import Mean, Table
 
 if TYPE_CHECKING:
@@ -69,18 +70,22 @@ def repeats(rows: pa.Table, said: Iterator[Said]) -> Repeats | None:
     number += int(unknown.sum())
     if number == len(codes):
         return None
-    effects = {name: _effect(codes, number, x, where) for name, x, where in said}
+    weight = weight_of(rows)
+    w = np.ones(len(codes)) if weight is None else rows[weight].to_numpy().astype(float)
+    effects = {name: _effect(codes, number, x, where, w) for name, x, where in said}
     return Repeats(column.removeprefix(ENTITY), number, effects)
 
 
-def _effect(codes: NDArray[Any], number: int, x: NDArray[Any], where: NDArray[Any] | None) -> float:
+def _effect(
+    codes: NDArray[Any], number: int, x: NDArray[Any], where: NDArray[Any] | None, weight: NDArray[Any]
+) -> float:
     import numpy as np
 
     x = np.asarray(x, float)
     kept = np.isfinite(x) if where is None else where & np.isfinite(x)
-    if not kept.any():
+    if not weight[kept].sum() > 0:
         return 1.0
-    apart = np.where(kept, x - x[kept].mean(), 0.0)
+    apart = np.where(kept, (x - np.average(x[kept], weights=weight[kept])) * weight, 0.0)
     over_rows = float((apart**2).sum())
     over_entities = float((np.bincount(codes, weights=apart, minlength=number) ** 2).sum())
     return max(over_entities / over_rows, 1.0) if over_rows > 0 else 1.0

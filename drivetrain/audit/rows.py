@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drivetrain import evidence
-from drivetrain.audit.counts import GROUP, OUTCOME
+from drivetrain.audit.counts import GROUP, OUTCOME, WEIGHT
 from drivetrain.audit.outcomes import EVENT, Predictions, by_outcome
 from drivetrain.audit.repeated import ENTITY
-from drivetrain.errors import EvidenceError
+from drivetrain.errors import DataError, EvidenceError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,8 +109,13 @@ def _with_columns(
     """`found` with columns of its cases beside it, each under a prefix: its groups, and what `more` names."""
     import numpy as np
 
-    entity = spec.source(source_name).entity
-    wanted = {GROUP: group_columns(spec, source_name), ENTITY: [entity] if entity else [], **more}
+    home = spec.source(source_name)
+    wanted = {
+        GROUP: group_columns(spec, source_name),
+        ENTITY: [home.entity] if home.entity else [],
+        WEIGHT: [home.weight] if home.weight else [],
+        **more,
+    }
     if not any(wanted.values()):
         return found
     from drivetrain import source
@@ -127,10 +132,26 @@ def _with_columns(
         )
     for prefix, names in wanted.items():
         for name in names:
+            if prefix == WEIGHT and name in cases.column_names:
+                _refuse_weights(cases[name].to_numpy(zero_copy_only=False), f"data.{source_name}.{name}")
             if name in cases.column_names:
                 column = banded(cases[name]) if prefix == GROUP else cases[name]
                 found = found.append_column(f"{prefix}{name}", column.take(order[at]))
     return found
+
+
+def _refuse_weights(values: Any, where: str) -> None:
+    """Weights that nothing can be weighed by."""
+    import numpy as np
+
+    weights = np.asarray(values, float)
+    bad = ~np.isfinite(weights) | (weights < 0)
+    if bad.any() or not weights.sum() > 0:
+        raise DataError(
+            f"is no weight in {int(bad.sum())} of {len(weights)} rows: they must be finite, at least 0, and not all 0.",
+            "Correct it in the data, or take `weight` out of the plan.",
+            where=where,
+        )
 
 
 def banded(column: Any) -> Any:
