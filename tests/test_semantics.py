@@ -402,6 +402,19 @@ def test_what_if_and_the_sensitivity_move_a_constant_in_the_terms_that_models_re
 # Outcomes, levers, logs.
 
 
+def test_a_cost_may_be_a_formula_without_a_column() -> None:
+    second = """
+  - {name: dose, type: integer, minimum: 0, maximum: 2, cost: dose * fee, policies: {do_nothing: 0}}
+data:"""
+    problem = changed(("\ndata:", second), ("- cost(act)", "- cost(act) - cost(dose)"))
+    dose, act = problem.settings["dose"], problem.settings["act"]
+    for cases in (CASES, {name: values[:1] for name, values in CASES.items()}):
+        want = cases["size"][:, None] ** 2 / 10 - (act == "treat") - 2 * dose
+        np.testing.assert_allclose(value(problem, cases=cases), want)
+        beliefs = told(problem)(cases, problem.settings)
+        assert set(policy.reference(problem, "accuracy_first", cases, beliefs)["dose"].tolist()) == {0}
+
+
 def test_bins_are_ordered_classes_and_uniform_within() -> None:
     share = np.array([[0.5, 0.2, 0.3], [0.1, 0.1, 0.8]])
     edges = [0.0, 10.0, 20.0, 60.0]
@@ -484,3 +497,26 @@ def test_a_scenario_on_what_a_cost_or_a_models_term_reads_is_not_idle() -> None:
     assert not idle(costly.replace("- cost(act)", "- cost(act) - cost(dose)"))
     spec = load_text(costly.replace("- cost(act)", "- cost(act) - cost(dose)"))
     assert spec.derived.uses("value").constants == ("fee",)
+
+
+@pytest.mark.parametrize("task", ["table-classification", "table-regression"])
+def test_bins_make_a_number_learnable_for_a_classifier(tmp_path, monkeypatch, task) -> None:
+    from drivetrain.training import classes, rows
+    from drivetrain.training.heads import bins
+
+    size = np.linspace(0.5, 9, 200)
+    table = {"size": size, "site": np.full(200, "a"), "share": np.ones(200), "ill": size > 4, "days": size}
+    plan = dedent(PLAN).replace(
+        "days: {column: days, type: number,", "days: {column: days, type: number, bins: [1, 4, 9],"
+    )
+    plan = plan.replace("name: k, task: table-regression", f"name: k, task: {task}")
+    spec = project(tmp_path, monkeypatch, plan, "r.parquet", table, {"m": ILL, "k": DAYS})
+    frame = rows(spec, spec.model("k"))
+    assert classes(spec, "days", frame) == ["1 to 4", "4 to 9"]
+    truth = bins.targets(spec, "days", frame)
+    np.testing.assert_allclose(truth[:, 2], size)
+    np.testing.assert_array_equal(truth[:, 0] == 1, size < 4)
+    if task == "table-classification":
+        assert (frame["days"] == np.where(size < 4, "1 to 4", "4 to 9")).all()
+    else:
+        np.testing.assert_allclose(frame["days"], size)

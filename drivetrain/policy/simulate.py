@@ -243,7 +243,9 @@ def _cost_names(
             cases = {key: np.asarray(c)[:, None] for key, c in columns.items() if key in costs.names}
             tried = {key: s if s.ndim == 2 else s[None, :] for key, s in settings.items() if key in costs.names}
             price = np.asarray(evaluate(costs, constants | cases | tried), dtype=float)
-            found[name] = np.broadcast_to(price, np.broadcast_shapes(price.shape, np.atleast_2d(settings[lever]).shape))
+            whole = np.broadcast_to(price, np.broadcast_shapes(price.shape, np.atleast_2d(settings[lever]).shape))
+            # What no column enters costs every case the same.
+            found[name] = whole[0] if settings[lever].ndim == 1 and len(whole) == 1 and not cases else whole
         else:
             unique, where = np.unique(settings[lever], return_inverse=True)
             found[name] = np.array([costs[str(u)] for u in unique])[where].reshape(settings[lever].shape)

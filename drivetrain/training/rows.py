@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def rows(plan: Spec, model: Model, predictors: Mapping[str, Predictor] | None = 
         what = f"no row is left for the model `{model.name}`: its outcome was never observed."
         raise DataError(what, "Check `observed_when`, `rows` and the labels.", f"data.{name}")
     frame = cleaning.apply(plan, model, frame)
-    return _with_bins(plan, outcome, frame.reset_index(drop=True))
+    return _with_bins(plan, model, frame.reset_index(drop=True))
 
 
 def predicted(model: Model) -> str:
@@ -100,7 +101,7 @@ def classes(plan: Spec, outcome: str, cases: pd.DataFrame | None = None) -> list
 
     Args:
         plan: The plan.
-        outcome: A category, labels, a mask or a binary outcome.
+        outcome: A category, labels, a mask, a binary outcome, or a number with bins.
         cases: The rows whose labels count when the plan lists no `values`.
     """
     spec = plan.outcome(outcome)
@@ -108,6 +109,9 @@ def classes(plan: Spec, outcome: str, cases: pd.DataFrame | None = None) -> list
         return ["false", "true"]
     if spec.values:
         return list(spec.values)
+    if spec.type == "number":
+        limits = edges(plan, outcome)
+        return [f"{low:g} to {high:g}" for low, high in pairwise(limits)]
     if cases is None or spec.type == "mask":
         raise TrainingError("the plan lists no `values`.", "List them.", f"outcomes.{outcome}")
     values = cases[outcome].explode() if spec.type == "labels" else cases[outcome]
@@ -166,7 +170,11 @@ def check(plan: Spec, model: Model, frame: pd.DataFrame, part: str = "") -> None
         if spec.event and not spec.bins:
             advice = "Write its `bins`: a classifier over them knows what a censored row says."
             raise TrainingError("a number with censored rows cannot be learned as a mean.", advice, where)
-        return
+        if spec.event and model.task.endswith("classification"):
+            advice = "Use `table-regression` or `image-regression`: over bins they know what a censored row says."
+            raise TrainingError(f"`{model.task}` takes a censored number for a short one.", advice, where)
+        if not model.task.endswith("classification"):
+            return
     known = classes(plan, outcome, frame)
     if len(known) < 2:
         raise DataError("there is only one class, so there is nothing to learn.", "Check the labels.", where)
@@ -180,7 +188,7 @@ def check(plan: Spec, model: Model, frame: pd.DataFrame, part: str = "") -> None
             f"{int(seen.isin(strange).sum())} rows have a label that the plan does not list: {named}.", advice, where
         )
     learned = set(train[outcome].explode() if spec.type == "labels" else train[outcome])
-    if empty := [value for value in known if value not in learned]:
+    if spec.type != "number" and (empty := [value for value in known if value not in learned]):
         named = ", ".join(f"`{value}`" for value in empty[:5])
         raise DataError(f"no row to train on for {named}.", "Collect some, or take the class out of `values`.", where)
 
@@ -307,10 +315,14 @@ def _outcome(plan: Spec, outcome: str, frame: pd.DataFrame) -> Any:
     return [category(value) for value in values]
 
 
-def _with_bins(plan: Spec, outcome: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """The weight of each bin: one for the bin of an observed number, for a censored one the share that lies above."""
+def _with_bins(plan: Spec, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
+    """The weight of each bin: one for the bin of an observed number, for a censored one the share that lies above.
+
+    What a classifier learns is the name of the bin; the number then stands beside it (`number_of`).
+    """
     import numpy as np
 
+    outcome = predicted(model)
     names = bin_columns(plan, outcome)
     if not names:
         return frame
@@ -324,7 +336,19 @@ def _with_bins(plan: Spec, outcome: str, frame: pd.DataFrame) -> pd.DataFrame:
         above = (limits[1:] - number[:, None]) / np.diff(limits)
         weights[censored] = np.clip(above, 0, 1)[censored]
         weights[censored & (number >= limits[-1]), -1] = 1.0
-    return frame.assign(**{name: weights[:, index] for index, name in enumerate(names)})
+    frame = frame.assign(**{name: weights[:, index] for index, name in enumerate(names)})
+    if not model.task.endswith("classification"):
+        return frame
+    labels = np.array(classes(plan, outcome), dtype=object)
+    return frame.assign(**{f"{outcome} number": frame[outcome], outcome: labels[own]})
+
+
+def number_of(frame: pd.DataFrame, outcome: str) -> NDArray[Any]:
+    """The number itself, also where a classifier learns the names of its bins, (n,)."""
+    import numpy as np
+
+    beside = f"{outcome} number"
+    return np.asarray(frame[beside if beside in frame else outcome], dtype=np.float64)
 
 
 def _input(plan: Spec, model: Model, frame: pd.DataFrame, name: str, predictors: Mapping[str, Predictor]) -> Any:

@@ -15,7 +15,7 @@ from drivetrain.artifact.distribution import Distribution, softmax
 from drivetrain.artifact.outcomes import distribution
 from drivetrain.training import calibration, metrics
 from drivetrain.training.heads import numbers
-from drivetrain.training.rows import bin_columns, edges
+from drivetrain.training.rows import bin_columns, edges, number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def targets(plan: Spec, outcome: str, frame: pd.DataFrame) -> NDArray[np.float64
     event = plan.outcome(outcome).event
     seen = frame[event].fillna(False).astype(bool) if event else np.ones(len(frame))
     weights = frame[bin_columns(plan, outcome)].to_numpy(dtype=np.float64)
-    return np.column_stack([weights, frame[outcome].to_numpy(dtype=np.float64), np.asarray(seen, dtype=np.float64)])
+    return np.column_stack([weights, number_of(frame, outcome), np.asarray(seen, dtype=np.float64)])
 
 
 def calibrate(outputs: NDArray[Any], truth: NDArray[Any]) -> float:

@@ -12,6 +12,7 @@ from drivetrain.artifact.distribution import Distribution
 from drivetrain.artifact.outcomes import LEVELS
 from drivetrain.training import baseline as rivals
 from drivetrain.training import metrics
+from drivetrain.training.rows import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +121,7 @@ def table(found: Distribution, frame: pd.DataFrame, outcome: str) -> dict[str, A
     assert found.quantiles is not None
     middle = found.quantiles
     return {
-        "truth": frame[outcome].tolist(),
+        "truth": number_of(frame, outcome).tolist(),
         "mean": middle.mean(axis=1),
         **{f"q{round(100 * share):02d}": np.quantile(middle, share, axis=1) for share in (0.05, 0.5, 0.95)},
     }
