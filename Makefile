@@ -7,7 +7,7 @@ PORT ?= 8765
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rest test-all lint docs bench fuzz clean
+.PHONY: help demo test test-rest test-all lint docs bench matrix installs fuzz clean
 
 help:  ## list what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,14 @@ docs: $(VENV)/.full  ## the documentation site, in site/
 
 bench: $(VENV)/.bench  ## every figure beside its goal, ratios in one run; writes bench.json
 	PATH="$(BIN):$$PATH" python tests/bench $(ARGS)
+
+matrix: $(VENV)/.full  ## every plan of the gallery with every way of serving; goes on where it was stopped
+	@bash tests/tools.sh
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[app]'
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python tests/matrix $(ARGS)
+
+installs: $(VENV)/.dev  ## the built wheel with each extra in a clean environment
+	$(BIN)/python tests/installs.py $(ARGS)
 
 fuzz: $(VENV)/.dev  ## the long property tests
 	PATH="$(BIN):$$PATH" python -m pytest -m fuzz $(ARGS)
