@@ -609,15 +609,14 @@ class Terminal:
         os.write(self.master, f"{line}\n".encode())
 
     def interrupt(self) -> None:
-        """Ctrl-C in the middle of a line, and again as a person does if nothing happens.
+        """Ctrl-C in the middle of a line.
 
-        Python's `input` misses a signal that comes in the instant between its prompt and its wait for a key.
+        The keys before it are on the screen by then: a signal that throws keys away just as readline reaches for them
+        leaves it waiting for another one.
         """
         os.write(self.master, b"half an answ")
-        for _ in range(20):
-            os.write(self.master, b"\x03")
-            if select.select([self.master], [], [], 2)[0]:
-                break
+        self.wait_for("half an answ")
+        os.write(self.master, b"\x03")
         self.wait_for("goes on where you left")
 
     def end(self) -> int:
