@@ -150,6 +150,29 @@ def test_a_zero_propensity_stops_with_its_count(churn):
     assert not (spec.root / "evidence" / "decide.json").exists()
 
 
+def test_a_reworded_objective_or_another_owner_makes_nothing_stale(churn):
+    spec = churn(count=1_000)
+    decide(spec)
+    text, fresh = (spec.root / "drivetrain.yaml").read_text(), evidence.read(spec.root, "decide")
+
+    def changed(was: str, now: str) -> list[str]:
+        assert text.count(was) == 1
+        (spec.root / "drivetrain.yaml").write_text(text.replace(was, now))
+        plan = load_spec(spec.root)
+        found = [path for path, digest in fresh.reads.items() if plan.digest(path) != digest]
+        assert policy.fits(policy.read(spec.root / "artifacts" / "policy.json"), plan) == found
+        return found
+
+    assert changed("Keep the margin of customers whom a call really keeps.", "Keep whom a call keeps.") == []
+    assert changed("    limits: [", "    owner: Ann\n    limits: [") == []
+    assert changed("name: Retention call", "name: Retention cal") == []
+    assert changed("call: {cost: 6}}", "call: {cost: 7}}") == ["levers.offer.options"]
+    assert changed("(1 - churned) * margin", "(1 - churned) * margin * 2") == ["objective.value"]
+    assert changed("at_most: 400", "at_most: 300") == ["optimizer"]
+    other = "\n  - {name: gift, type: options, options: [no_gift, pen], policies: {do_nothing: no_gift}}\ndata:"
+    assert "levers[*].name" in changed("\ndata:", other)
+
+
 def test_what_if_changes_nothing_on_disk_and_refuses_what_is_not_there(churn):
     spec = churn(count=1_000)
     before = sorted(path.name for path in spec.root.rglob("*"))

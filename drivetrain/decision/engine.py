@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,20 @@ from drivetrain.decision.world import seen, world
 from drivetrain.errors import PolicyError
 from drivetrain.spec import Spec
 
-READS = ("objective", "decision", "levers", "data", "models", "simulator", "optimizer")
+READS = {
+    "objective": ("measure", "constants", "terms", "value", "over_time", "guardrails"),
+    "decision": ("unit", "cases", "batch"),
+    "levers": (
+        *("type", "options", "options_from", "minimum", "maximum", "step", "cost", "of", "slots", "attention"),
+        *("limits", "policies", "history"),
+    ),
+    "data": (
+        *("kind", "location", "filename", "columns", "outcomes", "ratings", "entity", "time", "weight", "groups"),
+        *("join", "split", "collect"),
+    ),
+    "models": ("task", "predicts", "data", "inputs", "rows", "arms", "distribution", "calibration"),
+}
+"""Fields that a decision reads: who owns a lever, and how an objective is worded, change nothing in it."""
 JUDGED = ("test", "hold_out")
 FITTED = 2_000
 """Cases that prices come from where a lever is searched over several periods or scenarios."""
@@ -51,7 +64,7 @@ def decide(spec: Spec) -> Decided:
     manifests = {name: evidence.file_digest(folder / "manifest.json") for name, folder in folders.items()}
     if ranked is not None:
         manifests[policy.ITEMS] = evidence.file_digest(policy.write_items(spec.root, ranked))
-    reads = {path: spec.digest(path) for path in READS}
+    reads = {path: spec.digest(path) for path in _read(spec)}
     made = policy.written(
         problem.labels, decided.prices, reads, manifests, threshold=decided.threshold, seen=problem.seen
     )
@@ -115,6 +128,16 @@ def _beside(spec: Spec, result: Mapping[str, Any]) -> list[str]:
         f"The plan says that the measure is {measure.current:g} today; under `today` it comes to {found['value']:.4g} "
         f"({found['low']:.4g} to {found['high']:.4g}). Correct `measure.current`, or find what `value` leaves out."
     ]
+
+
+def _read(spec: Spec) -> list[str]:
+    """Paths of everything in the plan that a decision depends on."""
+    parts: dict[str, Sequence[Any]] = {"levers": spec.levers, "data": spec.data, "models": spec.models}
+    found = ["simulator", "optimizer", *(f"{section}[*].name" for section in parts)]
+    for section, fields in READS.items():
+        places = [f"{section}.{part.name}" for part in parts[section]] if section in parts else [section]
+        found += [f"{place}.{field}" for place in places for field in fields]
+    return found
 
 
 def _enough(problem: policy.Problem) -> int | None:

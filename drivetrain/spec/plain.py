@@ -72,8 +72,8 @@ def _put(value: Any, path: str, asked: dict[str, str]) -> None:
 
 
 def steps(path: str) -> list[str]:
-    """A path in its steps: `levers[0].policies` is `levers`, `0`, `policies`."""
-    return [step for step in re.split(r"\.|\[(\d+)\]", path) if step]
+    """A path in its steps: `levers[0].policies` is `levers`, `0`, `policies`; `[*]` is every item."""
+    return [step for step in re.split(r"\.|\[(\d+|\*)\]", path) if step]
 
 
 def at(plan: "Lookup", path: str) -> Any:
@@ -81,13 +81,19 @@ def at(plan: "Lookup", path: str) -> Any:
     here = plan.__dict__.get("_tree")
     if here is None:
         here = plan.__dict__["_tree"] = as_plain(plan)
-    for step in steps(path):
+    return deepcopy(_below(here, steps(path)))
+
+
+def _below(here: Any, path: list[str]) -> Any:
+    for place, step in enumerate(path):
+        if step == "*":
+            return [_below(item, path[place + 1 :]) for item in here] if isinstance(here, list) else None
         if isinstance(here, list):
             named = [item for item in here if isinstance(item, dict) and item.get("name") == step]
             here = named[0] if named else here[int(step)] if step.isdigit() and int(step) < len(here) else None
         else:
             here = here.get(step) if isinstance(here, dict) else None
-    return deepcopy(here)
+    return here
 
 
 def digest(plan: "Lookup", path: str) -> str:
