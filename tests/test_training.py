@@ -167,7 +167,7 @@ def test_it_beats_the_baseline_by_far(record: evidence.Evidence) -> None:
     assert reader["metrics"]["held_out"]["accuracy"] >= reader["baseline"]["metrics"]["held_out"]["accuracy"] + 0.3
 
 
-def test_as_many_validation_cases_raise_an_alarm_as_the_plan_allows(
+def test_no_more_validation_cases_raise_an_alarm_than_the_plan_allows(
     letters: Spec, predictor: artifact.Predictor
 ) -> None:
     from drivetrain.training import rows
@@ -176,7 +176,9 @@ def test_as_many_validation_cases_raise_an_alarm_as_the_plan_allows(
     paths = frame[frame["split"] == "validation"]["image"].tolist()
     alarms = predictor.scores({"image": paths}) > predictor.manifest["out_of_domain"]["threshold"]
     assert predictor.manifest["out_of_domain"]["false_alarms"] == 0.05
-    assert alarms.mean() == pytest.approx(0.05, abs=1 / len(paths))
+    # The order statistic below which one more such case falls with a probability of 95 %.
+    assert alarms.sum() == len(paths) - np.ceil(0.95 * (len(paths) + 1))
+    assert alarms.mean() <= 0.05
 
 
 def test_evidence_names_what_it_read(letters: Spec, record: evidence.Evidence) -> None:
