@@ -100,19 +100,20 @@ _HISTORY = {
 }
 
 
+def past(lever: Mapping[str, Any]) -> str:
+    """How a lever was set in the past, after its name: `was set by people`."""
+    history = lever.get("history") or {}
+    line, rows = _HISTORY.get(str(history.get("kind")), "has no history in the plan"), history.get("rows")
+    if history.get("kind") != "randomised":
+        return line
+    where = f" in the rows where {in_words(str(rows))} holds" if rows and rows != "True" else ""
+    chance = history.get("propensity")
+    known = f"stands in the column {chance}" if isinstance(chance, str) else f"is {said(chance)}"
+    return f"{line}{where}; the probability of the setting that was used {known}"
+
+
 def _randomised(spec: Spec, review: Review) -> list[str]:
-    found = []
-    for lever in review.plan.get("levers", ()):
-        history = lever.get("history")
-        kind = (history or {}).get("kind")
-        line = f"{lever['name']} {_HISTORY.get(str(kind), 'has no history in the plan')}"
-        rows = (history or {}).get("rows")
-        if kind == "randomised":
-            where = f" in the rows where {in_words(str(rows))} holds" if rows and rows != "True" else ""
-            chance = history.get("propensity")
-            known = f"stands in the column {chance}" if isinstance(chance, str) else f"is {said(chance)}"
-            line += f"{where}; the probability of the setting that was used {known}"
-        found.append(line + ".")
+    found = [f"{lever['name']} {past(lever)}." for lever in review.plan.get("levers", ())]
     for source in review.plan.get("data", ()):
         collect = source.get("collect") or {}
         if collect.get("how") == "experiment":
@@ -151,23 +152,24 @@ def _unmoved(spec: Spec, review: Review) -> list[str]:
     return found or ["There is no outcome yet."]
 
 
+def label_from(source: Mapping[str, Any], outcome: Mapping[str, Any]) -> str:
+    """Where an outcome's label comes from, how late, and what bends it."""
+    where = {"folder": "the name of the file's folder", "query": "the search word that found the file"}.get(
+        str(outcome.get("column")), f"the column {outcome.get('column')}"
+    )
+    late = said(outcome.get("delay"))
+    wait = "at once" if late.startswith("0 ") else f"after {late}"
+    how = (source.get("collected") or {}).get("how")
+    line = f"from {where} of {source['name']}{f' ({said(how)})' if how else ''}, known {wait}"
+    if outcome.get("shaped_by"):
+        line += f"; past settings of {', '.join(outcome['shaped_by'])} shaped it"
+    if outcome.get("observed_when", "True") != "True":
+        line += f"; seen only where {in_words(str(outcome['observed_when']))} holds"
+    return f"{line}; wrong when: {said(outcome['noise'])}" if outcome.get("noise") else line
+
+
 def _labels(spec: Spec, review: Review) -> list[str]:
-    found = []
-    for source, name, outcome in _outcomes(review):
-        where = {"folder": "the name of the file's folder", "query": "the search word that found the file"}.get(
-            str(outcome.get("column")), f"the column {outcome.get('column')}"
-        )
-        late = said(outcome.get("delay"))
-        wait = "at once" if late.startswith("0 ") else f"after {late}"
-        how = (source.get("collected") or {}).get("how")
-        line = f"{name}: from {where} of {source['name']}{f' ({said(how)})' if how else ''}, known {wait}"
-        if outcome.get("shaped_by"):
-            line += f"; past settings of {', '.join(outcome['shaped_by'])} shaped it"
-        if outcome.get("observed_when", "True") != "True":
-            line += f"; seen only where {in_words(str(outcome['observed_when']))} holds"
-        if outcome.get("noise"):
-            line += f"; wrong when: {said(outcome['noise'])}"
-        found.append(line + ".")
+    found = [f"{name}: {label_from(source, outcome)}." for source, name, outcome in _outcomes(review)]
     return found or ["There is no outcome yet."]
 
 
@@ -179,11 +181,18 @@ def _affected(spec: Spec, review: Review) -> list[str]:
     ] or ["The plan names nobody yet."]
 
 
-def _groups(spec: Spec, review: Review) -> list[str]:
+def audited_by(review: Review) -> str:
+    """By which groups results are audited."""
     names = sorted({name for source in review.plan.get("data", ()) for name in source.get("groups") or []})
     if not names:
-        return ["No groups are recorded: results are audited by class only."]
-    found = [f"Audited by {', '.join(names)}{', and by their intersections' if len(names) > 1 else ''}."]
+        return "No groups are recorded: results are audited by class only."
+    return f"Audited by {', '.join(names)}{', and by their intersections' if len(names) > 1 else ''}."
+
+
+def _groups(spec: Spec, review: Review) -> list[str]:
+    found = [audited_by(review)]
+    if "No groups" in found[0]:
+        return found
     decisions = review.audit.get("decisions") or {}
     for table in decisions.get("by_group", ()):
         if table["policy"] == "optimized" and len(table["columns"]) == 1:
@@ -220,6 +229,12 @@ BASELINES = {
 }
 
 
+def rival(model: Mapping[str, Any]) -> str:
+    """The baseline of a model in words."""
+    name = model.get("baseline")
+    return BASELINES.get(str(name), f"what the column {name} says" if isinstance(name, str) else said(name))
+
+
 def _beat(spec: Spec, review: Review) -> list[str]:
     found, names = [], conditions_of(review)
     for lever in review.plan.get("levers", ()):
@@ -228,9 +243,7 @@ def _beat(spec: Spec, review: Review) -> list[str]:
     if found:
         found.append("Also doing nothing, today's policy, and accuracy first: to act as if the likeliest came true.")
     for model in review.plan.get("models", ()):
-        name = model.get("baseline")
-        told = BASELINES.get(str(name), f"what the column {name} says" if isinstance(name, str) else said(name))
-        found.append(f"{model['name']} must beat its baseline: {told}{_measured(review, model['name'])}.")
+        found.append(f"{model['name']} must beat its baseline: {rival(model)}{_measured(review, model['name'])}.")
     measure = (review.plan.get("objective") or {}).get("measure") or {}
     if measure:
         found.append(f"It is useful from {said(measure.get('minimum_useful'))} {said(measure.get('unit'))} on.")
@@ -242,13 +255,17 @@ def _beat(spec: Spec, review: Review) -> list[str]:
     return found
 
 
+def falls_back(lever: Mapping[str, Any], names: Any) -> str:
+    """What a lever is set to where the case is unlike any seen before."""
+    policies = lever.get("policies", {})
+    return acts(lever, policies.get("fallback", policies.get("do_nothing")), names)
+
+
 def _out_of_domain(spec: Spec, review: Review) -> list[str]:
     deployment = review.plan.get("deployment")
     found, names = [], conditions_of(review)
     for lever in review.plan.get("levers", ()):
-        policies = lever.get("policies", {})
-        fallback = acts(lever, policies.get("fallback", policies.get("do_nothing")), names)
-        found.append(f"{lever['name']} gets its fallback ({fallback}), and a person looks at the case.")
+        found.append(f"{lever['name']} gets its fallback ({falls_back(lever, names)}), and a person looks at the case.")
     if deployment:
         guard = (deployment.get("guards") or {}).get("out_of_domain") or {}
         found.append(

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.review.formulas import acts, conditions_of, costs, in_words, stands_for
+from drivetrain.review.gates import closed
 from drivetrain.review.gather import gather
 from drivetrain.review.glossary import glossary
 from drivetrain.review.picture import mermaid
-from drivetrain.review.quiz import quiz
+from drivetrain.review.quiz import audited_by, falls_back, label_from, past, quiz, rival
 from drivetrain.review.words import BETTER, limit, said, settings
 from drivetrain.text import code, markdown
 
@@ -42,10 +43,20 @@ def _head(held: Review) -> list[str]:
         "",
         markdown(held.summary or "One page for the first hour."),
         "",
+        _stage(held),
+        "",
         "```mermaid",
         mermaid(held.picture).rstrip(),
         "```",
     ]
+
+
+def _stage(held: Review) -> str:
+    """Where the project stands."""
+    lacking, done = len(closed(held.gates, held.stage)), [record.step for record in held.records]
+    missing = f"it lacks {lacking} {'thing' if lacking == 1 else 'things'}" if lacking else "it lacks nothing"
+    measured = f"Measured so far: {', '.join(done)}" if done else "Nothing was measured yet"
+    return f"We aim at the gate of stage **{held.stage}**: {missing}. {measured}."
 
 
 def _want(held: Review) -> list[str]:
@@ -68,7 +79,7 @@ def _want(held: Review) -> list[str]:
         lines += [f"| {markdown(name)} | {markdown(means)} |" for name, means in meanings]
     rails = objective.get("guardrails") or []
     if rails:
-        lines += ["", "Whatever we gain, these must hold:", ""]
+        lines += ["", "Whatever we gain, these must hold, or we stop:", ""]
         for rail in rails:
             told = markdown(f"{in_words(str(rail.get('measure')), names)} is {limit(rail)}")
             lines.append(f"- {_said(rail.get('name'))}: {told}")
@@ -84,6 +95,9 @@ def _pull(spec: Spec, held: Review) -> list[str]:
             f"{markdown(settings(lever, spec.derived.settings(lever['name'])))}",
             f"  - today: {markdown(acts(lever, policies.get('today'), names))}",
             f"  - if nobody acts: {markdown(acts(lever, policies.get('do_nothing'), names))}",
+            f"  - in a case unlike any seen before: {markdown(falls_back(lever, names))}; and a person looks at it",
+            f"  - the simple rule to beat: {markdown(acts(lever, policies.get('simple_rule'), names))}",
+            f"  - in the data it {markdown(past(lever))}",
             f"  - costs of a setting: {markdown(costs(lever, names))}",
             f"  - can be taken back: {_said(lever.get('reversible'))}",
         ]
@@ -119,11 +133,11 @@ def _know(held: Review) -> list[str]:
         for name, outcome in (source.get("outcomes") or {}).items():
             moved = outcome.get("affected_by")
             mover = "no lever moves it (a claim)" if moved == [] else f"moved by {_said(moved)}"
-            late = (
-                "at once" if str(outcome.get("delay", "0")).startswith("0 ") else f"after {_said(outcome.get('delay'))}"
-            )
-            lines.append(f"  - outcome **{markdown(name)}** ({outcome.get('type')}), known {late}; {mover}")
-    return lines if len(lines) > 2 else [*lines, "No data yet."]
+            label = markdown(label_from(source, outcome))
+            lines.append(f"  - outcome **{markdown(name)}** ({outcome.get('type')}): {mover}; {label}")
+    if len(lines) == 2:
+        return [*lines, "No data yet."]
+    return [*lines, "", markdown(audited_by(held))]
 
 
 def _models(held: Review, package: str) -> list[str]:
@@ -131,7 +145,8 @@ def _models(held: Review, package: str) -> list[str]:
     for model in held.plan.get("models", ()):
         path = f"{package}/learners/{model['name']}.py"
         lines.append(
-            f"- **{markdown(model['name'])}** ({model['task']}) predicts {_said(model.get('predicts'))}. "
+            f"- **{markdown(model['name'])}** ({model['task']}) predicts {_said(model.get('predicts'))}, and must beat "
+            f"{markdown(rival(model))}. "
             f"Its code is short, and ours: [{markdown(path)}](../{path})"
         )
     if len(lines) == 2:
