@@ -23,6 +23,7 @@ from drivetrain import examples
 from drivetrain.cli import main
 from drivetrain.errors import SpecError
 from drivetrain.interview import NOTES, draft, interview
+from drivetrain.interview.answers import read_answer
 from drivetrain.interview.questions import bank
 from drivetrain.rules import judge, questions, verdict
 from drivetrain.spec import load_spec
@@ -761,3 +762,36 @@ def test_killed_at_any_moment_the_plan_is_there_and_at_most_the_answer_being_typ
         kills += 1
     assert kills > 5
     assert load_spec(tmp_path) == load_spec(whole)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I don't know",
+        "don\u2019t know",
+        "we do not know yet",
+        "no idea",
+        "not sure",
+        "Dunno.",
+        "??",
+        "TBD",
+        "nobody knows",
+    ],
+)
+def test_who_does_not_know_is_told_how_to_say_it(said):
+    from drivetrain.interview.talk import AT_A_LOSS
+
+    assert AT_A_LOSS.match(said)
+
+
+@pytest.mark.parametrize("said", ["not surely", "donkeys", "I know", "a tbd", "unsure customers"])
+def test_an_answer_that_only_begins_like_it_is_an_answer(said):
+    from drivetrain.interview.talk import AT_A_LOSS
+
+    assert not AT_A_LOSS.match(said)
+
+
+def test_a_list_may_end_as_people_end_it():
+    for text in ("call, letter or nothing", "call, letter, or nothing", "[call, letter, nothing]"):
+        assert read_answer(bank()["lever_options"], text) == ["call", "letter", "nothing"]
+    assert read_answer(bank()["lever_options"], "either or") == ["either or"]

@@ -151,7 +151,10 @@ def _list(text: str) -> list[str]:
     inner = text.strip().removeprefix("[").removesuffix("]")
     if inner.strip().lower() in ("none", ""):
         return []
-    items = [item.strip().strip("\"'") for item in inner.split(",")]
+    *most, last = inner.split(",")
+    # `call, letter or nothing` is how people write three settings.
+    most += re.split(r"\s+or\s+", last.strip().removeprefix("or ")) if most else [last]
+    items = [item.strip().strip("\"'") for item in most]
     if not all(items):
         raise NotRead("Write the items with commas between, such as `black, grizzly, none of them`.")
     if len(set(items)) < len(items):

@@ -112,8 +112,11 @@ def _outcomes(tree: Any, said: Mapping[str, Any], path: Path_, source: str) -> I
         yield question("outcome_type", (*here, "type"), **about)
         if at(tree, (*here, "type")) in ("category", "labels", "mask"):
             yield question("outcome_values", (*here, "values"), **about)
-        for field in ("column", "delay", "affected_by"):
+        for field in ("column", "delay"):
             yield question(f"outcome_{field}", (*here, field), **about)
+        levers = [str(at(lever, ("name",))) for lever in tree.get("levers") or () if not is_question(lever)]
+        asked = question("outcome_affected_by", (*here, "affected_by"), **about)
+        yield replace(asked, choices=tuple(levers), form="some") if levers else asked
         if last(tree, here, place, known):
             yield question("outcome_more", (), f"outcome_more.{path[1]}.{place}", **about)
 

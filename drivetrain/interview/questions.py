@@ -67,4 +67,7 @@ def question(name: str, path: Path_, key: str = "", **said: str) -> Question:
     """A question of the bank about one place of a plan, its blanks filled in."""
     asked = bank()[name]
     where = key or ".".join(map(str, path))
-    return replace(asked, asks=asked.asks.format(**said), key=where, path=path)
+    why = asked.why
+    for blank, word in said.items():
+        why = why.replace(f"{{{blank}}}", word)
+    return replace(asked, asks=asked.asks.format(**said), why=why, key=where, path=path)

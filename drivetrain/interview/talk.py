@@ -126,6 +126,12 @@ def _one(draft: Draft, question: Question, ask: Ask, say: Say) -> None:
             return
 
 
+AT_A_LOSS = re.compile(
+    r"((i|we) )?(don['\u2019]?t|do not) know\b|dunno\b|no idea\b|not sure\b|nobody knows\b|tbd$|\?{2,}$", re.IGNORECASE
+)
+"""How people say that they do not know."""
+
+
 def _reply(question: Question, draft: Draft, ask: Ask, say: Say) -> Any:
     """An answer that can be read: a value, an `Unknown`, or None for an empty one."""
     while True:
@@ -141,6 +147,8 @@ def _reply(question: Question, draft: Draft, ask: Ask, say: Say) -> Any:
             if question.path and not question.firm:
                 return _unknown(question, text[7:].strip(" :,"), draft, ask, say)
             say("  This one has to be answered; any answer can be changed later.")
+        elif AT_A_LOSS.match(text):
+            say("  Nobody knows yet? Type `unknown`: then you are asked who finds out, and by when.")
         elif not text and question.default is not None:
             return question.default
         elif not text and question.optional:

@@ -30,7 +30,8 @@ class ModelInforms(Rule):
             if not known:
                 if not model.informs and not is_open(model, "informs"):
                     what = f"`value` is open, and `{model.name}` does not say what it is for."
-                    yield Fault(("models", model.name), what, "Write `informs: [<lever>]` until the value stands.")
+                    advice = "Write `informs: [<lever>]` until the value stands."
+                    yield Fault(("models", model.name), what, advice, level="warn")
                 continue
             yield Fault(
                 ("models", model.name),
