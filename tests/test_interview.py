@@ -612,11 +612,12 @@ class Terminal:
     def interrupt(self) -> None:
         """Ctrl-C in the middle of a line.
 
-        The keys before it are on the screen by then: a signal that throws keys away just as readline reaches for them
-        leaves it waiting for another one.
+        A moment after the last key, as a person presses it: a signal in the instant in which Python's readline shows a
+        key is heard with the next one only.
         """
         os.write(self.master, b"half an answ")
         self.wait_for("half an answ")
+        time.sleep(0.3)
         os.write(self.master, b"\x03")
         self.wait_for("goes on where you left")
 
