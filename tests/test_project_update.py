@@ -208,7 +208,8 @@ def test_the_model_card_tells_what_was_measured(root):
     data = {"photos": {"sha256": "0" * 64, "synthetic": True}}
     evidence.record(root, "train", result, reads={}, data=data)
     done = project.update(root)
-    assert done.written == ("docs/model_card.md",)
+    assert done.written == ("docs/model_card.md", "docs/onboarding.md")
+    assert "Measured so far: train." in (root / "docs" / "onboarding.md").read_text()
     card = (root / "docs" / "model_card.md").read_text()
     assert "| accuracy | 0.9123 |" in card
     assert "made from sample data" in card
