@@ -81,13 +81,18 @@ def evaluate_case(
 ) -> Array:
     """A formula with one known state a case, shape (n,) or (1,)."""
     levers = {name: np.asarray(values)[:, None] for name, values in action.items()}
-    levers |= _cost_names(problem, formula, columns, levers)
-    known: dict[str, Array] = {name: np.asarray(value) for name, value in problem.constants.items()}
-    known.setdefault("period", np.asarray(0.0))
-    known |= {name: np.asarray(values)[:, None, None] for name, values in columns.items() if name in formula.names}
-    known |= {name: values[:, :, None] for name, values in levers.items()}
-    result = np.asarray(evaluate(formula, known | dict(names)))
+    result = np.asarray(evaluate(formula, _names_of(problem, formula, columns, levers) | dict(names)))
     return result[:, 0, 0] if result.ndim == 3 else np.atleast_1d(result)
+
+
+def _names_of(
+    problem: Problem, formula: Formula, columns: Mapping[str, Array], levers: Mapping[str, Array]
+) -> dict[str, Array]:
+    """What a formula reads but outcomes, in the shapes that `evaluate` takes."""
+    tried = dict(levers) | _cost_names(problem, formula, columns, levers)
+    known: dict[str, Array] = {name: np.asarray(v) for name, v in {"period": 0.0, **problem.constants}.items()}
+    known |= {name: np.asarray(values)[:, None, None] for name, values in columns.items() if name in formula.names}
+    return known | {name: (v[None, :, None] if v.ndim == 1 else v[:, :, None]) for name, v in tried.items()}
 
 
 def evaluate_guess(
@@ -114,10 +119,7 @@ def evaluate_guess(
         for name, belief in beliefs.items()
         if name in formula.names
     }
-    tried = dict(levers) | _cost_names(problem, formula, columns, levers)
-    known: dict[str, Array] = {name: np.asarray(v) for name, v in {"period": 0.0, **problem.constants}.items()}
-    known |= {name: np.asarray(values)[:, None, None] for name, values in columns.items() if name in formula.names}
-    known |= {name: (v[None, :, None] if v.ndim == 1 else v[:, :, None]) for name, v in tried.items()}
+    known = _names_of(problem, formula, columns, levers)
     found = np.asarray(evaluate(as_guessed(formula, problem.binary, condition=condition), known | guesses))
     return found[:, :, 0] if found.ndim == 3 else found.reshape(1, 1)
 

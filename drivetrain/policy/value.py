@@ -19,14 +19,12 @@ from numpy.typing import NDArray
 
 from drivetrain.errors import PolicyError
 from drivetrain.policy.belief import Belief, common_numbers, drawn
+from drivetrain.spec.derived import MOST_COMBINATIONS
 from drivetrain.spec.formula import Formula, evaluate, exact_with_means
 
 Array = NDArray[Any]
 Payoffs = dict[tuple[Formula, tuple[Any, ...]], Array]
 """A formula and the classes of its outcomes -> what it comes to under each setting in each state, shape (1, k, s)."""
-
-MOST_COMBINATIONS = 4096
-"""Products of class counts up to this size are enumerated; beyond it outcomes are drawn."""
 
 CELLS = 2_000_000
 """Cases are taken in chunks of so many (case, setting, state) cells, so that memory stays flat."""
