@@ -43,11 +43,11 @@ demo: $(VENV)/.demo  ## plan -> project -> check, train, decide, audit, review -
 
 # Two processes with one thread each: more threads than cores would spend their time waiting for each other.
 test: $(VENV)/.dev  ## every test that needs pip alone (at most 10 minutes)
-	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m "not full and not fuzz" -n 2 --dist loadfile $(ARGS)
+	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python -m pytest -m "not full and not fuzz" -n 2 --dist loadfile --junitxml=reports/test.xml $(ARGS)
 
 test-rest: $(VENV)/.full  ## real servers, kills, five folds (installs Debian packages that are missing)
 	@bash tests/tools.sh
-	PATH="$(BIN):$$PATH" python -m pytest -m full $(ARGS)
+	PATH="$(BIN):$$PATH" python -m pytest -m full --junitxml=reports/test-rest.xml $(ARGS)
 
 test-all: test test-rest  ## everything (at most 60 minutes)
 
@@ -58,7 +58,7 @@ docs: $(VENV)/.full  ## the documentation site, in site/
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
 	@echo "site/index.html"
 
-bench: $(VENV)/.bench  ## every figure beside its goal, ratios in one run; writes bench.json
+bench: $(VENV)/.bench  ## every figure beside its goal: docs/reference/figures.md; ARGS=audit measures one and keeps the others
 	PATH="$(BIN):$$PATH" python tests/bench $(ARGS)
 
 matrix: $(VENV)/.full  ## every plan of the gallery with every way of serving; goes on where it was stopped
@@ -70,7 +70,7 @@ installs: $(VENV)/.dev  ## the built wheel with each extra in a clean environmen
 	$(BIN)/python tests/installs.py $(ARGS)
 
 fuzz: $(VENV)/.dev  ## the long property tests
-	PATH="$(BIN):$$PATH" python -m pytest -m fuzz $(ARGS)
+	PATH="$(BIN):$$PATH" python -m pytest -m fuzz --junitxml=reports/fuzz.xml $(ARGS)
 
 clean:  ## remove the environment and the demo
-	rm -rf $(VENV) $(DEMO) site dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) site dist build reports matrix .pytest_cache .mypy_cache .ruff_cache

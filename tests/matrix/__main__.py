@@ -3,7 +3,8 @@
 A project of a plan names several ways of serving at once. They are drawn so that every plan meets every way, and every
 two ways meet in some project. Each project is generated, gets sample data, is checked, trained for one epoch, decided,
 audited and reviewed, and is asked one real question in each of its ways. What ran is kept in `matrix/` until drivetrain
-or its template changes, so that a run that was stopped goes on; at its end stands `docs/reference/matrix.md`.
+or its template changes, so that a run that was stopped goes on; with `--kept` what ran with earlier code counts too. At
+the end stands `docs/reference/matrix.md`, which names the commits that ran.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
@@ -49,7 +52,7 @@ data, and asked one real question in each way, by its client, in a headless Chro
 machine. `make matrix` makes this page. After one epoch the answers show that it runs, not that it is good.
 
 {ran} of {cells} cells ran, in {projects} projects; {cannot} cannot be, and say why. Every two ways of serving stood
-together in some project. One after the other the cells took {minutes} minutes.
+together in some project. One after the other the cells took {minutes} minutes. {commits}
 
 ## The steps
 
@@ -121,7 +124,9 @@ def drive(base: Path, plan: str, ways: tuple[str, ...]) -> list[dict[str, Any]]:
             said, state = f"{type(fault).__name__}: {fault}", "fell"
         seconds = round(time.monotonic() - begun, 1)
         records.append({"plan": plan, "ways": ways, "cell": name, "state": state, "said": said, "seconds": seconds})
-        print(f"{plan:<18} {name:<11} {seconds:>6.1f} s  {state:<6} {said[:300]}", flush=True)
+        print(
+            f"{plan:<18} {name:<11} {seconds:>6.1f} s  {state:<6} {said if state == 'fell' else said[:300]}", flush=True
+        )
         return state == "ran"
 
     def judged(module: str, name: str) -> str:
@@ -168,6 +173,12 @@ def code() -> str:
     return found.hexdigest()
 
 
+def commit() -> str:
+    """The commit that is tried, and whether something was changed since."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=, with changes", "--abbrev=8", "--exclude=*"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def page(records: list[dict[str, Any]]) -> str:
     """The table, and why something is not in it."""
     done = {(record["plan"], record["cell"]): [] for record in records}
@@ -194,13 +205,15 @@ def page(records: list[dict[str, Any]]) -> str:
             return f"ran ({note(said)})"
         return f"`{said}`" if said else "ran"
 
-    projects = {(record["plan"], tuple(record["ways"])) for record in records}
+    projects = {(record["plan"], tuple(record["ways"])): record["commit"] for record in records}
+    ran_at = Counter(projects.values()).most_common()
     steps = [f"| {plan} | {' | '.join(shown(plan, name) for name in STEPS)} |" for plan in plans]
     answers = [f"| {plan} | {' | '.join(shown(plan, way) for way in WAYS)} |" for plan in plans]
     return PAGE_TEXT.format(
         ran=sum(record["state"] == "ran" for record in records), cells=len(records), projects=len(projects),
         cannot=sum(record["state"] == "cannot" for record in records),
         minutes=round(sum(record["seconds"] for record in records) / 60),
+        commits="Commits: " + ", ".join(f"`{name}` ({count} projects)" for name, count in ran_at) + ".",
         steps="\n".join([f"| plan | {' | '.join(STEPS)} |", f"|---|{'---|' * len(STEPS)}", *steps]),
         notes="\n".join(f"{number}. {plain(text)}" for number, text in enumerate(notes, 1)),
         answers="\n".join([f"| plan | {' | '.join(WAYS)} |", f"|---|{'---|' * len(WAYS)}", *answers]),
@@ -212,21 +225,26 @@ def main() -> int:
     parser.add_argument("plans", nargs="*", help="only these; the page is then left as it is")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="projects at a time (%(default)s)")
     parser.add_argument("--folder", type=Path, default=ROOT / "matrix", help="where it works (%(default)s)")
+    parser.add_argument("--kept", action="store_true", help="what ran with earlier code need not run again")
     options = parser.parse_args()
-    version = code()
-    kept = options.folder / f"results-{version[:16]}"
-    kept.mkdir(parents=True, exist_ok=True)
+    now = options.folder / f"results-{code()[:16]}"
+    now.mkdir(parents=True, exist_ok=True)
+    if not (now / "commit").exists():
+        (now / "commit").write_text(commit(), encoding="utf-8")
+    earlier = sorted(options.folder.glob("results-*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    folders = [now, *(folder for folder in earlier if options.kept and folder != now)]
 
     def project(entry: tuple[str, tuple[str, ...]]) -> list[dict[str, Any]]:
         plan, ways = entry
-        file = kept / f"{plan}-{'-'.join(ways)}.json"
-        if not file.exists():
+        name = f"{plan}-{'-'.join(ways)}.json"
+        kept = next((folder for folder in folders if (folder / name).exists()), now)
+        if not (kept / name).exists():
             records = drive(options.folder.resolve(), plan, ways)
-            if _fell(records):
-                return records  # tried again by the next run
-            file.write_text(json.dumps(records, indent=1), encoding="utf-8")
-        found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
-        return found
+            if not _fell(records):  # what fell is tried again by the next run
+                (now / name).write_text(json.dumps(records, indent=1), encoding="utf-8")
+        else:
+            records = json.loads((kept / name).read_text(encoding="utf-8"))
+        return [{**record, "commit": (kept / "commit").read_text(encoding="utf-8")} for record in records]
 
     wanted = [entry for entry in grid(names()) if not options.plans or entry[0] in options.plans]
     with ThreadPoolExecutor(options.jobs) as workers:

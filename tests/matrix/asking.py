@@ -30,8 +30,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import browsing
 
-LONGEST = 300
-"""Seconds that one command, or one wait, may take."""
+LONGEST = 900
+"""Seconds that one command, or one wait, may take: a loaded machine is no fault of what is tried."""
 SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".wav", b"fLaC": ".flac"}
 
 
@@ -341,7 +341,8 @@ def ray(project: Path) -> str:
     port = free_port()
     program = RAY.replace("PORT", str(port)).replace("PACKAGE", package(project))
     path = os.pathsep.join([str(project), *filter(None, sys.path)])
-    with running(project, "ready\n", sys.executable, "-c", program, PYTHONPATH=path, RAY_DEDUP_LOGS="0"):
+    patience = {"RAY_raylet_start_wait_time_s": str(LONGEST)}
+    with running(project, "ready\n", sys.executable, "-c", program, PYTHONPATH=path, RAY_DEDUP_LOGS="0", **patience):
         return _client(project, f"http://127.0.0.1:{port}")
 
 
