@@ -135,7 +135,9 @@ def image_of(made: Path, app: Path) -> None:
     shutil.copytree(made, app, ignore=left_out)
 
 
-def test_the_dockerfiles_steps_make_a_service_without_torch_that_writes_nowhere_but_its_log(tmp_path: Path) -> None:
+def test_the_dockerfiles_steps_make_a_service_without_torch_that_writes_nowhere_but_its_log(
+    tmp_path: Path, record_property: Any
+) -> None:
     """No Docker daemon is at hand: its steps in an environment and a folder of their own, where nobody may write."""
     plan = tmp_path / "drivetrain.yaml"
     plan.write_text(served.LIGHT_PLAN.replace("serve: [api, voila]", "serve: [api]"))
@@ -169,7 +171,7 @@ def test_the_dockerfiles_steps_make_a_service_without_torch_that_writes_nowhere_
     size = sum(
         path.stat().st_size for path in (tmp_path / "image").rglob("*") if path.is_file() and not path.is_symlink()
     )
-    print(f"packages and project: {size / 1e6:.0f} MB, on top of python:3.12-slim")
+    record_property("figure", f"{size / 1e6:.0f} MB on top of the base image")
     assert size < 400e6
     (app / "log").mkdir()
     for path in [app, *app.rglob("*")]:

@@ -38,11 +38,13 @@ def moments(x: np.ndarray) -> np.ndarray:
 
 
 class TestIntervalsCover:
-    def test_shares_of_groups_of_every_size(self):
+    def test_shares_of_groups_of_every_size(self, record_property):
         stream = np.random.default_rng(1)
         total, share = stream.integers(30, 300, SIMULATIONS), stream.uniform(0.1, 0.9, SIMULATIONS)
         _, low, high = intervals.rate(stream.binomial(total, share), total)
-        assert 0.93 <= np.mean((low <= share) & (share <= high)) <= 0.97
+        found = np.mean((low <= share) & (share <= high))
+        record_property("figure", f"{found:.1%}")
+        assert 0.93 <= found <= 0.97
 
     @pytest.mark.parametrize("rows", [30, 50, 100, 1000])
     def test_shares_exactly(self, rows):
@@ -56,39 +58,49 @@ class TestIntervalsCover:
 
     @pytest.mark.parametrize("rows", [30, 100, 1000])
     @pytest.mark.parametrize("kind", [kind for kind in DRAWS if kind != "two costs"])
-    def test_means_of_skewed_values_too(self, rows, kind):
+    def test_means_of_skewed_values_too(self, rows, kind, record_property):
         draw, truth = DRAWS[kind]
         x = draw(np.random.default_rng(7), (SIMULATIONS, rows)) - truth
         _, low, high = intervals.mean(moments(x))
-        assert 0.93 <= covered(low, high, 0.0) <= 0.97
+        found = covered(low, high, 0.0)
+        record_property("figure", f"{found:.1%}")
+        assert 0.93 <= found <= 0.97
 
     @pytest.mark.parametrize("rows", [30, 60, 100, 1000])
-    def test_means_of_values_that_are_one_of_two_costs(self, rows):
+    def test_means_of_values_that_are_one_of_two_costs(self, rows, record_property):
         draw, truth = DRAWS["two costs"]
         x = draw(np.random.default_rng(7), (SIMULATIONS, rows)) - truth
         _, low, high = intervals.mean(moments(x))
         # Thirty values that are one of two have few means to choose from: no interval meets 95 % exactly, and this one
         # errs on the safe side (98 %).
-        assert 0.93 <= covered(low, high, 0.0) <= (0.99 if rows == 30 else 0.97)
+        found = covered(low, high, 0.0)
+        record_property("figure", f"{found:.1%}")
+        assert 0.93 <= found <= (0.99 if rows == 30 else 0.97)
 
     @pytest.mark.parametrize(("rows", "others"), [(30, 60), (100, 400), (1000, 1000)])
-    def test_differences_of_shares(self, rows, others):
+    def test_differences_of_shares(self, rows, others, record_property):
         stream = np.random.default_rng(rows)
         a, b = stream.binomial(rows, 0.4, SIMULATIONS), stream.binomial(others, 0.25, SIMULATIONS)
         n, m = np.full(SIMULATIONS, rows), np.full(SIMULATIONS, others)
         _, low, high = intervals.difference(intervals.rate(a, n), intervals.rate(b, m))
-        assert 0.93 <= covered(low, high, 0.15) <= 0.97
+        found = covered(low, high, 0.15)
+        record_property("figure", f"{found:.1%}")
+        assert 0.93 <= found <= 0.97
         _, low, high = intervals.ratio(a, n, b, m)
-        assert 0.93 <= covered(low, high, 0.4 / 0.25) <= 0.97
+        found = covered(low, high, 0.4 / 0.25)
+        record_property("figure", f"{found:.1%}")
+        assert 0.93 <= found <= 0.97
 
     @pytest.mark.parametrize(("rows", "others"), [(60, 60), (100, 400)])
     @pytest.mark.parametrize("kind", DRAWS)
-    def test_differences_of_means(self, rows, others, kind):
+    def test_differences_of_means(self, rows, others, kind, record_property):
         draw, truth = DRAWS[kind]
         stream = np.random.default_rng(11)
         first, second = (intervals.mean(moments(draw(stream, (SIMULATIONS, n)) - truth)) for n in (rows, others))
         _, low, high = intervals.difference(first, second)
-        assert 0.93 <= covered(low, high, 0.0) <= 0.97
+        found = covered(low, high, 0.0)
+        record_property("figure", f"{found:.1%}")
+        assert 0.93 <= found <= 0.97
 
 
 class TestIntervalsAreThoseOfTheBooks:
@@ -202,8 +214,10 @@ class TestDisparities:
     @pytest.mark.fuzz
     @pytest.mark.parametrize("rows", [500, 4_000])
     @pytest.mark.parametrize("kind", ["", "rare losses"])
-    def test_none_is_found_where_there_is_none_in_2000_simulations(self, rows, kind):
-        assert alarms(SIMULATIONS, rows, kind) <= 0.05 + 0.01
+    def test_none_is_found_where_there_is_none_in_2000_simulations(self, rows, kind, record_property):
+        found = alarms(SIMULATIONS, rows, kind)
+        record_property("figure", f"{1 - found:.1%}")
+        assert found <= 0.05 + 0.01
 
     def test_small_groups_are_too_few_to_tell_and_large_equal_ones_do_not_differ(self):
         stream = np.random.default_rng(2)

@@ -78,7 +78,9 @@ def odd_files() -> list[bytes]:
     return found
 
 
-def test_the_browser_answers_as_the_service_does_on_a_hundred_photos_and_odd_ones(phone: Path) -> None:
+def test_the_browser_answers_as_the_service_does_on_a_hundred_photos_and_odd_ones(
+    phone: Path, record_property: Any
+) -> None:
     files = [file.read_bytes() for file in sorted((phone / "data/photos").rglob("*.*"))[::2][:100]] + odd_files()
     assert len(files) == 111
     with served.running(phone, "night_lamp") as (address, _), browsing.opened(f"{address}/") as browser:
@@ -93,7 +95,7 @@ def test_the_browser_answers_as_the_service_does_on_a_hundred_photos_and_odd_one
         gaps.append(np.abs(np.subtract(a["probabilities"], b["probabilities"])).max())
         assert here["setting"] == there["setting"]
         assert here["value"] == pytest.approx(there["value"], abs=1e-3)
-    print("largest difference of a probability:", max(gaps))
+    record_property("figure", f"{max(gaps):.0e}")
     assert max(gaps) < 1e-3
     said = {round(entry["predictions"]["sky"]["probabilities"][0], 2) for entry in theirs}
     assert len(said) > 10, "the photos are told apart by degrees"

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_every_step_leaves_its_evidence_with_the_hashes_of_what_it_read(clinic: 
 
 
 @pytest.mark.train
-def test_the_clinic_s_model_tells_malignant_from_benign(clinic: Path) -> None:
+def test_the_clinic_s_model_tells_malignant_from_benign(clinic: Path, record_property: Any) -> None:
     [metrics] = list((clinic / "evidence" / "runs").glob("*/metrics.json"))
     found = json.loads(metrics.read_text())
     assert "auroc" in json.dumps(found)
@@ -93,7 +94,9 @@ def test_the_clinic_s_model_tells_malignant_from_benign(clinic: Path) -> None:
     rows = pq.read_table(predictions).to_pandas()
     test = rows[rows["split"] == "test"]
     assert len(test) >= 100
-    assert roc_auc_score(test["truth"].astype(str) == "true", test["p_true"]) >= 0.97
+    found_auroc = roc_auc_score(test["truth"].astype(str) == "true", test["p_true"])
+    record_property("figure", f"{found_auroc:.3f}")
+    assert found_auroc >= 0.97
 
 
 @pytest.mark.train
@@ -271,7 +274,7 @@ def test_data_that_are_there_already_are_never_written_over(letters: Path) -> No
 
 @pytest.mark.train
 @pytest.mark.full
-def test_the_mail_drive_reaches_its_goals(letters: Path) -> None:
+def test_the_mail_drive_reaches_its_goals(letters: Path, record_property: Any) -> None:
     for step in ("check", "train", "decide", "audit", "review"):
         done = say(letters, "make", step)
         assert done.returncode == 0, f"{step}: {done.stdout}{done.stderr}"
@@ -281,8 +284,11 @@ def test_the_mail_drive_reaches_its_goals(letters: Path) -> None:
     rows = pq.read_table(predictions).to_pandas()
     test = rows[rows["split"] == "test"]
     scores = test[[f"p_{digit}" for digit in range(10)]].to_numpy()
-    assert (scores.argmax(axis=1).astype(str) == test["truth"].astype(str)).mean() >= 0.95
+    accuracy = (scores.argmax(axis=1).astype(str) == test["truth"].astype(str)).mean()
     gains = {row["against"]: row for row in evidence(letters, "decide")["result"]["differences"]}
+    gain = "{value:.3f} EUR a letter less ({low:.3f} to {high:.3f})".format(**gains["do_nothing"])
+    record_property("figure", f"{accuracy:.3f}, {gain}")
+    assert accuracy >= 0.95
     assert gains["do_nothing"]["low"] > 0, "worth more per letter than all-manual"
     assert "no groups recorded" in done.stdout + json.dumps(evidence(letters, "audit"))
     assert (letters / "review.html").stat().st_size > 5_000

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def pooled(example: str, into: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[p
 @pytest.mark.train
 @pytest.mark.parametrize(("example", "cautious"), [("mail-sorting", "manual"), ("clinic-triage", "refer")])
 def test_the_optimized_policy_is_worth_at_least_as_much_as_accuracy_and_a_threshold(
-    example: str, cautious: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    example: str, cautious: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Any
 ) -> None:
     problem, world = pooled(example, tmp_path, monkeypatch)
     [lever], [outcome] = problem.levers, problem.outcomes
@@ -66,7 +67,9 @@ def test_the_optimized_policy_is_worth_at_least_as_much_as_accuracy_and_a_thresh
     problem = replace(problem, policies={**problem.policies, "simple_rule": {lever: threshold}})
     result = compare(problem, world, world).result
     gains = {row["against"]: row for row in result["differences"]}
-    print(example, result["cases"], {name: (row["value"], row["low"], row["high"]) for name, row in gains.items()})
+    ahead = {name: gains[name]["value"] for name in ("accuracy_first", "simple_rule")}
+    said = f"{ahead['accuracy_first']:.2g} and {ahead['simple_rule']:.2g} ahead"
+    record_property("figure", f"{example}: {said} ({problem.spec.objective.measure.unit})")
     assert result["cases"] == {"mail-sorting": 1797, "clinic-triage": 569}[example]
     assert gains["accuracy_first"]["value"] >= 0
     assert gains["simple_rule"]["value"] >= 0

@@ -49,13 +49,14 @@ def test_a_stable_window_does_not_alarm_and_planted_drift_is_found() -> None:
 
 
 @pytest.mark.fuzz
-def test_the_rate_of_false_alarms_over_many_stable_windows() -> None:
+def test_the_rate_of_false_alarms_over_many_stable_windows(record_property: Any) -> None:
     rng = np.random.default_rng(12)
     rates = {}
     for before, now in ((359, 200), (1000, 1000), (1000, 50), (300, 5000)):
         found = [any(c.alarm for c in compare(world(rng, before), world(rng, now))) for _ in range(500)]
         rates[before, now] = sum(found) / len(found)
     # At most 1 % by construction; three Monte-Carlo standard errors of 500 windows are 1.3 %.
+    record_property("figure", f"{1 - max(rates.values()):.1%}")
     assert all(rate <= 0.05 for rate in rates.values()), rates
 
 

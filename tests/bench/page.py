@@ -92,6 +92,9 @@ def held(goal: dict[str, Any], runs: dict[str, dict[str, Any]]) -> str:
     passed, failed = (sum(run[state] for run in runs.values()) for state in ("passed", "failed"))
     state = "**fell**" if failed else "held" if goal["runs"] in runs and passed >= goal.get("cases", 1) else "in part"
     figures = [figure for run in runs.values() for figure in run["figures"]]
+    shares = [float(figure[:-1]) for figure in figures if re.fullmatch(r"[\d.]+%", figure)]
+    if len(shares) == len(figures) > 2:
+        figures = [f"{min(shares):g} to {max(shares):g} %"]
     if not figures and "cases" in goal:
         figures = [f"{passed} of {max(passed + failed, goal['cases'])} cases"]
     said = ", ".join(f"`make {name}`, {run['when']}" for name, run in runs.items())
