@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 
+FEW = 10
+"""With fewer events (or fewer cases without one) than this, what they say of their own spread is not to be trusted."""
+
+ASTRAY = 3.0
+"""Spread of a gap over what its probabilities explain, above which they explain nothing."""
+
 
 def rate(hits: ArrayLike, total: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
     """Share with its Wilson interval.
@@ -72,6 +78,43 @@ def mean(sums: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats, Floats]
         high = m - error * _unskewed(-t, skew, n)
     alone = n == 1
     return m, np.where(alone, -np.inf, low), np.where(alone, np.inf, high)
+
+
+def gap(sums: ArrayLike, likely: ArrayLike, events: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
+    """Mean of probability minus event (1 or 0), with an interval that holds where events are rare as well.
+
+    A group without a single event has hardly any spread of its own, and yet it does not show that there never will be
+    one. So this is Wilson's interval with the case's own probability p in place of the common share: all δ with
+    n (d - δ)² ≤ z² φ Σ q (1 - q) / n, q = p - δ, where d is the observed gap. φ is the spread that was seen over
+    the one that the probabilities explain; where events are few it may widen the interval only, and where it is beyond
+    all reason the interval reaches as far as Hall's too. With one p for all and φ = 1 it is Wilson's interval.
+
+    Args:
+        sums: Sums of g, g², g³ and the number of g, (n, 4), of the gaps g = p - event.
+        likely: Sums of p and of p², (n, 2).
+        events: Number of events, (n,).
+        level: Confidence.
+
+    Returns:
+        estimate, low, high, each (n,); NaN where there is no case.
+    """
+    import numpy as np
+
+    (s1, s2, _, n), (p1, p2), hits = np.asarray(sums, float).T, np.asarray(likely, float).T, np.asarray(events, float)
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        d, free = np.where(n > 0, s1 / n, np.nan), 1 - 2 * p1 / n
+        spread = np.maximum(p1 / n - p2 / n, 0.0)
+        seen = np.maximum(s2 / n - d**2, 0.0) * n / np.maximum(n - 1, 1)
+        phi = seen / np.maximum(spread - d * free - d**2, 1e-9)
+        few, astray = np.minimum(hits, n - hits) < FEW, phi > ASTRAY
+        w = z**2 * np.where(few, np.clip(phi, 1.0, ASTRAY), phi)
+        middle, half = d - w * free / (2 * n), np.sqrt(
+            np.maximum((d - w * free / (2 * n)) ** 2 - (1 + w / n) * (d**2 - w * spread / n), 0.0)
+        )  # fmt: skip
+        low, high = (middle - half) / (1 + w / n), (middle + half) / (1 + w / n)
+    _, least, most = mean(sums, level)
+    return d, np.where(astray, np.minimum(low, least), low), np.where(astray, np.maximum(high, most), high)
 
 
 def _unskewed(t: Floats, skew: Floats, n: Floats) -> Floats:

@@ -77,6 +77,28 @@ class TestIntervalsCover:
         record_property("figure", f"{found:.1%}")
         assert 0.93 <= found <= (0.99 if rows == 30 else 0.97)
 
+    @pytest.mark.parametrize("rows", [30, 100, 1000])
+    @pytest.mark.parametrize("share", [0.01, 0.03, 0.1, 0.5])
+    def test_calibration_gaps_where_events_are_rare_too(self, rows, share):
+        # Most of these groups of 30 have no event at all, and so hardly any spread of their own.
+        stream = np.random.default_rng(13)
+        p = stream.beta(4 * share, 4 * (1 - share), (SIMULATIONS, rows))
+        event = stream.random(p.shape) < p
+        _, low, high = intervals.gap(moments(p - event), np.stack([p.sum(-1), (p**2).sum(-1)], -1), event.sum(-1))
+        assert 0.93 <= covered(low, high, 0.0) <= 0.975
+
+    @pytest.mark.parametrize("rows", [60, 1000])
+    @pytest.mark.parametrize("said", ["too sure", "too timid", "far too high"])
+    def test_calibration_gaps_of_probabilities_that_are_wrong(self, rows, said):
+        wrong = {"too sure": lambda q: q**4 / (q**4 + (1 - q) ** 4), "too timid": lambda q: 0.35 + 0.3 * q,
+                 "far too high": lambda q: 1 - (1 - q) ** 3}[said]  # fmt: skip
+        stream = np.random.default_rng(14)
+        chance = stream.beta(2, 3, (SIMULATIONS, rows))
+        p, event = wrong(chance), stream.random(chance.shape) < chance
+        truth = float((wrong(chance) - chance).mean())
+        _, low, high = intervals.gap(moments(p - event), np.stack([p.sum(-1), (p**2).sum(-1)], -1), event.sum(-1))
+        assert 0.93 <= covered(low, high, truth) <= 0.97
+
     @pytest.mark.parametrize(("rows", "others"), [(30, 60), (100, 400), (1000, 1000)])
     def test_differences_of_shares(self, rows, others, record_property):
         stream = np.random.default_rng(rows)
@@ -115,6 +137,18 @@ class TestIntervalsAreThoseOfTheBooks:
         m, low, high = intervals.mean(moments(x))
         half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
         assert (float(m), float(low), float(high)) == pytest.approx((0, -half, half))
+
+    def test_with_one_probability_for_all_a_gap_is_wilsons(self):
+        for hits, total in [(0, 40), (3, 30), (30, 30), (400, 1000)]:
+            p = 0.2
+            gaps = np.where(np.arange(total) < hits, p - 1, p)
+            value, low, high = intervals.gap([moments(gaps)], [[p * total, p**2 * total]], [hits])
+            # The spread that was seen has one below the line, as a variance has, where it is the wider one.
+            wide = 1.96**2 * (total / (total - 1) if hits not in (0, total) else 1.0)
+            level = 2 * stats.norm.cdf(np.sqrt(wide)) - 1
+            _, least, most = intervals.rate([hits], [total], level)
+            assert value == pytest.approx(p - hits / total)
+            assert (float(low[0]), float(high[0])) == pytest.approx((p - most[0], p - least[0]), abs=1e-4)
 
     def test_fisher_is_scipys_doubled(self):
         for table in [(3, 30, 10, 40), (0, 5, 5, 5), (7, 7, 7, 7)]:
@@ -257,12 +291,13 @@ class TestRowsWithWeights:
 
     @staticmethod
     def rows(stream: np.random.Generator, count: int) -> pa.Table:
+        truth = stream.choice(["no", "yes"], count)
         return pa.table(
             {
                 "g": stream.choice(["a", "b"], count),
-                "truth": stream.choice(["no", "yes"], count),
+                "truth": truth,
                 "predicted": stream.choice(["no", "yes"], count, p=[0.4, 0.6]),
-                "gap": stream.normal(0.2, 1, count),
+                "gap": stream.uniform(0.5, 0.9, count) - (truth == "yes"),
                 "bin": np.zeros(count, int),
                 "weight kept": stream.choice([0.0, 0.5, 1.0, 4.0], count),
             }
@@ -314,7 +349,9 @@ class TestRowsOfTheSamePerson:
         likely = stream.beta(0.5, 0.5, self.PEOPLE)[of]
         truth = np.where(stream.random(len(of)) < likely, "yes", "no")
         said = np.where(stream.random(len(of)) < likely, "yes", "no")
-        return pa.table({"entity person": of, "g": group, "truth": truth, "predicted": said, "gap": likely - 0.5})
+        return pa.table(
+            {"entity person": of, "g": group, "truth": truth, "predicted": said, "gap": likely - (truth == "yes")}
+        )
 
     def audited(self, rows: pa.Table) -> Table:
         found = counted({name: np.asarray(rows[name]) for name in ("g", "truth", "predicted")},

@@ -63,6 +63,8 @@ class Mean:
         margin: Least difference that matters, in the unit of x.
         root: The figure is the root of the mean: x is a square.
         repeats: Design effect, as of a rate.
+        likely: Where x is a probability minus whether it came true: sums of the probability, of its square, and how
+            often it came true, (groups, 3).
     """
 
     name: str
@@ -73,11 +75,15 @@ class Mean:
     margin: float = 0.0
     root: bool = False
     repeats: float = 1.0
+    likely: NDArray[Any] | None = None
 
     def interval(self, level: float = intervals.LEVEL) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Estimate, low and high of every group."""
         import numpy as np
 
+        if self.likely is not None:
+            likely = self.likely / self.repeats
+            return intervals.gap(_about_zero(self.sums, self.centre) / self.repeats, likely[:, :2], likely[:, 2], level)
         found, low, high = (end + self.centre for end in intervals.mean(self.sums / self.repeats, level))
         if not self.root:
             return found, low, high
@@ -129,7 +135,8 @@ def classes_by_group(
     """Errors, selection and calibration of a classifier in each group.
 
     Args:
-        found: Cells by the group columns, `truth` and `predicted`; a sum `gap` (probability minus truth) is optional.
+        found: Cells by the group columns, `truth` and `predicted`; a sum `gap` is optional: the probability minus
+            truth of the second class of two, else that of the predicted class minus whether it was right.
         columns: Group columns; none for the whole.
         classes: The classes, in order.
         positive: For two classes, the one that rates are about; None: rates for every class.
@@ -160,7 +167,8 @@ def classes_by_group(
             rate(f"share of cases{suffix}", is_true, every, False),
         ]
     if "gap" in found.sums:
-        figures.append(_mean(found, place, number, "calibration gap", "gap", margin=MARGIN))
+        likely = _likely(found, place, number, truth == (classes[1] if len(classes) == 2 else predicted))
+        figures.append(_mean(found, place, number, "calibration gap", "gap", margin=MARGIN, likely=likely))
     return Table(plain(columns), groups, rows, figures)
 
 
@@ -269,6 +277,30 @@ def _mean(found: Cells, place: NDArray[Any], groups: int, name: str, key: str, *
         return Mean(name, sums, found.centre[key], sums[:, 3], **options)
     share = _as_equal(sums[:, 3], sums[:, 4])[:, None]
     return Mean(name, sums[:, :4] * share, found.centre[key], sums[:, 5], **options)
+
+
+def _likely(found: Cells, place: NDArray[Any], groups: int, came_true: NDArray[Any]) -> NDArray[Any]:
+    """Sums of the probabilities behind the gaps, of their squares, and how often they came true: (groups, 3)."""
+    import numpy as np
+
+    gap, square, _, count = _about_zero(found.sums["gap"][:, :4], found.centre["gap"]).T
+    events = np.where(came_true, count, 0.0)
+    sums = np.stack([gap + events, square + np.where(came_true, 2 * gap + count, 0.0), events], axis=1)
+    every = total(place, groups, sums)
+    if found.weights is None:
+        return every
+    of = total(place, groups, found.sums["gap"])
+    return np.asarray(every * _as_equal(of[:, 3], of[:, 4])[:, None])
+
+
+def _about_zero(sums: NDArray[Any], centre: float) -> NDArray[Any]:
+    """Sums of x, x², x³ and the number of x, from those of x minus a centre."""
+    import numpy as np
+
+    s1, s2, s3, n = sums.T
+    c = centre
+    moved = [s1 + c * n, s2 + 2 * c * s1 + c**2 * n, s3 + 3 * c * s2 + 3 * c**2 * s1 + c**3 * n, n]
+    return np.stack(moved, axis=1)
 
 
 def _as_equal(weights: NDArray[Any], squares: NDArray[Any]) -> NDArray[Any]:
