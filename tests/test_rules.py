@@ -296,6 +296,14 @@ def test_references_and_prose_are_no_secrets(text):
     assert not kind_of(text)
 
 
+@pytest.mark.parametrize("run", ["x", "pass", "token ", "eyJ", "a://", "a://b:", "-----BEGIN "])
+def test_a_megabyte_without_an_end_is_read_in_a_moment(run):
+    """Read once for each of its letters, it would take hours."""
+    text = run * (1_000_000 // len(run))
+    assert not kind_of(text)
+    assert kind_of(f"{text} AKIAIOSFODNN7EXAMPLE")
+
+
 # ---- robustness ------------------------------------------------------------------------------------------------------
 
 

@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+# Every run of characters before what decides has a longest length: a long text must not be read once for each letter.
 _KNOWN = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{18,}|xox[abprs]-[\w-]{10,}|"
-    r"sk-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{30,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}|"
+    r"sk-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|AIza[0-9A-Za-z_-]{30,}|eyJ[\w-]{10,999}\.eyJ[\w-]{10,}|"
     r"-----BEGIN [A-Z ]*PRIVATE KEY"
 )
-_IN_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:([^/\s@]+)@", re.I)
+_IN_ADDRESS = re.compile(r"(?<=[a-z0-9])://[^/\s:@]*:([^/\s@]+)@", re.I)
 _NAMED = re.compile(
-    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_ ]?key|access[-_ ]?key|auth|credential|sig(?:nature)?)\w*"
-    r"\s*[=:]\s*['\"]?([^\s&;,'\"]+)",
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_ ]?key|access[-_ ]?key|auth|credential|sig(?:nature)?)\w{0,40}"
+    r"\s{0,20}[=:]\s*['\"]?([^\s&;,'\"]+)",
     re.I,
 )
 _REFERENCE = re.compile(r"^(?:\$\{?\w+\}?|%\w+%|env:\w+|<[^>]*>|\*+|x+|…|\.\.\.)$", re.I)
