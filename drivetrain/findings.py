@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, get_args
 
 Level = Literal["pass", "note", "warn", "unknown", "fail"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 """From harmless to grave. An unknown never passes a gate; a fail is what texts call an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One judgement.
 
     Attributes:
@@ -31,14 +30,14 @@ class Finding:
     what: str
     advice: str = ""
     affected: Sequence[str] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}{' ' + self.advice if self.advice else ''}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for JSON output."""
-        return asdict(self) | {"affected": list(self.affected), "facts": dict(self.facts)}
+        return self._asdict() | {"affected": list(self.affected), "facts": dict(self.facts)}
 
 
 def worst(findings: Iterable[Finding]) -> Level:

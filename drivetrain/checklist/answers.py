@@ -253,7 +253,7 @@ def entry_text(item: Item, owner: str) -> str:
     ]
     lines = [
         # Text of the plan stands in comments: a line break in it would end the comment.
-        *(f"  # {part}" for note in notes for part in wrap(line(note), 112, subsequent_indent="  ")),
+        *(f"  # {part}" for note in notes for part in _folded(line(note))),
         f"  {asked.id}:",
         "    status: unknown",
         f"    owner: {_scalar(owner)}" if owner else "    owner:",
@@ -263,6 +263,11 @@ def entry_text(item: Item, owner: str) -> str:
         "    expires:",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _folded(text: str) -> list[str]:
+    # Most fit; looking for the words of all of them would take longer than everything else here.
+    return [text] if len(text) <= 112 else wrap(text, 112, subsequent_indent="  ")
 
 
 def _scalar(text: str) -> str:

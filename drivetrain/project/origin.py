@@ -62,9 +62,10 @@ def installed() -> Installed:
     """
     for entry in sys.path:
         with suppress(OSError):
-            for name in sorted(os.listdir(entry or ".")):
-                if name.startswith(f"{NAME}-") and name.endswith(".dist-info"):
-                    return Installed(name.removeprefix(f"{NAME}-").removesuffix(".dist-info"), Path(entry, name))
+            there = [n for n in os.listdir(entry or ".") if n.startswith(f"{NAME}-") and n.endswith(".dist-info")]
+            if there:
+                name = min(there)
+                return Installed(name.removeprefix(f"{NAME}-").removesuffix(".dist-info"), Path(entry, name))
     raise ProjectError("drivetrain is not installed here.", "Install it: `pip install -e .`", NAME)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.errors import ProjectError
 from drivetrain.project import template as templates
@@ -69,7 +69,7 @@ def entry(files: Mapping[str, bytes], spec: Spec, template: Files, origin: Origi
             if name not in (PLAN, FILE)
         },
     }
-    return (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
+    return (_written(body) + "\n").encode()
 
 
 def read(project: Path) -> Record:
@@ -109,6 +109,17 @@ def read(project: Path) -> Record:
         raise ProjectError(
             f"cannot be read ({type(error).__name__}: {error}).", "Take it back from version control.", str(path)
         ) from error
+
+
+def _written(value: Any, end: str = "\n") -> str:
+    """`json.dumps(value, indent=1, ensure_ascii=False)`, whose indenting has no fast way for thousands of lines."""
+    inner = f"{end} "
+    if isinstance(value, Mapping) and value:
+        fields = [f"{json.dumps(name, ensure_ascii=False)}: {_written(item, inner)}" for name, item in value.items()]
+        return "{" + inner + f",{inner}".join(fields) + end + "}"
+    if isinstance(value, list) and value:
+        return "[" + inner + json.dumps(value, ensure_ascii=False, separators=(f",{inner}", ": "))[1:-1] + end + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _lines(data: bytes) -> list[str] | None:

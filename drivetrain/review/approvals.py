@@ -10,10 +10,9 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.checklist.answers import FILE as CHECKLIST
 from drivetrain.checklist.answers import digests
@@ -31,8 +30,7 @@ FOLDER = "signatures"
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """One approval.
 
     Attributes:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from drivetrain.errors import SpecError
 from drivetrain.review.plain import without_secrets
@@ -34,8 +33,7 @@ PARTS = (
 LAST = "last"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One change of a plan.
 
     Attributes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain import checklist, rules
 from drivetrain.errors import EvidenceError
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from drivetrain.stages import Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(NamedTuple):
     """A planning review, as plain data.
 
     Attributes:
@@ -65,10 +64,10 @@ class Review:
     questions: tuple[Ask, ...]
     unknowns: tuple[OpenQuestion, ...]
     records: tuple[Record, ...]
-    check: Mapping[str, Any] = field(default_factory=dict)
-    train: Mapping[str, Any] = field(default_factory=dict)
-    decide: Mapping[str, Any] = field(default_factory=dict)
-    audit: Mapping[str, Any] = field(default_factory=dict)
+    check: Mapping[str, Any] = MappingProxyType({})
+    train: Mapping[str, Any] = MappingProxyType({})
+    decide: Mapping[str, Any] = MappingProxyType({})
+    audit: Mapping[str, Any] = MappingProxyType({})
     items: tuple[Mapping[str, Any], ...] = ()
     faults: tuple[str, ...] = ()
     against: str = ""
@@ -114,7 +113,7 @@ def gather(spec: Spec, *, today: date | None = None, answers: Mapping[str, check
         stage=spec.stage,
         file=spec.path.name if spec.path else "drivetrain.yaml",
         held=datetime.now(UTC).isoformat(timespec="seconds"),
-        plan=settled({part: without_secrets(spec.at(part)) for part in _PARTS if spec.at(part)}),
+        plan=settled({part: without_secrets(said) for part in _PARTS if (said := spec.at(part))}),
         picture=draw(spec),
         gates=tuple(gates(spec, kept, findings, judged, day)),
         findings=tuple(findings),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +32,7 @@ def build(spec: Spec, *, against: str | None = None, today: date | None = None) 
     held = gather(spec, today=today)
     told, changes = since(spec, against) if against else ("", [])
     signed, faults = signatures(spec)
-    return replace(
-        held,
+    return held._replace(
         against=told,
         changes=tuple(changes),
         signatures=tuple(signed),

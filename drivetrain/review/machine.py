@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -37,8 +36,6 @@ def _plain(value: Any) -> Any:
     """Records, whichever they are, as mappings."""
     if isinstance(value, Finding):
         return value.as_json()
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {key: _plain(item) for key, item in value._asdict().items()}
     if isinstance(value, Mapping):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from drivetrain.findings import Level
 from drivetrain.spec.asked import Asked
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from drivetrain.spec import Outcome, Part, Source, Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """One place where a rule is broken.
 
     Attributes:
@@ -33,7 +32,7 @@ class Fault:
     advice: str = ""
     level: Level | None = None
     affected: Sequence[str] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 class Rule:

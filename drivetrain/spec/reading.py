@@ -6,6 +6,7 @@ its line, what a plan must not hold (tags, doubled keys, bombs made of aliases) 
 to a formula is noticed.
 """
 
+import math
 import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -29,14 +30,15 @@ MOST = 100_000
 _ROOMS = {"objective": 2, "decision": 2, "levers": 3, "uncontrollable": 3, "data": 4, "models": 5, "simulator": 5}
 _ROOMS |= {"optimizer": 5, "deployment": 6, "maintenance": 6}
 
-_NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
-_TRUE = re.compile(r"(?:true|True|TRUE)\Z")
-_FALSE = re.compile(r"(?:false|False|FALSE)\Z")
+# What YAML 1.2 has words for; other numbers are known by their form.
+_WORDS: dict[str, float | bool | None] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+_WORDS |= dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan)
+_WORDS |= {f"{sign}.{word}": float(f"{sign}inf") for sign in ("", "+", "-") for word in ("inf", "Inf", "INF")}
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _OCTAL = re.compile(r"0o[0-7]+\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_ODD_FLOAT = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 
 
 class Place(NamedTuple):
@@ -372,15 +374,9 @@ def _open(value: Any) -> bool:
 
 def scalar(text: str) -> Any:
     """What an unquoted scalar means by YAML 1.2's core schema."""
-    if not text or (text[0] in "~nN" and _NULL.match(text)):
-        return None
-    head = text[0]
-    if head in "tTfF":
-        if _TRUE.match(text):
-            return True
-        if _FALSE.match(text):
-            return False
-    elif head in "+-.0123456789":
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "+-.0123456789":
         if _INT.match(text) and len(text) < 4000:
             return int(text)
         if _FLOAT.match(text):
@@ -389,8 +385,6 @@ def scalar(text: str) -> Any:
             return int(text[2:], 8)
         if _HEX.match(text) and len(text) < 4000:
             return int(text[2:], 16)
-        if _ODD_FLOAT.match(text):
-            return float(text.replace(".", "").lower())
     return text
 
 
