@@ -341,7 +341,7 @@ def ray(project: Path) -> str:
     port = free_port()
     program = RAY.replace("PORT", str(port)).replace("PACKAGE", package(project))
     path = os.pathsep.join([str(project), *filter(None, sys.path)])
-    patience = {"RAY_raylet_start_wait_time_s": str(LONGEST)}
+    patience = {"RAY_raylet_start_wait_time_s": "60"}
     with running(project, "ready\n", sys.executable, "-c", program, PYTHONPATH=path, RAY_DEDUP_LOGS="0", **patience):
         return _client(project, f"http://127.0.0.1:{port}")
 
