@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -45,6 +48,26 @@ def test_the_readme_shows_both_commands_in_its_first_screen() -> None:
     first_screen = (ROOT / "README.md").read_text().splitlines()[:20]
     assert any("make demo" in line for line in first_screen)
     assert any("make test" in line for line in first_screen)
+
+
+def test_the_tour_of_the_readme_prints_what_it_shows() -> None:
+    """As every block of the pages below docs/ is run; commands that install or run for minutes stand above the tour."""
+    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs" / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    tour = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Three uses")[2].partition("\n## The CPU")[0]
+    shell: dict[str, Any] = {}
+    pages.begin(shell)
+    try:
+        found = [
+            pages.console(SimpleNamespace(parsed=block, namespace=shell))
+            for block in re.findall(r"^```console\n(.*?)^```", tour, flags=re.MULTILINE | re.DOTALL)
+        ]
+    finally:
+        pages.end(shell)
+    assert found == [None, None, None]
 
 
 @pytest.mark.parametrize(("page", "text"), [b for b in blocks("yaml") if b[1].startswith("drivetrain:")])
