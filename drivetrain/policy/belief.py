@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,7 @@ class Belief:
     def states(self) -> Array:
         """What the outcome can be, as formulas see it: strings, or booleans for a binary outcome."""
         assert self.classes is not None
-        if self.binary:
-            return np.array([name == "true" for name in self.classes])
-        return np.array(self.classes, dtype=str)
+        return _states(self.classes, self.binary)
 
     @property
     def cases(self) -> int:
@@ -78,6 +77,13 @@ class Belief:
         if self.probabilities is None:
             return self.mean()
         return np.asarray(self.states[self.probabilities.argmax(axis=2)][:, :, None])
+
+
+@lru_cache
+def _states(classes: tuple[str, ...], binary: bool) -> Array:
+    found = np.array([name == "true" for name in classes]) if binary else np.array(classes, dtype=str)
+    found.flags.writeable = False  # it is handed to everybody who asks
+    return found
 
 
 def common_numbers(names: Sequence[str], draws: int, seed: int) -> dict[str, Array]:

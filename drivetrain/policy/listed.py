@@ -47,7 +47,8 @@ def listed(
         raise PolicyError("the plan's settings are not those of the policy.", "Run `make decide` again.")
     ranking = problem.ranking
     assert ranking is not None
-    problem = replace(problem, seen=policy.seen)
+    if problem.seen != policy.seen:
+        problem = replace(problem, seen=policy.seen)
     prices = {entry.constraint: entry.price for entry in policy.prices}
     ask = modeler(problem, predictors)
     cases: dict[str, Any] = {

@@ -78,7 +78,7 @@ def expected(
     result = np.empty((cases, settings))
     for start in range(0, cases, step):
         stop = min(cases, start + step)
-        part = {name: belief.rows(start, stop) for name, belief in used.items()}
+        part = used if step >= cases else {name: belief.rows(start, stop) for name, belief in used.items()}
         outcome_names, weight = weights(part)
         values = memory.get(key) if memory is not None else None
         if values is None:
@@ -90,10 +90,12 @@ def expected(
             values = evaluate(formula, names | outcome_names).astype(float)
             if memory is not None:
                 memory[key] = values
-        if weight is None:
-            values = values.mean(axis=2) if values.ndim == 3 else values
+        if values.ndim < 3:
+            pass
+        elif weight is None:
+            values = values[:, :, 0] if values.shape[2] == 1 else values.mean(axis=2)
         else:
-            values = (values * weight).sum(axis=2) if values.ndim == 3 else values
+            values = (values * weight).sum(axis=2)
         result[start:stop] = values
     if not np.isfinite(result).all():
         bad = np.argwhere(~np.isfinite(result))
@@ -135,7 +137,8 @@ def _enumerate(part: Mapping[str, Belief], grid: Array) -> tuple[dict[str, Array
     for row, (name, belief) in zip(grid, part.items(), strict=True):
         assert belief.probabilities is not None
         names[name] = belief.states[row][None, None, :]
-        weight = weight * belief.probabilities[:, :, row]
+        # A single outcome's states stand in the order of its classes.
+        weight = belief.probabilities if len(grid) == 1 else weight * belief.probabilities[:, :, row]
     return names, weight
 
 
@@ -143,6 +146,11 @@ def _check(name: str, belief: Belief) -> None:
     """Refuse predictions that are no distribution: a NaN would otherwise choose an action."""
     array = belief.probabilities if belief.probabilities is not None else belief.quantiles
     assert array is not None
+    if belief.probabilities is not None and array.size:
+        # The usual case, in as few steps as it takes: no comparison with a NaN is true.
+        sums = array.sum(axis=2)
+        if array.min() >= -1e-9 and array.max() <= 1 + 1e-9 and sums.min() >= 1 - 1e-4 and sums.max() <= 1 + 1e-4:
+            return
     bad = ~np.isfinite(array)
     what = "NaN or infinite"
     if belief.probabilities is not None and not bad.any():

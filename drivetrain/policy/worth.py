@@ -178,11 +178,16 @@ def _tried(
     else:
         values = (_weighted if problem.items else worth)(problem, cases, ask, levers, threshold)
     count = len(next(iter(cases.values())))
-    values = np.broadcast_to(values, (count, values.shape[1]))
-    feasible = np.broadcast_to(allowed(problem, columns, beliefs, levers), values.shape)
+    values = _spread(values, (count, values.shape[1]))
+    feasible = _spread(allowed(problem, columns, beliefs, levers), values.shape)
     used = uses(problem, hard, columns, beliefs, levers)
-    used = np.broadcast_to(used, (len(hard), *values.shape))
+    used = _spread(used, (len(hard), *values.shape))
     return Considered(levers, values, feasible, used, tuple(limit.name for limit in hard), beliefs)
+
+
+def _spread(array: Array, shape: tuple[int, ...]) -> Array:
+    """`array` in that shape; as it is where it has it, which NumPy takes its time to find out."""
+    return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 def _others(problem: Problem, lever: str) -> dict[str, Array]:

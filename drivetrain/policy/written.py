@@ -253,10 +253,10 @@ def _choice(
 def _reasons(
     problem: Problem, prices: Mapping[str, float], labels: Sequence[str], values: Array, feasible: Array, index: int
 ) -> tuple[str, ...]:
-    others = [p for p in np.argsort(-values) if feasible[p] and p != index and labels[p] != labels[index]]
+    ordered = np.argsort(-values).tolist()
+    rival = next((p for p in ordered if feasible[p] and p != index and labels[p] != labels[index]), None)
     reasons = []
-    if others:
-        rival = others[0]
+    if rival is not None:
         gain = float(values[index] - values[rival])
         if gain >= 0:
             reasons.append(f"expected to be worth {gain:.4g} {problem.unit} more than {labels[rival]}")

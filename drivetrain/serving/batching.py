@@ -182,7 +182,7 @@ def _together(
     optimize: Optimize,
 ) -> dict[int, Assessed]:
     """The settled rows with the choices that are best for all of them together."""
-    problem = replace(engine.problem, seen=engine.policy.seen)
+    problem = engine.problem
     # A sum in a constraint is over these cases, however many the plan expects in a batch.
     problem = replace(problem, constants={**problem.constants, BATCH: float(len(settled))})
     columns = _columns(engine, rows, settled)

@@ -6,12 +6,13 @@ Everything here treats a request as data from a stranger. What does not fit is r
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from pydantic_core import from_json
 
 from drivetrain.serving import media
 from drivetrain.serving.field import Field
@@ -103,12 +104,8 @@ def parse_body(body: bytes, limits: Limits) -> list[dict[str, Any]]:
         Refused: It is not JSON, not of that shape, or holds too many cases.
     """
     try:
-        data = json.loads(body, parse_constant=_no_constant)
-        if b"\\u" in body:
-            # A lone surrogate is valid JSON and no valid text: it could not be written to a log or an answer.
-            json.dumps(data, ensure_ascii=False).encode()
-    except RecursionError:
-        raise Refused("the JSON is nested too deeply.", status=400) from None
+        # It refuses NaN, and half a surrogate pair, which is no text that could be written to a log or an answer.
+        data = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise Refused(f"the body is not JSON in UTF-8 ({short(error)}).", status=400) from None
     if not isinstance(data, dict) or set(data) != {"cases"} or not isinstance(data["cases"], list):
@@ -139,10 +136,6 @@ def of_form(known: Mapping[str, Field], texts: Mapping[str, str], file: tuple[st
             raise Refused("a file was sent, and this service takes none.", where="cases[0]")
         case[file[0] if file[0] in columns else columns[0]] = file[1]
     return case
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _typed(field: Field | None, text: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from drivetrain.artifact import Predictor
     from drivetrain.policy import Belief, Beliefs, Choice, Problem, Written
     from drivetrain.spec import Spec
+
+Told = Sequence[tuple[str, "Belief", "NDArray[np.bool_]"]]
 
 DEFER = "defer"
 """The answer that leaves a case to a person."""
@@ -105,6 +107,8 @@ class Engine:
             "train", evidence.read(spec.root, "train"), {name: artifact.digest(folder / name) for name in predictors}
         )
         written = policy.read(folder / "policy.json")
+        # What the log has shown is asked for in every request: with it once, and not anew each time.
+        problem = replace(problem, seen=written.seen)
         if stale := policy.fits(written, spec):
             raise PolicyError(
                 f"was made before the plan changed ({', '.join(stale)}).",
@@ -142,7 +146,8 @@ class Engine:
         if self.items is not None:
             return [assessed.prediction for assessed in self.assess(cases)]
         judged = judge(self.problem, self.predictors, decode(self.fields, cases, self.limits))
-        return [self._prediction(judged, case, judged.beliefs, judged.outside[case]) for case in range(len(cases))]
+        told = self._sayable(judged.beliefs)
+        return [self._prediction(judged, case, told, judged.outside[case]) for case in range(len(cases))]
 
     def assess(self, cases: Sequence[Mapping[str, Any]]) -> list[Assessed]:
         """What the models and the written policy say of each case, in order.
@@ -170,7 +175,7 @@ class Engine:
             choices, faults = self._choose(sound, judged.beliefs, inside)
             for case, fault in faults.items():
                 reasons[case].append(fault)
-        beliefs = self._chosen_beliefs(sound, judged.beliefs, choices)
+        told = self._sayable(self._chosen_beliefs(sound, judged.beliefs, choices))
         allowed = np.ones((1, 1), dtype=bool)
         if inside and self._explores and (self.problem.allowed or self.problem.seen):
             allowed = policy.allowed(self.problem, self._arrays(sound), self._under_all(sound, judged.beliefs))
@@ -179,7 +184,7 @@ class Engine:
         today = self._today(sound, judged.beliefs) if inside and reached(self.spec.stage, "parallel") else None
         return [
             Assessed(
-                prediction=self._prediction(judged, case, beliefs, reasons[case]),
+                prediction=self._prediction(judged, case, told, reasons[case]),
                 choice=choice,
                 # A setting that the limits forbid is only there because none is allowed.
                 settled=choice is not None and choice.values.get(choice.setting) is not None,
@@ -226,7 +231,7 @@ class Engine:
                     reasons.append(error.what)
             found.append(
                 Assessed(
-                    prediction=self._prediction(judged, case, policy.Beliefs(), reasons),
+                    prediction=self._prediction(judged, case, (), reasons),
                     choice=choice,
                     settled=choice is not None,
                     recommendation=choice.setting if choice is not None else self._fallback_items(batch, case),
@@ -358,14 +363,14 @@ class Engine:
             if self.fields[name].type == "image" and values[case] is not None
         }
 
-    def _prediction(self, judged: Judged, case: int, beliefs: Beliefs, reasons: list[str]) -> Prediction:
+    def _sayable(self, beliefs: Beliefs) -> Told:
+        """Every outcome that is answered, what is believed of it, and of which cases that is numbers."""
+        return [(name, found, finite(found)) for name, found in beliefs.items() if name not in self.problem.parts]
+
+    def _prediction(self, judged: Judged, case: int, told: Told, reasons: list[str]) -> Prediction:
         return {
             # What is no number is left out: JSON has none for it, and nobody may take it for one.
-            "predictions": {
-                outcome: _told(found, case)
-                for outcome, found in beliefs.items()
-                if outcome not in self.problem.parts and finite(found)[case]
-            },
+            "predictions": {name: _told(found, case) for name, found, numbers in told if numbers[case]},
             "in_domain": not judged.outside[case],
             "out_of_domain_scores": {
                 name: float(found[case]) for name, found in judged.scores.items() if np.isfinite(found[case])

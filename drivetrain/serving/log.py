@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from drivetrain.errors import ServiceError
 
 SEGMENT_BYTES = 64 * 2**20
 SYNC_SECONDS = 1.0
-_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class Log:
@@ -46,7 +47,7 @@ class Log:
         Raises:
             ServiceError: The disk is full or the folder cannot be written; nothing was acknowledged then.
         """
-        lines = "".join([_text(record) + "\n" for record in records]).encode()
+        lines = b"".join([to_json(record, inf_nan_mode="null") + b"\n" for record in records])
         with self._lock:
             try:
                 if self._fault is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import gc
 import os
 import socket
 import sys
@@ -15,12 +15,14 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from pydantic_core import to_json
 
 from drivetrain.errors import DrivetrainError, ServiceError
 from drivetrain.serving import openapi, reading
 from drivetrain.serving.approvals import Standing
 from drivetrain.serving.cases import of_form, parse_body
 from drivetrain.serving.desk import Desk
+from drivetrain.serving.direct import route_class
 from drivetrain.serving.engine import Engine
 from drivetrain.serving.gate import Gate
 from drivetrain.serving.limits import Limits, Refused
@@ -36,9 +38,6 @@ SELF_ONLY = {
     "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src blob:",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class Service:
@@ -88,6 +87,9 @@ class Service:
         """
         if self._desk is None:
             self._desk = Desk(self._folder, self.limits, self.metrics)
+            # What has just been loaded stays: nobody needs to look through it for garbage again and again.
+            gc.collect()
+            gc.freeze()
         return self._desk.engine
 
     async def predict(self, cases: list[dict[str, Any]]) -> Response:
@@ -110,7 +112,8 @@ class Service:
         """Have cases worked on, and their results written as JSON, by the thread that asks the models."""
 
         def written() -> bytes:
-            return _text({"results": work(cases)}).encode()
+            # What is no number is null: JSON has no other word for it.
+            return to_json({"results": work(cases)}, inf_nan_mode="null")
 
         return Response(await self._worker.ask(written), media_type="application/json")
 
@@ -234,6 +237,7 @@ class Service:
         # FastAPI's own pages load their scripts from another host; the description itself is at /openapi.json.
         app = FastAPI(title="Decisions", lifespan=lifespan, docs_url=None, redoc_url=None)
         app.state.service = self
+        app.router.route_class = route_class(read_cases)
         app.add_exception_handler(Refused, _on_refused)
         app.add_exception_handler(DrivetrainError, _on_error)
         app.add_exception_handler(RequestValidationError, _on_invalid)

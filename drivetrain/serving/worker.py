@@ -11,9 +11,9 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from queue import SimpleQueue
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from drivetrain.serving.limits import Refused
 
@@ -29,8 +29,7 @@ STRICT_SECONDS = 0.5
 """How long that lasts after the last refusal."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(NamedTuple):
     work: Callable[[], Any]
     answer: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
@@ -46,7 +45,7 @@ class Worker:
     def __init__(self, most: int) -> None:
         self._most = most
         self._jobs: deque[_Job] = deque()
-        self._work_to_do = threading.Condition()
+        self._calls: SimpleQueue[None] = SimpleQueue()  # one for every job, and one to stop
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._usual = 0.01
@@ -79,12 +78,11 @@ class Worker:
         job = _Job(work, loop.create_future(), loop)
         self.taken += 1
         try:
-            with self._work_to_do:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="models", daemon=True)
-                    self._thread.start()
-                self._jobs.append(job)
-                self._work_to_do.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="models", daemon=True)
+                self._thread.start()
+            self._jobs.append(job)
+            self._calls.put(None)
             answer: Answer = await job.answer
             return answer
         finally:
@@ -92,29 +90,31 @@ class Worker:
 
     def stop(self) -> None:
         """Finish what was taken, and take no more."""
-        with self._work_to_do:
-            self._stopping = True
-            self._work_to_do.notify()
+        self._stopping = True
+        self._calls.put(None)
         if self._thread is not None:
             self._thread.join()
         self._thread, self._stopping = None, False
 
     def _send_away(self) -> None:
         """Refuse all that waits but the next."""
-        with self._work_to_do:
-            sent = [self._jobs.pop() for _ in range(max(0, len(self._jobs) - 1))]
-        for job in sent:
+        while len(self._jobs) > 1:
+            try:
+                job = self._jobs.pop()
+            except IndexError:  # the thread was quicker
+                return
             if not job.answer.done():
                 job.answer.set_exception(_too_many())
 
     def _run(self) -> None:
         while True:
-            with self._work_to_do:
-                while not self._jobs:
-                    if self._stopping:
-                        return
-                    self._work_to_do.wait()
+            self._calls.get()
+            try:
                 job = self._jobs.popleft()
+            except IndexError:  # sent away meanwhile, or nothing is left to do
+                if self._stopping:
+                    return
+                continue
             if job.answer.cancelled():
                 continue
             begun = perf_counter()
