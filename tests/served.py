@@ -19,7 +19,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from drivetrain import artifact, evidence, load_spec, policy, source
-from drivetrain.decision.world import read
+from drivetrain.decision.columns import read
 
 SERVE = Path(__file__).parent.parent / "template/{{ cookiecutter.slug }}/{{ cookiecutter.package }}/serve.py"
 

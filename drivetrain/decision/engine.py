@@ -13,7 +13,8 @@ from drivetrain import artifact, evidence, policy, source
 from drivetrain.decision import explore, impressions, whatif
 from drivetrain.decision.compare import Decided, compare
 from drivetrain.decision.items import items
-from drivetrain.decision.world import seen, world
+from drivetrain.decision.log import seen
+from drivetrain.decision.world import world
 from drivetrain.errors import PolicyError
 from drivetrain.spec import Spec
 

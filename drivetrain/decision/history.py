@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from drivetrain import policy
 from drivetrain.decision import logged, selection
 from drivetrain.decision.evaluate import Figure, interval
-from drivetrain.decision.world import Log, World
+from drivetrain.decision.log import Log
+from drivetrain.decision.world import World
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]

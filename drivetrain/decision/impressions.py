@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from drivetrain import policy, source
-from drivetrain.decision.world import Log, World, arrays, entities, pairs, truth_of
+from drivetrain.decision.columns import arrays, entities
+from drivetrain.decision.log import Log
+from drivetrain.decision.world import World, pairs, truth_of
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import evaluate, parse
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from drivetrain import policy, source
-from drivetrain.decision.world import arrays, plain
+from drivetrain.decision.columns import arrays, plain
 from drivetrain.errors import DataError
 from drivetrain.spec import Spec
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,61 +11,19 @@ from numpy.typing import NDArray
 
 from drivetrain import policy, source
 from drivetrain.decision import selection
+from drivetrain.decision.columns import arrays, entities, plain, read
+from drivetrain.decision.log import ALWAYS, Log, log_of
 from drivetrain.errors import DataError
 from drivetrain.spec import Spec
-from drivetrain.spec.formula import BATCH, evaluate, parse
+from drivetrain.spec.formula import BATCH
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 PAIRS = 150_000
 """Most rows of case × item that policies are made and judged on; of more cases a seeded sample is taken."""
-ALWAYS = ("True", "true", "1", "1.0")
-"""How a plan says that something holds in every row."""
 KEPT = 4
 """Answers of the models that are remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Decisions that were taken in the past, and what came of them.
-
-    Attributes:
-        rows: Which of the world's cases they are, shape (l,).
-        used: Lever -> the setting that was used, shape (l,).
-        propensity: Probability (a number: density) of that setting; None when nobody knows it. Shape (l,).
-        causal: Whether settings were randomised.
-        kind: How settings came about, in the plan's words.
-        truth, observed: As those of the world, of these rows; None: the world's own. Where items are ranked, a log
-            holds some of the pairs of case and item only, and what came of each.
-        weights: Of these rows, shape (l,); None: those of the world's cases.
-    """
-
-    rows: NDArray[np.int64]
-    used: Mapping[str, Array]
-    propensity: Floats | None
-    causal: bool
-    kind: str
-    truth: Mapping[str, Array] | None = None
-    observed: Mapping[str, NDArray[np.bool_]] | None = None
-    weights: Floats | None = None
-
-    def some(self, kept: NDArray[np.bool_]) -> Log:
-        """Some of the rows."""
-
-        def of(values: Mapping[str, Array] | None) -> dict[str, Array] | None:
-            return None if values is None else {name: array[kept] for name, array in values.items()}
-
-        return Log(
-            self.rows[kept],
-            of(self.used) or {},
-            None if self.propensity is None else self.propensity[kept],
-            self.causal,
-            self.kind,
-            of(self.truth),
-            of(self.observed),
-            None if self.weights is None else self.weights[kept],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,35 +100,6 @@ class World:
     def ask(self) -> policy.Ask:
         """The models; where there are none, what is believed already."""
         return self.models or (lambda cases, levers: policy.Beliefs(self.beliefs))
-
-
-def arrays(names: frozenset[str], table: Any, needed: frozenset[str]) -> dict[str, Array]:
-    """Columns of an Arrow table as NumPy arrays; a missing category is an empty string, a missing number NaN.
-
-    Raises:
-        DataError: A truth value that the decision needs is missing.
-    """
-    import pyarrow as pa
-
-    found = {}
-    for name in sorted(names & set(table.column_names)):
-        column = table[name].combine_chunks()
-        if pa.types.is_boolean(column.type) and column.null_count:
-            if name in needed:
-                raise DataError(
-                    f"is missing in {column.null_count} of {len(column)} cases, and the decision needs it.",
-                    "Fill it in the source, or take the cases out.",
-                    where=name,
-                )
-            column = column.cast(pa.float64())
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            found[name] = np.array(column.fill_null("").to_pylist(), dtype=str)
-        elif pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-            whole = column.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)
-            found[name] = np.array(whole, dtype="M8[us]").astype(float) / 1e6
-        else:
-            found[name] = np.asarray(column.to_numpy(zero_copy_only=False))
-    return found
 
 
 def world(
@@ -250,7 +179,7 @@ def world(
         weights=raw / raw.sum(),
         inputs=inputs,
         models=models if _must_ask(problem) else None,
-        log=_log(spec, problem, table),
+        log=log_of(spec, problem, table),
         observed=observed,
         groups=_queues(problem, table.num_rows),
         entity=entities(spec, table),
@@ -258,35 +187,10 @@ def world(
     )
 
 
-def entities(spec: Spec, table: Any) -> NDArray[np.int64] | None:
-    """To whom each case belongs, numbered from 0 on; None where the plan names no entity, or each has one case."""
-    import pyarrow as pa
-
-    name = spec.case_source.entity
-    if name is None or name not in table.column_names:
-        return None
-    values = table[name].combine_chunks()
-    codes = np.asarray(
-        values.cast(pa.string()).dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    )
-    unknown = codes < 0
-    # Whoever is not known is somebody else each time.
-    codes = np.where(unknown, codes.max(initial=-1) + np.cumsum(unknown), codes)
-    found = np.unique(codes, return_inverse=True)[1].astype(np.int64)
-    return None if len(found) == found.max(initial=-1) + 1 else found
-
-
 def _context(problem: policy.Problem, predictors: Sequence[policy.Predicts], table: Any) -> list[str]:
     """Columns known of a case before anything comes of it: what the models read."""
     read = {name for predictor in predictors for name in predictor.inputs} & set(table.column_names)
     return sorted(read - set(problem.classes) - set(problem.levers))
-
-
-def read(spec: Spec, table: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Columns of the case table as models take them, those that are there; a model names a series by its source."""
-    series = {part.name for part in spec.data if part.kind == "series"}
-    columns = {name: "series" if name in series else name for name in names}
-    return {name: plain(table[column]) for name, column in columns.items() if column in table.column_names}
 
 
 def _queues(problem: policy.Problem, count: int) -> NDArray[np.int64] | None:
@@ -377,17 +281,6 @@ def remembered(ask: policy.Ask) -> policy.Ask:
     return asked
 
 
-def plain(column: Any) -> Any:
-    """A column as models take it: an array where it is plain numbers or texts, else a list with None for missing."""
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or (pa.types.is_boolean(kind) and not column.null_count):
-        return column.to_numpy(zero_copy_only=False)
-    values = column.to_pylist()
-    return np.array(values, dtype=str) if pa.types.is_string(kind) and not column.null_count else values
-
-
 def _must_ask(problem: policy.Problem) -> bool:
     """Whether beliefs about the listed settings are not all that is needed."""
     moved = any(problem.affected[name] for name in problem.outcomes)
@@ -413,71 +306,3 @@ def _truth_of_part(spec: Spec, part: policy.Part, values: list[Any]) -> Array:
     there = [None if value is None else source.areas(spec.root / value, known) for value in values]
     place = known.index(part.which)
     return np.array([np.nan if areas is None else areas[place] for areas in there], dtype=float)
-
-
-def _log(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
-    """Past decisions among the rows of a table; None when the table does not hold the settings that were used."""
-    if not any(problem.affected[name] for name in problem.outcomes):
-        return None
-    used, chance, kinds = {}, np.ones(table.num_rows), []
-    known = True
-    rows = np.ones(table.num_rows, dtype=bool)
-    for lever in spec.levers:
-        history = lever.history
-        if history is None or history.column is None or history.column not in table.column_names:
-            return None
-        column = table[history.column]
-        values = column.to_pylist()
-        rows &= np.array([value is not None for value in values])
-        text = problem.settings[lever.name].dtype.kind == "U"
-        used[lever.name] = (
-            np.array(["" if v is None else str(v) for v in values], dtype=str)
-            if text
-            else np.array([np.nan if v is None else v for v in values], dtype=float)
-        )
-        if history.rows.strip() not in ALWAYS:
-            condition = parse(history.rows)
-            here = arrays(frozenset(condition.names), table, frozenset())
-            rows &= np.broadcast_to(np.asarray(evaluate(condition, here)) == 1, rows.shape)
-        kinds.append(history.kind)
-        given = history.propensity
-        if given is None:
-            known = False
-        elif isinstance(given, str):
-            if given not in table.column_names:
-                return None
-            chance = chance * np.asarray(table[given].to_numpy(zero_copy_only=False), dtype=float)
-        else:
-            chance = chance * float(given)
-    kind = kinds[0] if len(set(kinds)) == 1 else "human" if "human" in kinds else "rule"
-    if kind in ("constant", "never") or not rows.any():
-        return None
-    where = np.flatnonzero(rows)
-    return Log(
-        where,
-        {name: values[where] for name, values in used.items()},
-        chance[where] if known else None,
-        all(entry == "randomised" for entry in kinds),
-        str(kind),
-    )
-
-
-def seen(spec: Spec, problem: policy.Problem, table: Any) -> dict[str, tuple[Any, ...]]:
-    """Lever -> the settings that the log shows, or the lowest and highest; only of levers that move an outcome."""
-    moving = {lever for name in problem.outcomes for lever in problem.affected[name]}
-    found: dict[str, tuple[Any, ...]] = {}
-    for lever in spec.levers:
-        history = lever.history
-        if lever.type == "ranking" or lever.name not in moving or history is None:
-            continue
-        if history.column not in table.column_names:
-            continue
-        values = [value for value in table[history.column].to_pylist() if value is not None]
-        if not values:
-            continue
-        if problem.settings[lever.name].dtype.kind == "U":
-            found[lever.name] = tuple(sorted({str(value) for value in values}))
-        else:
-            numbers = np.array(values, dtype=float)
-            found[lever.name] = (float(numbers.min()), float(numbers.max()))
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.sample import columns as make
 from drivetrain.sample.hints import Hints, hints
-from drivetrain.source.columns import join_keys, needed
+from drivetrain.source.columns import join_keys
 from drivetrain.spec.duration import seconds
 
 if TYPE_CHECKING:
@@ -108,7 +107,9 @@ def build(world: World, source: Source) -> Frame:
     if source.kind == "ratings":
         frame = _ratings(world, source)
     elif source.kind in MEDIA and not _is_table(source):
-        frame = _files(world, source)
+        from drivetrain.sample.folder import named
+
+        frame = named(world, source, size(world, source))
     else:
         frame = _table(world, source)
     world.frames[source.name] = frame
@@ -375,74 +376,8 @@ def _ratings(world: World, source: Source) -> Frame:
     return frame
 
 
-def _files(world: World, source: Source) -> Frame:
-    """Files of a folder: what their names say."""
-    import numpy as np
-
-    from drivetrain.sample.naming import counts, times_of, values_of
-
-    rows = size(world, source)
-    frame: Frame = {ROW: np.arange(1, rows + 1)}
-    pattern = source.filename or ""
-    named = list(re.compile(pattern).groupindex) if pattern else []
-    labels = {outcome.column for outcome in source.outcomes.values()}
-    for group in named:
-        if group in labels:
-            continue
-        draw = world.draw(source.name, group)
-        declared = source.columns.get(group)
-        values = list(declared.values or []) if declared is not None else []
-        if declared is not None and declared.type == "time":
-            values = times_of(pattern, group, make.times(rows, *span(source), draw), draw)
-        elif group in {source.entity, *_join_names(source)}:
-            values = values_of(pattern, group, max(10, rows // 5), draw)
-        values = values or values_of(pattern, group, 3, draw)
-        if values:
-            frame[group] = np.array(values)[draw.integers(0, len(values), rows)]
-    if pattern and not counts(pattern):
-        _tell_apart(world, source, pattern, frame)
-    for name in [*source.columns, *needed(world.spec, source)]:
-        if name not in frame and source.collect is not None and name not in labels:
-            declared = source.columns.get(name)
-            frame[name] = make.category(
-                name, (declared.values if declared else None) or [], rows, world.known, world.draw(source.name, name)
-            )
-    for key in _join_names(source):
-        if key not in frame:
-            frame[key] = make.ids(world.key(source.name, key), rows)
-            world.pools[world.key(source.name, key)] = frame[key]
-    return frame
-
-
-def _tell_apart(world: World, source: Source, pattern: str, frame: Frame) -> None:
-    """Draw groups of the file names again until no two names are alike."""
-    import numpy as np
-
-    from drivetrain.sample.naming import values_of
-
-    logged = {name for name, declared in source.columns.items() if declared.role == "logged"}
-    groups = [name for name in re.compile(pattern).groupindex if name in frame and name not in logged]
-    rows = len(frame[ROW])
-    free = [n for n in groups if n not in source.columns or not source.columns[n].values]
-    free = [n for n in free if n not in {source.entity, source.time, *source.groups, *_join_names(source)}] or free
-    if not free:
-        return
-    name = free[-1]
-    draw = world.draw(source.name, name, "apart")
-    timed = name in source.columns and source.columns[name].type == "time"
-    pool = np.unique(frame[name]) if timed else np.array(values_of(pattern, name, rows, draw))
-    for _ in range(50):
-        whole = np.array(["\0".join(row) for row in zip(*(frame[n].tolist() for n in groups), strict=True)])
-        _, first = np.unique(whole, return_index=True)
-        again = np.setdiff1d(np.arange(rows), first)
-        if not len(again):
-            return
-        frame[name] = np.array(frame[name], dtype=object)
-        frame[name][again] = pool[draw.integers(0, len(pool), len(again))]
-        frame[name] = frame[name].astype(str)
-
-
-def _join_names(source: Source) -> list[str]:
+def join_names(source: Source) -> list[str]:
+    """Columns of a source that it is joined by."""
     return [here for join in source.join for here in join_keys(join)]
 
 
