@@ -117,3 +117,33 @@ def test_no_more_ordinary_cases_are_called_strange_than_was_stated(cases: int, a
 
 def test_with_too_few_cases_the_strangest_of_them_is_the_threshold() -> None:
     assert calibration.threshold(np.array([3.0, 1.0, 2.0]), 0.01) == 3.0
+
+
+def test_energy_is_joined_by_the_distance_each_in_units_of_its_spread() -> None:
+    import torch
+    from scipy.special import logsumexp
+
+    from drivetrain.training import network
+
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 3, 600)
+    features = rng.normal(size=(600, 4)) + 5 * np.eye(4)[labels]
+    outputs = features[:, :3] * 2.0
+    distance = network.whitening(torch.tensor(features), torch.tensor(labels))
+    joined = network.Joined(distance, torch.tensor(features), torch.tensor(outputs))
+
+    centres = np.stack([features[labels == label].mean(axis=0) for label in range(3)])
+    rest = features - centres[labels]
+    covariance = rest.T @ rest / 599
+    covariance += np.eye(4) * (0.01 * covariance.diagonal().mean() + 1e-8)
+
+    def parts(x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gaps = x[:, None] - centres
+        squares = np.einsum("ncd,de,nce->nc", gaps, np.linalg.inv(covariance), gaps)
+        return -logsumexp(z, axis=1), np.sqrt(squares.min(axis=1))
+
+    energy, apart = parts(features, outputs)
+    x, z = rng.normal(size=(50, 4)) * 4, rng.normal(size=(50, 3))
+    found = joined(torch.tensor(x, dtype=torch.float32), torch.tensor(z, dtype=torch.float32))[:, 0].numpy()
+    here = parts(x, z)
+    assert found == pytest.approx(here[0] / energy.std(ddof=1) + here[1] / apart.std(ddof=1), rel=1e-4)

@@ -109,15 +109,20 @@ def fold(model: Any, temperature: float, offsets: NDArray[Any] | None = None) ->
             last.bias.div_(temperature)
 
 
+def linear_layers(model: Any) -> list[Any]:
+    """The layers of a network that are linear in what they see, in its order."""
+    import torch
+
+    return [layer for layer in model.modules() if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d))]
+
+
 def last_layer(model: Any) -> Any:
     """The last `Linear` layer of a network, or its last convolution where each pixel has outputs.
 
     Raises:
         TrainingError: It has none.
     """
-    import torch
-
-    layers = [layer for layer in model.modules() if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d))]
+    layers = linear_layers(model)
     if not layers:
         advice = "End it with a Linear layer, or set `calibration: none` for this model."
         raise TrainingError("the network has no linear layer that a temperature could be folded into.", advice)

@@ -29,6 +29,7 @@ TOLERANCE = 1e-4
 COMPARED = 128
 """Cases on which they are compared."""
 FALSE_ALARMS = 0.01
+JOINED = "energy+mahalanobis"
 FITTED = 2000
 """Training rows on which an out-of-domain distance is fitted."""
 HELD_OUT = ("test", "hold_out")
@@ -44,7 +45,7 @@ class Part:
         files: The network's and the learner's.
         preprocessing: How it prepares its cases.
         temperature: What its outputs were divided by.
-        score: How strange cases are told: `energy`, `mahalanobis` or `unknown`.
+        score: How strange cases are told: `energy+mahalanobis`, `energy`, `mahalanobis` or `unknown`.
         cases: Some validation rows, and the learner's outputs on them.
         seen: These outputs.
     """
@@ -83,7 +84,7 @@ def export(
     validation = cases[cases["split"] == "validation"].reset_index(drop=True)
     with learn.no_logging():
         temperature = _calibrate(plan, model, learn, head, validation, cases)
-        score = _score(plan, model, head)
+        score = _score(plan, model, head, learn)
         distance, last = _distance(learn, model, score, cases)
         files = ("model.onnx", "learner.pkl") if setting is None else (f"model-{number}.onnx", f"learner-{number}.pkl")
         names = store.inputs(model)
@@ -243,12 +244,18 @@ def _calibrate(plan: Spec, model: Model, learn: Any, head: Any, validation: pd.D
     return found
 
 
-def _score(plan: Spec, model: Model, head: Any) -> str:
-    """How strange cases are told: as the plan says where the outcome allows it."""
+def _score(plan: Spec, model: Model, head: Any, learn: Any) -> str:
+    """How strange cases are told: as the plan says where the outcome allows it.
+
+    Where the plan says `energy`, the energy of classes is joined by the distance, which alone tells what looks much
+    like a class and is none; a network without a last layer to look at has its energy alone.
+    """
     if model.task == "ratings":
         return "unknown"
     asked = plan.deployment.guards.out_of_domain.score if plan.deployment and plan.deployment.guards else "energy"
     if head is heads.masks:
+        return "energy"
+    if asked != "mahalanobis" and head.SCORE == JOINED and not calibration.linear_layers(learn.model):
         return "energy"
     return "mahalanobis" if asked == "mahalanobis" else str(head.SCORE)
 
@@ -275,7 +282,8 @@ def _distance(learn: Any, model: Model, score: str, cases: pd.DataFrame) -> tupl
         hook.remove()
     features = torch.cat(seen)
     labels = found[1].ravel() if classes and found[1] is not None else torch.zeros(len(features))
-    return network.whitening(features, labels), last
+    distance = network.whitening(features, labels)
+    return (network.Joined(distance, features, found[0]) if score == JOINED else distance), last
 
 
 def _compare(predictor: artifact.Predictor, part: Part, head: Any, entry: dict[str, Any], model: Model) -> float:

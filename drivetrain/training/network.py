@@ -40,7 +40,8 @@ class Served(nn.Module):
         if self.distance is None:
             return torch.as_tensor(outputs)
         seen = self._seen.pop() if self._seen else inputs[0]
-        return torch.cat([outputs, self.distance(seen)], dim=1)
+        strange = self.distance(seen, outputs) if isinstance(self.distance, Joined) else self.distance(seen)
+        return torch.cat([outputs, strange], dim=1)
 
 
 class Mahalanobis(nn.Module):
@@ -61,6 +62,32 @@ class Mahalanobis(nn.Module):
         """Distances (n, 1)."""
         gaps = (features @ self.whitening).unsqueeze(1) - self.whitened.unsqueeze(0)
         return gaps.pow(2).sum(dim=2).min(dim=1, keepdim=True)[0].sqrt()
+
+
+class Joined(nn.Module):
+    """Energy of the outputs and distance of what the last layer sees, each in units of its spread over training rows.
+
+    Outputs alone do not tell a letter from the digit that it resembles; distance alone does not see that no class
+    wants the case.
+
+    Source: Liu and others, Energy-based Out-of-distribution Detection, 2020, for the energy.
+    """
+
+    def __init__(self, distance: Mahalanobis, features: torch.Tensor, outputs: torch.Tensor) -> None:
+        super().__init__()
+        self.distance = distance
+        with torch.no_grad():
+            spreads = (energy(outputs.float()).std(), distance(features.float()).std())
+        self.spreads = [max(float(spread), 1e-6) for spread in spreads]
+
+    def forward(self, features: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        """Scores (n, 1) of features (n, d) and class outputs (n, k)."""
+        return torch.add(energy(outputs) / self.spreads[0], self.distance(features) / self.spreads[1])
+
+
+def energy(outputs: torch.Tensor) -> torch.Tensor:
+    """Energy (n, 1) of class outputs (n, k): the higher, the less any class wants the case."""
+    return -torch.logsumexp(outputs, dim=1, keepdim=True)
 
 
 class Unknown(nn.Module):

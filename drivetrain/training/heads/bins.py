@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
     from drivetrain.spec.models import Model
 
-SCORE = "energy"
+SCORE = "energy+mahalanobis"
 
 
 def entry(plan: Spec, outcome: str, frame: pd.DataFrame) -> dict[str, Any]:
