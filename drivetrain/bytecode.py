@@ -1,10 +1,11 @@
-"""Compiled templates kept between runs: compiling them is most of what rendering costs."""
+"""What compiling gave, kept between runs: code of templates, and that a project's Python compiles at all."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +33,24 @@ def cache(settings: str) -> FileSystemBytecodeCache | None:
     Args:
         settings: What, beside its text and the version of Jinja, decides what a template becomes when it is compiled.
     """
+    folder = _own_folder()
+    kind = hashlib.sha256(f"{jinja2.__version__} {settings}".encode()).hexdigest()[:16]
+    return _Cache(str(folder), f"{kind}-%s.cache") if folder else None
+
+
+def compiled(sources: Iterable[bytes]) -> Path | None:
+    """A file that is there once somebody made it, to say that this Python compiles all of `sources`.
+
+    None where there is no folder for it.
+    """
+    folder = _own_folder()
+    total = hashlib.sha256(sys.version.encode())
+    for source in sources:
+        total.update(hashlib.sha256(source).digest())
+    return folder / f"{total.hexdigest()}.compiles" if folder else None
+
+
+def _own_folder() -> Path | None:
     folder = _folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,8 +59,7 @@ def cache(settings: str) -> FileSystemBytecodeCache | None:
         return None
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
         return None
-    kind = hashlib.sha256(f"{jinja2.__version__} {settings}".encode()).hexdigest()[:16]
-    return _Cache(str(folder), f"{kind}-%s.cache") if os.access(folder, os.W_OK) else None
+    return folder if os.access(folder, os.W_OK) else None
 
 
 def _folder() -> Path:

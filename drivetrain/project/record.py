@@ -115,11 +115,14 @@ def _written(value: Any, end: str = "\n") -> str:
     """`json.dumps(value, indent=1, ensure_ascii=False)`, whose indenting has no fast way for thousands of lines."""
     inner = f"{end} "
     if isinstance(value, Mapping) and value:
-        fields = [f"{json.dumps(name, ensure_ascii=False)}: {_written(item, inner)}" for name, item in value.items()]
+        fields = [f"{_text(name)}: {_written(item, inner)}" for name, item in value.items()]
         return "{" + inner + f",{inner}".join(fields) + end + "}"
     if isinstance(value, list) and value:
         return "[" + inner + json.dumps(value, ensure_ascii=False, separators=(f",{inner}", ": "))[1:-1] + end + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return _text(value)
+
+
+_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _lines(data: bytes) -> list[str] | None:

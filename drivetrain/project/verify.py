@@ -7,9 +7,11 @@ import re
 import tomllib
 import warnings
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
+from drivetrain.bytecode import compiled
 from drivetrain.errors import ProjectError
 from drivetrain.project.record import FILE, PLAN
 
@@ -31,12 +33,19 @@ def verify(files: Mapping[str, bytes], given: Collection[str] = ()) -> None:
     Raises:
         ProjectError: The first file that does not hold, and why.
     """
+    # Most of a project's Python is copied from the template: what compiled the last time compiles again.
+    python = [name for name in files if name.endswith(".py")]
+    proof = compiled(files[name] for name in python)
+    known = frozenset(python if proof and proof.exists() else ())
     for name, data in files.items():
         if b"\0" not in data:  # a picture or a wheel is what it was in the template
-            _check(data, name, marks=name not in given)
+            _check(data, name, marks=name not in given, parsed=name in known or name in _READ)
+    if proof and not known:
+        with suppress(OSError):
+            proof.touch()
 
 
-def _check(data: bytes, name: str, *, marks: bool) -> None:
+def _check(data: bytes, name: str, *, marks: bool, parsed: bool) -> None:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -46,7 +55,7 @@ def _check(data: bytes, name: str, *, marks: bool) -> None:
         number = text.count("\n", 0, mark.start()) + 1
         raise ProjectError(f"a template mark was left: {mark.group(0)!r}.", "Repair the template.", f"{name}:{number}")
     parse = _PARSERS.get(PurePosixPath(name).suffix)
-    if parse is None or name in _READ:
+    if parse is None or parsed:
         return
     try:
         parse(text, name)
