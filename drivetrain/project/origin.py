@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+from drivetrain import __version__
 from drivetrain.errors import ProjectError
 
 NAME = "drivetrain"
@@ -58,15 +58,13 @@ def installed() -> Installed:
     `importlib.metadata` finds the same, and loads a parser of e-mail for it.
 
     Raises:
-        ProjectError: It runs without having been installed.
+        ProjectError: It runs without having been installed, or another version was installed.
     """
     for entry in sys.path:
-        with suppress(OSError):
-            there = [n for n in os.listdir(entry or ".") if n.startswith(f"{NAME}-") and n.endswith(".dist-info")]
-            if there:
-                name = min(there)
-                return Installed(name.removeprefix(f"{NAME}-").removesuffix(".dist-info"), Path(entry, name))
-    raise ProjectError("drivetrain is not installed here.", "Install it: `pip install -e .`", NAME)
+        folder = os.path.join(entry, f"{NAME}-{__version__}.dist-info")
+        if os.path.isdir(folder):
+            return Installed(__version__, Path(folder))
+    raise ProjectError(f"drivetrain {__version__} is not installed here.", "Install it: `pip install -e .`", NAME)
 
 
 def origin(vendor: bool = False) -> Origin:

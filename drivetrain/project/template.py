@@ -48,11 +48,16 @@ def load(template: Path | None = None) -> Files:
     if not (source / SETTINGS).is_file():  # before everything below, say, a home folder is read
         raise ProjectError(f"there is no {SETTINGS}: this is no template.", "Name the folder that has it.", str(source))
     try:
-        return {name: (source / name).read_bytes() for name in names(source)}
+        return {name: _read(os.path.join(source, name)) for name in names(source)}
     except OSError as error:
         raise ProjectError(
             f"cannot be read ({error.strerror}).", "Repair the template.", Path(str(error.filename)).name
         ) from error
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
 def names(source: Path) -> list[str]:

@@ -129,7 +129,7 @@ class _Plan(_Part, Lookup):
     @cached_property
     def unknowns(self) -> list[OpenQuestion]:
         """Everything that is asked and not answered yet; such a plan cannot change."""
-        return list(self.questions())
+        return list(self.questions()) if self._document.questions else []
 
     def moved(self, path: Path) -> "Spec":
         """The same plan in another place: evidence and answers beside it are looked for there."""
