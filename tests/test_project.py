@@ -370,6 +370,22 @@ def test_another_way_to_read_the_same_template_is_no_reason_to_take_an_old_one_f
     assert (trimmed, plain) == ({"a.txt": b"yes\n"}, {"a.txt": b"\nyes\n\n"})
 
 
+def test_python_that_compiled_before_says_nothing_of_python_that_did_not(tmp_path, plan, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    forked = _without_learners(tmp_path)
+    (forked / "cookiecutter.json").write_text('{"_copy_without_render": ["*.py"]}')
+    (forked / "learners" / "image_classification.py").write_text("x = 1\n")
+    module = forked / "{{ cookiecutter.slug }}" / "module.py"
+    for number, text in enumerate(["x = 1\n", "x = 1\n", "def f(:\n", "def f(:\n", "x = 2\n"]):
+        module.write_text(text)
+        if text.startswith("x"):
+            project.new(plan, tmp_path / str(number), template=forked)
+        else:
+            with pytest.raises(ProjectError, match=r"module\.py"):
+                project.new(plan, tmp_path / str(number), template=forked)
+    assert len(list(tmp_path.glob("cache/**/*.compiles"))) == 2
+
+
 def test_a_folder_that_is_no_template_is_not_read(tmp_path, plan):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "socket").symlink_to("/dev/zero")
