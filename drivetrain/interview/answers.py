@@ -46,7 +46,7 @@ def _name(text: str) -> str:
 
 
 def _number(text: str) -> int | float:
-    plain = re.sub(r"(?<=\d)[ _'](?=\d{3}\b)", "", text)
+    plain = re.sub(r"(?<=\d)[ _'](?=\d{3}\b)", "", re.sub(r"(?i)^(about|around|roughly|circa|ca\.?|~)\s*", "", text))
     if re.fullmatch(r"-?\d+,\d+", plain):
         plain = plain.replace(",", ".")
     if match := re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*%", plain):
@@ -62,10 +62,19 @@ def _number(text: str) -> int | float:
     return value
 
 
+_ALSO = {
+    "minimize": ("lower is better", "less is better", "lower", "less", "fewer", "smaller", "down"),
+    "maximize": ("higher is better", "more is better", "higher", "more", "greater", "up"),
+    "binary": ("yes or no", "yes/no", "happens or not", "true or false"),
+}
+"""What people say for a choice."""
+
+
 def _choice(text: str, choices: tuple[str, ...]) -> str:
     if text.isdigit() and 1 <= int(text) <= len(choices):
         return choices[int(text) - 1]
     near = [choice for choice in choices if choice.lower() == text.lower()]
+    near = near or [choice for choice in choices if text.lower().rstrip(".") in _ALSO.get(choice, ())]
     near = near or [choice for choice in choices if choice.lower().startswith(text.lower())]
     if len(near) != 1:
         raise NotRead(f"Choose one of: {', '.join(choices)}.")

@@ -39,6 +39,7 @@ def script(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
     yield from _levers(tree, said)
     yield question("uncontrollable", ("uncontrollable",))
     yield from known(tree, said)
+    yield from _worth(tree, said)
     yield from _models(tree)
     if tree.get("models"):
         yield from use(tree, said)
@@ -50,15 +51,6 @@ def _objective(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
     for field in ("name", "unit", "direction", "current", "target"):
         yield question(f"measure_{field}", ("objective", "measure", field), measure=str(measure))
     yield question("horizon", ("objective", "horizon"))
-    yield question("value", ("objective", "value"))
-    value = at(tree, ("objective", "value"))
-    for name in sorted(set(names(value)) - _defined(tree) - categories(value)):
-        yield question("constant", ("objective", "constants", name), constant=name)
-    later: Path_ = ("objective", "over_time")
-    yield question("over_periods", (*later, "periods"))
-    if at(tree, (*later, "periods")) is not None:
-        for field in ("every", "continues", "discount", "next"):
-            yield question(f"over_{field}", (*later, field))
     for place in several(said, "affected_more", at(tree, ("objective", "affected"))):
         path: Path_ = ("objective", "affected", place)
         who = str(at(tree, (*path, "who")))
@@ -77,7 +69,22 @@ def _objective(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
             yield question(f"proxy_{field}", (*path, field), proxy=str(at(tree, (*path, "name"))))
         if last(tree, path, place):
             yield question("proxy_more", (), f"proxy_more.{place}")
+
+
+def _worth(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
+    """What a case is worth and what must hold: once levers, outcomes and columns have names that it can be said in."""
+    yield question("value", ("objective", "value"), names=_there(tree))
+    value = at(tree, ("objective", "value"))
+    for name in sorted(set(names(value)) - _defined(tree) - categories(value)):
+        yield question("constant", ("objective", "constants", name), constant=name)
+    later: Path_ = ("objective", "over_time")
+    yield question("over_periods", (*later, "periods"))
+    if at(tree, (*later, "periods")) is not None:
+        for field in ("every", "continues", "discount", "next"):
+            yield question(f"over_{field}", (*later, field))
     yield from limits(tree, said, ("objective", "guardrails"), "guardrail")
+    if counts_together(tree):
+        yield question("batch", ("decision", "batch"))
 
 
 def _levers(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
@@ -108,8 +115,6 @@ def _levers(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
                 yield question("history_propensity", (*path, "history", "propensity"), lever=name)
         if last(tree, path, place):
             yield question("lever_more", (), f"lever_more.{place}")
-    if counts_together(tree):
-        yield question("batch", ("decision", "batch"))
 
 
 def _models(tree: Any) -> Iterator[Question]:
@@ -132,6 +137,28 @@ def _models(tree: Any) -> Iterator[Question]:
         if usual:
             inputs: Path_ = ("models", place, "inputs")
             yield question("model_inputs", inputs, f"inputs.{name}", outcome=name, usual=usual)
+
+
+def _there(tree: Any) -> str:
+    """The names that a value can be said in, with how they count."""
+    found = [f"`{name}` and `cost({name})`" for name in _parts(tree.get("levers"))]
+    for source in tree.get("data") or ():
+        outcomes = source.get("outcomes") if isinstance(source, dict) else None
+        for name, outcome in outcomes.items() if isinstance(outcomes, dict) and not is_question(outcomes) else ():
+            kind = outcome.get("type") if isinstance(outcome, dict) else None
+            counts = {
+                "binary": " (1 where it happens; `1 - {0}` where it does not)",
+                "category": " (`{0} == 'a class'`)",
+            }
+            found.append(f"`{name}`{counts.get(str(kind), '').format(name)}")
+        columns = source.get("columns") if isinstance(source, dict) else None
+        found += [f"`{name}`" for name in columns] if isinstance(columns, dict) and not is_question(columns) else []
+    return ", ".join(found) or "none yet"
+
+
+def _parts(there: Any) -> list[str]:
+    """Names of the parts in a list."""
+    return [str(part["name"]) for part in there or () if isinstance(part, dict) and "name" in part]
 
 
 def names(value: Any) -> list[str]:
@@ -161,9 +188,7 @@ def categories(value: Any) -> set[str]:
 
 def _defined(tree: Any) -> set[str]:
     """Names that levers, columns and outcomes have, and what is built in."""
-    found = {"period"} | {
-        part["name"] for part in tree.get("levers") or () if isinstance(part, dict) and "name" in part
-    }
+    found = {"period", *_parts(tree.get("levers"))}
     for source in tree.get("data") or ():
         for field in ("columns", "outcomes"):
             found |= set(source.get(field) or ()) if isinstance(source, dict) else set()

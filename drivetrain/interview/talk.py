@@ -15,7 +15,7 @@ from drivetrain.interview.answers import NotRead, read_answer
 from drivetrain.interview.draft import Draft
 from drivetrain.interview.lists import at, closed
 from drivetrain.interview.questions import Path_, Question
-from drivetrain.interview.script import script
+from drivetrain.interview.script import names, script
 from drivetrain.spec.reading import is_question
 
 WIDTH = 100
@@ -28,10 +28,14 @@ WELCOME = (
     "`back` goes to the question before, `quit` leaves; every answer is saved, and `drivetrain init` goes on."
 )
 _STARTS = {
-    "statement": "1. What is wanted", "decision_unit": "2. What is decided", "lever_name": "3. What can be changed",
-    "source_name": "4. What is known", "model_task": "5. What to predict",
-    "serve": "6. How it is used", "maintenance_owner": "7. Who keeps it going",
+    "statement": "What is wanted", "decision_unit": "What is decided", "lever_name": "What can be changed",
+    "source_name": "What is known", "value": "What it is worth", "model_task": "What to predict",
+    "serve": "How it is used", "maintenance_owner": "Who keeps it going",
 }  # fmt: skip
+
+
+YES_NO = frozenset({"yes", "no", "true", "false"})
+"""Words by which people ask whether something happened; in a formula they name nothing."""
 
 
 class Left(Exception):
@@ -73,7 +77,7 @@ def interview(file: Path, ask: Ask, say: Say, today: date | None = None, *, shor
     try:
         while (question := _next(draft, again, short)) is not None:
             try:
-                _one(draft, question, ask, say)
+                _one(draft, question, ask, say, again)
                 again = ""
             except Back:
                 again = draft.forget() or ""
@@ -103,8 +107,8 @@ def _answered(draft: Draft, question: Question) -> bool:
     return question.default is not None if question.id == "outcome_name" else draft.known(question.path)
 
 
-def _one(draft: Draft, question: Question, ask: Ask, say: Say) -> None:
-    """One question, until it has an answer."""
+def _one(draft: Draft, question: Question, ask: Ask, say: Say, again: str = "") -> None:
+    """One question, until it has an answer; where there is a single one, that is told, and asked only `again`."""
     if (
         question.id in _STARTS
         and question.key not in draft.said
@@ -118,7 +122,11 @@ def _one(draft: Draft, question: Question, ask: Ask, say: Say) -> None:
     else:
         say(f"  Good: {question.good}" + (f"      Not so good: {question.bad}" if question.bad else ""))
     while True:
-        answer = _reply(question, draft, ask, say)
+        if question.form == "choice" and len(question.choices) == 1 and question.key != again:
+            say(f"  There is one only: {question.choices[0]}.")
+            answer: Any = question.choices[0]
+        else:
+            answer = _reply(question, draft, ask, say)
         before = draft.text
         if _keep(draft, question, answer, say):
             for line in _added(before, draft.text):
@@ -189,6 +197,9 @@ def _unknown(question: Question, text: str, draft: Draft, ask: Ask, say: Say) ->
 def _keep(draft: Draft, question: Question, answer: Any, say: Say) -> bool:
     """Put an answer into the plan; False when it does not fit, after saying why."""
     path, value = _place(draft, question, answer)
+    if question.form == "formula" and (word := next(iter(YES_NO & set(names(answer))), None)):
+        say(f"  `{word}` is no name. What happens or not counts 1 or 0: `happened`, or `(1 - happened)` where not.")
+        return False
     if path and value is not None:
         wrong = draft.set(path, value)
         if wrong:

@@ -31,6 +31,13 @@ PIPELINES = {
     "series-classification": "tabular-classification",
 }
 """Task of the plan -> what the Hub calls it; tasks that it has no name for are left out."""
+WORDS = (
+    "- *value*: what the models expect of the optimized policy; *gain over today*: what it adds to today's by them; "
+    "*value by the log*: what logged cases say about it, doubly robust.",
+    "- *setting rate*: share of cases that get the setting; *selection rate*: share that the model takes for positive; "
+    "*calibration gap*: mean probability minus how often it came true.",
+    "- Decisions are judged on all held-out cases, a model on those that no training and no calibration saw.",
+)
 METRICS = {"accuracy": "accuracy", "auroc": "roc_auc", "f1": "f1", "mae": "mae", "rmse": "rmse", "r2": "r_squared"}
 
 
@@ -226,8 +233,13 @@ def _by_group(held: Review) -> list[str]:
         return [*lines, "Not audited yet."]
     if held.audit.get("note"):
         return [*lines, f"{markdown(held.audit['note']).capitalize()}; by class in `evidence/audit.json`."]
+    noted = [f for f in held.audit.get("findings", ()) if f["id"] == "DU201"]
+    told = [f"- {markdown(f['where'])}: {markdown(f['what'])}" for f in noted]
+    verdict = told or [
+        "No group differs from the largest by more than chance explains, where there are enough rows to tell."
+    ]
     where = "95 % intervals; intersections, differences and their tests are in `evidence/audit.json`."
-    return [*lines, where, "", *(row for block in _tables(held) for row in block)]
+    return [*lines, *verdict, "", *WORDS, "", where, "", *(row for block in _tables(held) for row in block)]
 
 
 def _tables(held: Review) -> Iterator[list[str]]:

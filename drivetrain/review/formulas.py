@@ -208,9 +208,9 @@ def _outcome(outcome: Mapping[str, Any]) -> str:
     unit = f", in {said(outcome['unit'])}" if outcome.get("unit") else ""
     values = outcome.get("values")
     if outcome.get("type") == "binary":
-        return "turns out later: 1 if it happens, else 0"
+        return "not known when we decide: 1 if it happens, else 0"
     which = f", one of {said(values)}" if isinstance(values, list) and 0 < len(values) <= 12 else ""
-    return f"turns out later{which}{unit}"
+    return f"not known when we decide{which}{unit}"
 
 
 def acts(lever: Mapping[str, Any], value: Any, yes: Set[str] = frozenset()) -> str:
@@ -229,4 +229,10 @@ def acts(lever: Mapping[str, Any], value: Any, yes: Set[str] = frozenset()) -> s
         return f"what was recorded in the column {value['column']}"
     if ranking and str(value) == "0":
         return "nothing is shown"
+    likely = next(
+        (value[key] for key in ("most_likely", "confident") if isinstance(value, Mapping) and key in value), None
+    )
+    if likely is not None and (lever.get("options_from") or {}).get("outcome") != likely:
+        # Its classes are no settings: what is then set has to be worked out.
+        return f"what is best for {policy(value)}"
     return policy(value)

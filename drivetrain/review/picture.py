@@ -161,14 +161,11 @@ def _reaches(spec: Spec, lever: str, used: frozenset[str] | None) -> str:
     """How a lever reaches the objective: directly, or through an outcome that it moves."""
     if used is None:
         return "value is not written yet"
-    through = [
-        name
-        for source in spec.data
-        for name, outcome in source.outcomes.items()
-        if name in used and lever in (outcome.affected_by or [])
-    ]
-    if through:
-        return f"moves {', '.join(through)}"
+    moved = [name for s in spec.data for name, outcome in s.outcomes.items() if lever in (outcome.affected_by or [])]
+    if any(name in used for name in moved):
+        # An outcome that only a guardrail or a limit names is moved all the same.
+        held = used | _constraint_names(spec)
+        return f"moves {', '.join(name for name in moved if name in held)}"
     return "in value" if lever in used else ""
 
 

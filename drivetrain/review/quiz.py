@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from drivetrain.review.asks import LESS_IS_BETTER, MORE_IS_BETTER, held_out
+from drivetrain.review.facts import (
+    allowed,
+    audited_by,
+    compared,
+    explored,
+    falls_back,
+    gained,
+    label_from,
+    past,
+    recognised,
+    rival,
+    stops,
+)  # fmt: skip
 from drivetrain.review.formulas import acts, conditions_of, costs, in_words, stands_for
 from drivetrain.review.gates import closed
-from drivetrain.review.words import BETTER, group_name, interval, limit, number, said, settings, title
+from drivetrain.review.words import BETTER, group_name, interval, said, settings
 from drivetrain.stages import gate
 
 if TYPE_CHECKING:
@@ -42,7 +54,7 @@ def quiz(spec: Spec, review: Review) -> list[Question]:
         ("What must the model beat?", _beat),
         ("What happens to a case unlike any seen before?", _out_of_domain),
         ("What stage are we in, and what does the next gate lack?", _stage),
-        ("What would make us stop?", _stop),
+        ("What would make us stop?", lambda _, review: stops(review)),
     ]
     # Marks of code are for pages that know them.
     return [
@@ -82,34 +94,12 @@ def _today(spec: Spec, review: Review) -> list[str]:
 def _levers(spec: Spec, review: Review) -> list[str]:
     found, names = [], conditions_of(review)
     for lever in review.plan.get("levers", ()):
-        limits = [in_words(text, names) if isinstance(text, str) else said(text) for text in lever.get("limits") or []]
-        told = f"; only where {', and where '.join(limits)}" if limits else "; no further limit"
+        told = "".join(f"; {sentence}" for sentence in allowed(lever, names)) or "; no further limit"
         found.append(
             f"{lever['name']}: owned by {said(lever.get('owner'), 'nobody yet')}; "
             f"{settings(lever, spec.derived.settings(lever['name']))}{told}; costs of a setting: {costs(lever, names)}."
         )
     return found or ["There is no lever yet."]
-
-
-_HISTORY = {
-    "randomised": "was set by lot",
-    "rule": "was set by a rule",
-    "human": "was set by people",
-    "constant": "was never changed",
-    "never": "was never pulled",
-}
-
-
-def past(lever: Mapping[str, Any]) -> str:
-    """How a lever was set in the past, after its name: `was set by people`."""
-    history = lever.get("history") or {}
-    line, rows = _HISTORY.get(str(history.get("kind")), "has no history in the plan"), history.get("rows")
-    if history.get("kind") != "randomised":
-        return line
-    where = f" in the rows where {in_words(str(rows))} holds" if rows and rows != "True" else ""
-    chance = history.get("propensity")
-    known = f"stands in the column {chance}" if isinstance(chance, str) else f"is {said(chance)}"
-    return f"{line}{where}; the probability of the setting that was used {known}"
 
 
 def _randomised(spec: Spec, review: Review) -> list[str]:
@@ -121,9 +111,7 @@ def _randomised(spec: Spec, review: Review) -> list[str]:
                 f"An experiment is planned in {source['name']}: {said(collect.get('lever'))}, "
                 f"drawn by {said(collect.get('unit'))}."
             )
-    share = ((review.plan.get("deployment") or {}).get("exploration") or {}).get("share")
-    if share:
-        found.append(f"In use, {_percent(share)} of the decisions are to be made by lot.")
+    found += [line] if (line := explored(review)) else []
     if not any("by lot" in line or "experiment" in line for line in found):
         found.append("Nothing was randomised.")
     return found
@@ -152,22 +140,6 @@ def _unmoved(spec: Spec, review: Review) -> list[str]:
     return found or ["There is no outcome yet."]
 
 
-def label_from(source: Mapping[str, Any], outcome: Mapping[str, Any]) -> str:
-    """Where an outcome's label comes from, how late, and what bends it."""
-    where = {"folder": "the name of the file's folder", "query": "the search word that found the file"}.get(
-        str(outcome.get("column")), f"the column {outcome.get('column')}"
-    )
-    late = said(outcome.get("delay"))
-    wait = "at once" if late.startswith("0 ") else f"after {late}"
-    how = (source.get("collected") or {}).get("how")
-    line = f"from {where} of {source['name']}{f' ({said(how)})' if how else ''}, known {wait}"
-    if outcome.get("shaped_by"):
-        line += f"; past settings of {', '.join(outcome['shaped_by'])} shaped it"
-    if outcome.get("observed_when", "True") != "True":
-        line += f"; seen only where {in_words(str(outcome['observed_when']))} holds"
-    return f"{line}; wrong when: {said(outcome['noise'])}" if outcome.get("noise") else line
-
-
 def _labels(spec: Spec, review: Review) -> list[str]:
     found = [f"{name}: {label_from(source, outcome)}." for source, name, outcome in _outcomes(review)]
     return found or ["There is no outcome yet."]
@@ -179,14 +151,6 @@ def _affected(spec: Spec, review: Review) -> list[str]:
         f"{said(a.get('who'))}: {said(a.get('how'))}; recourse: {said(a.get('recourse'), 'none is named')}."
         for a in named
     ] or ["The plan names nobody yet."]
-
-
-def audited_by(review: Review) -> str:
-    """By which groups results are audited."""
-    names = sorted({name for source in review.plan.get("data", ()) for name in source.get("groups") or []})
-    if not names:
-        return "No groups are recorded: results are audited by class only."
-    return f"Audited by {', '.join(names)}{', and by their intersections' if len(names) > 1 else ''}."
 
 
 def _groups(spec: Spec, review: Review) -> list[str]:
@@ -210,31 +174,6 @@ def _groups(spec: Spec, review: Review) -> list[str]:
     return found
 
 
-def _measured(review: Review, model: str) -> str:
-    """What a model and its baseline measured on rows that they have not seen."""
-    entry = (review.train.get("models") or {}).get(model)
-    ours, base = held_out(entry), held_out((entry or {}).get("baseline"))
-    shown = [
-        f"{title(name)} {number(ours[name])}, the baseline's {number(base[name])}"
-        for name in (*MORE_IS_BETTER, *LESS_IS_BETTER)
-        if isinstance(ours.get(name), int | float) and isinstance(base.get(name), int | float)
-    ]
-    return f" (measured: {'; '.join(shown[:2])})" if shown else ""
-
-
-BASELINES = {
-    "majority": "always the commonest class, or the mean",
-    "linear": "a linear model of the same inputs",
-    "item mean": "what the item got on average",
-}
-
-
-def rival(model: Mapping[str, Any]) -> str:
-    """The baseline of a model in words."""
-    name = model.get("baseline")
-    return BASELINES.get(str(name), f"what the column {name} says" if isinstance(name, str) else said(name))
-
-
 def _beat(spec: Spec, review: Review) -> list[str]:
     found, names = [], conditions_of(review)
     for lever in review.plan.get("levers", ()):
@@ -243,38 +182,20 @@ def _beat(spec: Spec, review: Review) -> list[str]:
     if found:
         found.append("Also doing nothing, today's policy, and accuracy first: to act as if the likeliest came true.")
     for model in review.plan.get("models", ()):
-        found.append(f"{model['name']} must beat its baseline: {rival(model)}{_measured(review, model['name'])}.")
+        shown = compared(review, model["name"])
+        found.append(f"{model['name']} must beat its baseline: {rival(model)}{f' ({shown})' if shown else ''}.")
     measure = (review.plan.get("objective") or {}).get("measure") or {}
     if measure:
         found.append(f"It is useful from {said(measure.get('minimum_useful'))} {said(measure.get('unit'))} on.")
-    for row in review.decide.get("differences", ()):
-        if row.get("against") == "simple_rule" and row.get("value") is not None:
-            unit = review.decide.get("unit") or ""
-            spread = f"{number(row['value'])} ({number(row['low'])} to {number(row['high'])}) {unit}"
-            found.append(f"Measured: the optimized policy is better than the simple rule by {spread}.")
+    found += [f"Measured: {line}."] if (line := gained(review)) else []
     return found
-
-
-def falls_back(lever: Mapping[str, Any], names: Any) -> str:
-    """What a lever is set to where the case is unlike any seen before."""
-    policies = lever.get("policies", {})
-    return acts(lever, policies.get("fallback", policies.get("do_nothing")), names)
 
 
 def _out_of_domain(spec: Spec, review: Review) -> list[str]:
-    deployment = review.plan.get("deployment")
     found, names = [], conditions_of(review)
     for lever in review.plan.get("levers", ()):
         found.append(f"{lever['name']} gets its fallback ({falls_back(lever, names)}), and a person looks at the case.")
-    if deployment:
-        guard = (deployment.get("guards") or {}).get("out_of_domain") or {}
-        found.append(
-            f"It is recognised by a score ({said(guard.get('score'))}) of how unlike the training cases it is; "
-            f"{_percent(guard.get('false_alarms'))} of ordinary cases may be turned away by mistake."
-        )
-    else:
-        found.append("The plan has no deployment yet, so nothing guards against such cases.")
-    return found
+    return [*found, recognised(review)]
 
 
 def _stage(spec: Spec, review: Review) -> list[str]:
@@ -287,37 +208,3 @@ def _stage(spec: Spec, review: Review) -> list[str]:
     return found + [
         f"{m.where}: {m.what} ({m.owner or 'nobody owns it'}{f', by {m.due}' if m.due else ''})" for m in first
     ]
-
-
-def _percent(share: Any) -> str:
-    return f"{number(100 * share)} %" if isinstance(share, int | float) else said(share)
-
-
-def _stop(spec: Spec, review: Review) -> list[str]:
-    objective = review.plan.get("objective") or {}
-    measure, found = objective.get("measure") or {}, []
-    if measure.get("minimum_useful") is not None:
-        found.append(
-            f"{said(measure.get('name'))} does not reach the least that is useful: "
-            f"{said(measure['minimum_useful'])} {said(measure.get('unit'))}."
-        )
-    names = conditions_of(review)
-    for rail in objective.get("guardrails") or []:
-        what = in_words(str(rail.get("measure")), names)
-        found.append(f"The guardrail {said(rail.get('name'))} is broken: {what} is no longer {limit(rail)}.")
-    optimizer = review.plan.get("optimizer") or {}
-    if optimizer.get("catastrophe"):
-        found.append(f"A case comes to a catastrophe: {in_words(str(optimizer['catastrophe']), names)}.")
-    for source in review.plan.get("data", ()):
-        collect = source.get("collect") or {}
-        if collect.get("harm_limit"):
-            harm = in_words(str(collect["harm_limit"]), names)
-            found.append(f"The experiment does harm ({harm}); then {said(collect.get('at_harm'))}.")
-    watched = ((review.plan.get("deployment") or {}).get("monitoring") or {}).get("action_rate_change")
-    if watched:
-        found.append(
-            f"In use, a setting becomes {said(watched)} times more or less frequent: alarm, and back to the fallback."
-        )
-    if objective.get("if_it_works_really_well"):
-        found.append(f"Even success could: {said(objective['if_it_works_really_well'])}")
-    return found or ["The plan does not say: name the least gain that is useful, and guardrails."]

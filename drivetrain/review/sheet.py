@@ -63,9 +63,7 @@ def _source(source: Mapping[str, Any], held: Review) -> Iterator[str]:
             ("Consent", _said(rights.get("consent"))),
         ],
         "Splits": [("Training, validation, test", _split(source.get("split") or {}))],
-        "Uses": [
-            ("Used by", _said([m["name"] for m in held.plan.get("models", ()) if _uses(m, source)], "no model yet"))
-        ],
+        "Uses": [("Used by", _said(_users(source, held), "no model yet"))],
         "Distribution": [("Licence", _said(rights.get("licence")))],
         "Maintenance": [
             ("Refreshed every", _said(source.get("refresh"))),
@@ -91,7 +89,7 @@ def _columns(source: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for name, outcome in (source.get("outcomes") or {}).items():
         moved = outcome.get("affected_by")
-        mover = "no lever moves it (a claim)" if moved == [] else f"moved by {said(moved)}"
+        mover = "no lever moves it, as far as we believe" if moved == [] else f"moved by {said(moved)}"
         late = str(outcome.get("delay", "0 days"))
         wait = "at once" if late.startswith("0 ") else f"after {late}"
         notes = f"outcome, known {wait}; {mover}" + (
@@ -129,10 +127,15 @@ def _split(split: Mapping[str, Any]) -> str:
     return markdown(f"{by}; {shares}{held}")
 
 
-def _uses(model: Mapping[str, Any], source: Mapping[str, Any]) -> bool:
-    return model.get("data") == source["name"] or bool(
-        set(model.get("predicts") or []) & set(source.get("outcomes") or {})
-    )
+def _users(source: Mapping[str, Any], held: Review) -> list[str]:
+    """Models that learn from a source, or from rows that it is joined to."""
+    return [
+        model["name"]
+        for model in held.plan.get("models", ())
+        if any(
+            e.source == f"data_{source['name']}" and e.target == f"model_{model['name']}" for e in held.picture.edges
+        )
+    ]
 
 
 def _about(finding: Mapping[str, Any], name: str) -> bool:

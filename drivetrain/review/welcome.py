@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.review.facts import (
+    allowed,
+    audited_by,
+    compared,
+    explored,
+    falls_back,
+    gained,
+    label_from,
+    past,
+    recognised,
+    rival,
+    stops,
+)  # fmt: skip
 from drivetrain.review.formulas import acts, conditions_of, costs, in_words, stands_for
 from drivetrain.review.gates import closed
 from drivetrain.review.gather import gather
 from drivetrain.review.glossary import glossary
 from drivetrain.review.picture import mermaid
-from drivetrain.review.quiz import audited_by, falls_back, label_from, past, quiz, rival
+from drivetrain.review.quiz import quiz
 from drivetrain.review.words import BETTER, limit, said, settings
 from drivetrain.text import code, markdown
 
 if TYPE_CHECKING:
     from drivetrain.review.gather import Review
     from drivetrain.spec import Spec
+
+
+MOST_LACKING = 8
 
 
 def onboarding(spec: Spec, review: Review | None = None, package: str = "") -> str:
@@ -29,8 +46,8 @@ def onboarding(spec: Spec, review: Review | None = None, package: str = "") -> s
     """
     held, name = review or gather(spec), package or spec.package
     parts = [
-        _head(held), _want(held), _pull(spec, held), _know(held), _models(held, name), _wrong(held), _owners(held),
-        _hour(held, name), _quiz(spec, held), _glossary(),
+        _head(held), _want(held), _pull(spec, held), _know(held), _models(held, name), _wrong(held), _stop(held),
+        _owners(held), _hour(held, name), _quiz(spec, held), _glossary(),
     ]  # fmt: skip
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
@@ -43,7 +60,7 @@ def _head(held: Review) -> list[str]:
         "",
         markdown(held.summary or "One page for the first hour."),
         "",
-        _stage(held),
+        *_stage(held),
         "",
         "```mermaid",
         mermaid(held.picture).rstrip(),
@@ -51,12 +68,31 @@ def _head(held: Review) -> list[str]:
     ]
 
 
-def _stage(held: Review) -> str:
-    """Where the project stands."""
-    lacking, done = len(closed(held.gates, held.stage)), [record.step for record in held.records]
-    missing = f"it lacks {lacking} {'thing' if lacking == 1 else 'things'}" if lacking else "it lacks nothing"
-    measured = f"Measured so far: {', '.join(done)}" if done else "Nothing was measured yet"
-    return f"We aim at the gate of stage **{held.stage}**: {missing}. {measured}."
+def _stage(held: Review) -> list[str]:
+    """Where the project stands, and what it lacks."""
+    lacking, done = closed(held.gates, held.stage), [record.step for record in held.records]
+    asked = sum(missing.kind == "checklist" for missing in lacking)
+    rest = [missing for missing in lacking if missing.kind != "checklist"]
+    met = [gate.stage for gate in takewhile(lambda gate: gate.met, held.gates)]
+    so_far = f"met so far: {', '.join(met)}" if met else "no gate is met yet"
+    measured = f"Measured so far: {', '.join(done)}." if done else "Nothing was measured yet."
+    lines = [f"We aim at the gate of stage **{held.stage}**; {so_far}. {measured}"]
+    if held.synthetic:
+        lines += ["", "**What was measured was measured on sample data, and says nothing about the world.**"]
+    if not lacking:
+        return [*lines, "", "The gate lacks nothing that can be checked here."]
+    lines += ["", "The gate lacks:", ""]
+    if asked:
+        plural = "answer" if asked == 1 else "answers"
+        lines.append(
+            f"- {asked} {plural} in `checklist.yaml`: the questions are in [bias_checklist.md](bias_checklist.md)"
+        )
+    for missing in rest[:MOST_LACKING]:
+        owes = f"{missing.owner or 'nobody owns it'}{f', by {missing.due}' if missing.due else ''}"
+        lines.append(f"- {markdown(f'{missing.where}: {missing.what} ({owes})')}")
+    if len(rest) > MOST_LACKING:
+        lines.append(f"- and {len(rest) - MOST_LACKING} more: `python -m drivetrain review` lists them all")
+    return lines
 
 
 def _want(held: Review) -> list[str]:
@@ -79,7 +115,7 @@ def _want(held: Review) -> list[str]:
         lines += [f"| {markdown(name)} | {markdown(means)} |" for name, means in meanings]
     rails = objective.get("guardrails") or []
     if rails:
-        lines += ["", "Whatever we gain, these must hold, or we stop:", ""]
+        lines += ["", "Whatever we gain, these must hold:", ""]
         for rail in rails:
             told = markdown(f"{in_words(str(rail.get('measure')), names)} is {limit(rail)}")
             lines.append(f"- {_said(rail.get('name'))}: {told}")
@@ -101,16 +137,16 @@ def _pull(spec: Spec, held: Review) -> list[str]:
             f"  - costs of a setting: {markdown(costs(lever, names))}",
             f"  - can be taken back: {_said(lever.get('reversible'))}",
         ]
-        lines += [
-            f"  - may be chosen only where {markdown(in_words(text, names)) if isinstance(text, str) else _said(text)}"
-            for text in lever.get("limits") or []
-        ]
+        lines += [f"  - {markdown(sentence)}" for sentence in allowed(lever, names)]
         options = lever.get("options")
         for name, option in options.items() if isinstance(options, Mapping) else ():
             if isinstance(option, Mapping) and option.get("means"):
                 lines.append(f"  - {markdown(name)} means: {_said(option['means'])}")
     if len(lines) == 2:
         lines.append("Nothing yet: nobody can act on a prediction until there is a lever.")
+    else:
+        lines += ["", f"A case unlike any seen before: {_lower(markdown(recognised(held)))}"]
+        lines += ["", markdown(line)] if (line := explored(held)) else []
     decision = held.plan.get("decision") or {}
     if decision:
         who = "a person decides, with this beside it" if decision.get("mode") == "assist" else "it decides by itself"
@@ -132,7 +168,7 @@ def _know(held: Review) -> list[str]:
         )
         for name, outcome in (source.get("outcomes") or {}).items():
             moved = outcome.get("affected_by")
-            mover = "no lever moves it (a claim)" if moved == [] else f"moved by {_said(moved)}"
+            mover = "no lever moves it, as far as we believe" if moved == [] else f"moved by {_said(moved)}"
             label = markdown(label_from(source, outcome))
             lines.append(f"  - outcome **{markdown(name)}** ({outcome.get('type')}): {mover}; {label}")
     if len(lines) == 2:
@@ -143,10 +179,10 @@ def _know(held: Review) -> list[str]:
 def _models(held: Review, package: str) -> list[str]:
     lines = ["## What the models do", ""]
     for model in held.plan.get("models", ()):
-        path = f"{package}/learners/{model['name']}.py"
+        path, shown = f"{package}/learners/{model['name']}.py", compared(held, model["name"])
         lines.append(
             f"- **{markdown(model['name'])}** ({model['task']}) predicts {_said(model.get('predicts'))}, and must beat "
-            f"{markdown(rival(model))}. "
+            f"{markdown(rival(model))}{f' ({markdown(shown)})' if shown else ''}. "
             f"Its code is short, and ours: [{markdown(path)}](../{path})"
         )
     if len(lines) == 2:
@@ -154,7 +190,28 @@ def _models(held: Review, package: str) -> list[str]:
     return [
         *lines, "",
         "A prediction is not the goal. `make decide` turns predictions into the setting with the best expected value, "
-        "and compares that policy with doing nothing, today's policy, a simple rule and accuracy first.",
+        "and compares that policy with doing nothing, today's policy, a simple rule, and accuracy first: acting as if "
+        f"the likeliest came true. {_worth(held)}",
+    ]  # fmt: skip
+
+
+def _worth(held: Review) -> str:
+    """What decisions were worth, and which limits they kept."""
+    gain = gained(held)
+    if not gain:
+        return "That was not measured yet."
+    rails = [
+        f"{row['name']} {'is kept' if row.get('met') else 'is NOT kept'}" for row in held.decide.get("constraints", ())
+    ]
+    kept = f"; {', '.join(rails)}" if rails else ""
+    return f"Measured{' on sample data' if held.synthetic else ''}: {markdown(gain + kept)}."
+
+
+def _stop(held: Review) -> list[str]:
+    return [
+        "## When we stop", "",
+        *(f"- {markdown(line)}" for line in stops(held)),
+        "- Stage by stage, [rollout.md](rollout.md) says when to go back.",
     ]  # fmt: skip
 
 
@@ -259,6 +316,10 @@ def _said(value: Any, otherwise: str = "not said yet") -> str:
     if isinstance(value, int | float):
         return said(value)
     return markdown(said(value, otherwise))
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _cell(value: Any) -> str:

@@ -177,6 +177,8 @@ class _Checker:
         known = [*self.names, "value"] if self.value else list(self.names)
         near = get_close_matches(name, known, 1, 0.6)
         advice = f"Did you mean `{near[0]}`?" if near else "Is it a column to declare, or a constant to state?"
+        if name in ("yes", "no", "true", "false"):
+            advice = "What happens or not counts 1 or 0: write `happened`, or `(1 - happened)` where it does not."
         if name in FUNCTIONS:
             advice = f"`{name}` is a function: write `{name}(…)`."
         self.fault(NOT_DEFINED, f"`{name}` is not defined.", advice, name)
@@ -271,6 +273,8 @@ class _Checker:
             advice = f"Quote it: `'{spell(node)}'`." if text is not None else "Compare like with like."
             if category.values is not None and isinstance(left if category is a else right, ast.Constant):
                 advice = "Drop the quotes."
+            if category.values is not None and number.type == "boolean":
+                advice = f"It counts 1 or 0: write `{spell(node)}`, or `(1 - {spell(node)})` where it does not hold."
             self.fault(TYPE, f"`{shown}` compares a category with {an(number.type)}.", advice)
         else:
             odd = next(kind for kind in (a.type, b.type) if kind in ("id", "text"))
