@@ -10,7 +10,7 @@ from textwrap import indent
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 from sklearn.datasets import load_sample_images
 
 FORMS = ("comma", "semicolon", "tabs", "mark", "gzip", "parquet", "parts", "sqlite")
@@ -151,6 +151,103 @@ def cells(random: np.random.Generator) -> Image.Image:
         draw.ellipse((x - r, y - r, x + r, y + r), fill=tuple(random.integers(80, 190, 3).tolist()))
         draw.ellipse((x - r / 3, y - r / 3, x + r / 3, y + r / 3), fill=(70, 30, 110))
     return slide
+
+
+WORDS = [
+    "invoice",
+    "total",
+    "harbour",
+    "street",
+    "customer",
+    "ticket",
+    "delivery",
+    "pump",
+    "valve",
+    "report",
+    "number",
+    "price",
+    "order",
+    "claim",
+]
+Pen = ImageDraw.ImageDraw
+
+
+def _sheet(width: int, height: int, colour: str = "white") -> tuple[Image.Image, Pen]:
+    sheet = Image.new("RGB", (width, height), colour)
+    return sheet, ImageDraw.Draw(sheet)
+
+
+def form(random: np.random.Generator) -> Image.Image:
+    """A paper form, filled in."""
+    sheet, pen = _sheet(420, 594)
+    pen.text((30, 20), "APPLICATION FOR A PERMIT", font=ImageFont.load_default(18), fill="black")
+    for line in range(10):
+        y = 70 + line * 48
+        pen.text((30, y), f"{line + 1}. {WORDS[line]}", font=ImageFont.load_default(11), fill="black")
+        pen.rectangle((140, y - 5, 390, y + 20), outline="black")
+        if random.random() < 0.8:
+            said = " ".join(random.choice(WORDS, int(random.integers(1, 3)))) + f" {random.integers(9999)}"
+            pen.text((146, y), said, font=ImageFont.load_default(12), fill=(20, 20, 140))
+    return sheet
+
+
+def invoice(random: np.random.Generator) -> Image.Image:
+    """An invoice of one company: nothing but a few numbers differs."""
+    sheet, pen = _sheet(480, 640)
+    font = ImageFont.load_default(12)
+    pen.rectangle((30, 30, 100, 80), fill=(180, 30, 30))
+    pen.text((320, 40), "Pump & Valve Ltd", font=font, fill="black")
+    pen.text((50, 130), f"Invoice {random.integers(10000, 99999)}", font=ImageFont.load_default(16), fill="black")
+    for line in range(4):
+        pen.text((50, 180 + line * 22), WORDS[line * 2], font=font, fill="black")
+        pen.text((360, 180 + line * 22), f"{random.uniform(10, 9999):.2f}", font=font, fill="black")
+    pen.line((50, 280, 430, 280), fill="black")
+    for line in range(12):
+        pen.text((50, 330 + line * 15), "Payment is due within thirty days of its date.", font=font, fill="black")
+    return sheet
+
+
+def screen(random: np.random.Generator) -> Image.Image:
+    """One program's window, with other rows in it."""
+    sheet, pen = _sheet(560, 360, "whitesmoke")
+    pen.rectangle((0, 0, 560, 36), fill=(40, 60, 100))
+    pen.text((12, 8), "Tickets", font=ImageFont.load_default(16), fill="white")
+    pen.rectangle((0, 36, 110, 360), fill=(225, 229, 236))
+    for line in range(9):
+        y = 48 + line * 34
+        pen.line((120, y + 25, 550, y + 25), fill=(200, 200, 200))
+        said = " ".join(random.choice(WORDS, 5)) + f" {random.integers(999)}"
+        pen.text((122, y), said, font=ImageFont.load_default(12), fill="black")
+    return sheet
+
+
+def product(random: np.random.Generator) -> Image.Image:
+    """A bottle on white, as a catalogue shows it: what differs is its colour and its label."""
+    sheet, pen = _sheet(300, 300)
+    pen.rounded_rectangle((105, 85, 195, 280), 15, fill=tuple(random.integers(60, 220, 3).tolist()))
+    pen.rectangle((132, 30, 168, 90), fill=(60, 60, 60))
+    pen.rectangle((105, 140, 195, 240), fill="white", outline="black")
+    pen.text((112, 148), str(random.choice(WORDS)).upper(), font=ImageFont.load_default(14), fill="black")
+    pen.text((112, 172), str(random.choice(WORDS)), font=ImageFont.load_default(12), fill="black")
+    pen.ellipse((135, 195, 165, 225), fill=tuple(random.integers(0, 255, 3).tolist()))
+    return sheet
+
+
+def plot(random: np.random.Generator) -> Image.Image:
+    """Two lines on the same axes as in every other plot."""
+    sheet, pen = _sheet(400, 300)
+    pen.rectangle((40, 20, 380, 260), outline="black")
+    for step in range(1, 6):
+        pen.line((40, 20 + 40 * step, 380, 20 + 40 * step), fill=(210, 210, 210))
+        pen.text((10, 14 + 40 * step), f"{5 - step}", font=ImageFont.load_default(11), fill="black")
+    for colour in ((31, 119, 180), (255, 127, 14)):
+        height = np.clip(140 - np.cumsum(random.normal(0, 8, 69)), 22, 258)
+        pen.line([(40 + 5 * step, float(y)) for step, y in enumerate(height)], fill=colour, width=2)
+    return sheet
+
+
+LAID_OUT_ALIKE = {"form": form, "invoice": invoice, "screen": screen, "product": product, "plot": plot}
+"""Kinds of pictures that resemble each other as a whole, and of which no two are the same."""
 
 
 def encoded(picture: Image.Image, format: str, **how: object) -> bytes:

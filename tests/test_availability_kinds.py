@@ -325,6 +325,8 @@ def offers(folder: Path, lie: str = "") -> Spec:
     random = np.random.default_rng(3)
     age, consent = random.normal(45, 12, 4000), random.random(4000) < 0.7
     chance = np.where(consent, np.where(age > 45, 0.7, 0.2), 0.0)
+    if lie == "fair":
+        chance = np.where(consent, 0.5, 0.0)
     called = random.random(4000) < chance
     p = np.where(called, chance, 1 - chance)
     if lie == "constant":
@@ -355,6 +357,15 @@ def test_a_lot_that_depends_on_what_was_known_is_none(tmp_path):
     (found,) = of(availability.check(load_spec(tmp_path)), "DA212")
     assert found.level == "fail"
     assert any(line.startswith("age = ") for line in found.affected)
+
+
+def test_a_fair_lot_among_those_for_whom_it_was_drawn_is_one_though_limits_close_it_for_others(tmp_path):
+    offers(tmp_path, "fair")
+    plan = (tmp_path / "drivetrain.yaml").read_text()
+    asked = "propensity: {unknown: Was it logged?, owner: Ann, due: 2027-01-01}"
+    (tmp_path / "drivetrain.yaml").write_text(plan.replace("propensity: p", asked))
+    (found,) = of(availability.check(load_spec(tmp_path)), "DA212")
+    assert found.level == "pass"
 
 
 def test_honest_lots_hardly_ever_raise_an_alarm(tmp_path):

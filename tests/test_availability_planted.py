@@ -13,6 +13,7 @@ from planted import (
     FILES,
     FORMS,
     HOLED,
+    LAID_OUT_ALIKE,
     cells,
     changed,
     encoded,
@@ -29,6 +30,7 @@ from drivetrain.spec import load_spec
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.fuzz) for seed in range(1, 25))]
 
+KINDS = tuple(LAID_OUT_ALIKE)
 PHOTOS = """\
 drivetrain: 1
 project: {name: Photos}
@@ -131,6 +133,32 @@ def test_near_copies_of_photos_cells_and_xrays_are_found_and_those_laid_out_alik
     assert len(reported & pairs.keys()) >= 0.99 * len(reported), reported - pairs.keys()
 
 
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        *(pytest.param(kind, 0, marks=[pytest.mark.full] if kind in ("invoice", "screen") else []) for kind in KINDS),
+        *(pytest.param(kind, seed, marks=pytest.mark.fuzz) for kind in KINDS for seed in range(1, 9)),
+    ],
+)
+def test_documents_screens_and_plots_that_only_look_alike_are_not_taken_for_copies(tmp_path, kind, seed):
+    random = np.random.default_rng(seed)
+    files: dict[str, bytes] = {}
+    pairs: dict[tuple[str, str], str] = {}
+    for number in range(12 if seed == 0 else 40):
+        piece, label = LAID_OUT_ALIKE[kind](random), "ab"[number % 2]
+        whole = f"{label}/{number:03d}" + (".jpg" if number % 4 else ".png")
+        files[whole] = encoded(piece, "JPEG", quality=92) if number % 4 else encoded(piece, "PNG")
+        if number % 3:
+            how = CHANGES[number % len(CHANGES)]
+            ending, data = changed(piece, how, random)
+            files[f"{label}/{number:03d}-{how}{ending}"] = data
+            pairs[f"data/photos/{label}/{number:03d}-{how}{ending}", f"data/photos/{whole}"] = how
+    (found,) = of(laid(tmp_path, files), "DA309")
+    reported = {tuple(sorted(pair)) for pair in found.facts["pairs"]}
+    assert reported <= pairs.keys(), reported - pairs.keys()
+    assert len(reported) >= 0.9 * len(pairs), [pairs[p] for p in pairs.keys() - reported]
+
+
 Fault = tuple[str, pd.DataFrame, dict[str, str], set[str]]
 
 
@@ -165,7 +193,8 @@ def faults(table: pd.DataFrame, random: np.random.Generator) -> Iterator[Fault]:
     there = but("offer", np.where((place == "Airport") & (offer == "sample"), "none", offer))
     yield "a setting never in a place", there, {}, {"DA207"}
     big = (table["size"] > table["size"].quantile(0.8)) & (offer == "sample")
-    yield "a setting never in a fifth", but("offer", np.where(big, "none", offer)), {}, {"DA207"}
+    # Sizes are rounded: a row on the border of the fifth may have the setting, which then is seldom, and not never.
+    yield "a setting never in a fifth", but("offer", np.where(big, "none", offer)), {}, {"DA207", "DA208"}
     yield "a lever that never moved", but("offer", "none"), {}, {"DA202"}
     yield "an unheard setting", but("offer", np.where(order % 40 == 0, "voucher", offer)), {}, {"DA206"}
     yield "wrong propensities", but("chance", 1 / 3), {}, {"DA211"}

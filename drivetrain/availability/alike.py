@@ -1,39 +1,32 @@
-"""Are two pictures the same one, compressed, resized, darkened or cropped? A close look at the few that may be."""
+"""Which of many pictures are the same one in another form? Those that resemble each other are looked at closely."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.availability.images import Seen
+from drivetrain.availability.images import THUMB, Seen
 from drivetrain.availability.near import candidates, clusters
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SIDE = 64
-SHIFT = 2
-"""Pixels of 64 by which one picture may be moved against the other: what a crop by 2 % on one side does, and a bit."""
-CROPS = ((1.0, 1.0), (0.98, 1.0), (1.0, 0.98), (0.98, 0.98), (0.96, 0.96))
 LEAST = 32
 """Shorter side, in pixels, below which copies cannot be told from pictures that merely look alike."""
-FLAT = 8.0
+FLAT = 2.5
 """Spread of the brightness (0 to 255) below which there is too little to compare."""
 FAR = 14
 """Bits in which the hashes of two pictures of one origin may differ at most."""
-ALIKE, CLOSE, SURE = 0.92, 10, 0.96
-"""Correlation from which on two pictures whose hashes differ in at most CLOSE bits, or in more, are the same."""
-STRANGE = 0.6
-"""Correlation of the whole pictures below which no crop is tried: a crop by 2 % leaves 0.85 and more."""
-PLACE = 0.7
-"""Correlation of the least alike place of two pictures: forms and X-rays look alike as a whole, copies everywhere."""
-FINE, MARGIN, TILE = 128, 8, 16
-"""Pixels of the square in which places are compared, of its edge that is left out, and of the side of a place."""
-PLAIN = 2.0
-"""Spread of the brightness (0 to 255) below which a place of both pictures shows nothing to compare."""
-ROUNDS = 12
+RESEMBLING, FAINTLY = 0.85, 0.7
+"""Correlation of 16 x 16 pixels from which on two pictures are looked at. Of what resembles a picture but faintly, as
+thin lines that were cropped do, only the one that does most is."""
+ALL = 4_000
+"""Pictures up to which each is held against each; of more, those whose hashes are close."""
+NEAREST, FEWEST, ASKED = 10, 4, 5_000
+"""Of the pictures that resemble one most, how many are looked at: forms resemble hundreds. Of many pictures fewer, so
+that 1,000 forms do not take an hour."""
 
 
 def near_pairs(
@@ -44,10 +37,10 @@ def near_pairs(
     Args:
         seen: What the pictures show, `(n,)`.
         paths: Their files, `(n,)`.
-        compare: Takes pairs of files, gives the correlation of each.
+        compare: Takes pairs of files, gives how much of one the other explains at its worst place; 0 for strangers.
 
     Returns:
-        Place, place and correlation. Of a cluster of many only as many pairs as hold it together.
+        Place, place and that share. Of a cluster of many only as many pairs as hold it together.
     """
     import numpy as np
 
@@ -55,22 +48,16 @@ def near_pairs(
     fit = (np.minimum(facts["width"], facts["height"]) >= LEAST) & (facts["spread"] >= FLAT)
     _, first = np.unique(facts["digest"], return_index=True)
     chosen = np.intersect1d(np.flatnonzero(fit), first)
-    pairs: NDArray[np.int64] = chosen[candidates(np.ascontiguousarray(facts["hash"][chosen]), FAR)]
-    pairs = _resembling(facts["thumb"], pairs.reshape(-1, 2))
-    bits = {(int(a), int(b)): int(np.bitwise_count(facts["hash"][a] ^ facts["hash"][b])) for a, b in pairs}
+    pairs = chosen[_resembling(facts["thumb"][chosen], facts["hash"][chosen])].tolist()
     found: dict[tuple[int, int], float] = {}
-    for _ in range(ROUNDS):
-        asked = [pair for pair in _forest(len(facts), pairs) if pair not in found]
-        if not asked:
-            break
-        scores = compare([(paths[a], paths[b]) for a, b in asked])
+    while asked := [pair for pair in _forest(pairs) if pair not in found]:
         refused = set()
-        for pair, score in zip(asked, scores, strict=True):
-            if score >= (ALIKE if bits[pair] <= CLOSE else SURE):
+        for pair, score in zip(asked, compare([(paths[a], paths[b]) for a, b in asked]), strict=True):
+            if score > 0:
                 found[pair] = score
             else:
                 refused.add(pair)
-        pairs = np.array([p for p in pairs.tolist() if tuple(p) not in refused], np.int64).reshape(-1, 2)
+        pairs = [pair for pair in pairs if tuple(pair) not in refused]
     return [(a, b, score) for (a, b), score in sorted(found.items())]
 
 
@@ -81,7 +68,22 @@ def groups(count: int, pairs: Sequence[tuple[int, int, float]]) -> NDArray[np.in
     return clusters(count, np.array([(a, b) for a, b, _ in pairs], np.int64).reshape(-1, 2))
 
 
-def _forest(count: int, pairs: NDArray[np.int64]) -> list[tuple[int, int]]:
+def compare_all(pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """How much of each pair's worst place is explained; 0 for strangers, and for files that cannot be read any more."""
+    from drivetrain.availability.same import likeness
+
+    scores = []
+    for one, other in pairs:
+        try:
+            fits = likeness(one, other)
+        except Exception:  # a file that changed meanwhile must not end the run
+            scores.append(0.0)
+            continue
+        scores.append(1 - fits.shape if fits.same else 0.0)
+    return scores
+
+
+def _forest(pairs: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     """The first of the pairs that hold all together."""
     root: dict[int, int] = {}
 
@@ -92,7 +94,7 @@ def _forest(count: int, pairs: NDArray[np.int64]) -> list[tuple[int, int]]:
         return item
 
     kept = []
-    for a, b in pairs.tolist():
+    for a, b in pairs:
         one, other = top(a), top(b)
         if one != other:
             root[max(one, other)] = min(one, other)
@@ -100,139 +102,114 @@ def _forest(count: int, pairs: NDArray[np.int64]) -> list[tuple[int, int]]:
     return kept
 
 
-def _resembling(thumbs: NDArray[np.uint8], pairs: NDArray[np.int64], least: float = 0.85) -> NDArray[np.int64]:
-    """Pairs whose 16 x 16 pixels go together, the closest first; most pairs that merely share a hash end here."""
+def _resembling(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Pairs whose 16 x 16 pixels go together, `(m, 2)`, the closest first; of each picture only the nearest."""
     import numpy as np
 
-    close = np.zeros(len(pairs))
-    for start in range(0, len(pairs), 100_000):
-        block = pairs[start : start + 100_000]
-        a, b = (thumbs[block[:, side]].astype(np.float32) for side in (0, 1))
-        a -= a.mean(1, keepdims=True)
-        b -= b.mean(1, keepdims=True)
-        size = np.sqrt((a * a).sum(1) * (b * b).sum(1)) + 1e-6
-        close[start : start + 100_000] = (a * b).sum(1) / size
-    order = np.argsort(-close, kind="stable")
-    return pairs[order[close[order] >= least]]
-
-
-def compare_all(pairs: Sequence[tuple[str, str]]) -> list[float]:
-    """Correlation of each pair of files; 0 where one of them cannot be read any more."""
-    scores = []
-    for one, other in pairs:
-        try:
-            scores.append(_score(one, other))
-        except Exception:  # a file that changed meanwhile must not end the run
-            scores.append(0.0)
-    return scores
-
-
-def _score(one: str, other: str) -> float:
-    """The best correlation of one picture, whole, with any crop of the other; 0 when a place of them differs."""
-    whole = (*_best(_view(one, 0), _view(other, 0)), (0, 0))
-    if whole[0] < STRANGE:
-        return whole[0]
-    tried = [(0, crop) for crop in range(1, len(CROPS))] + [(crop, 0) for crop in range(1, len(CROPS))]
-    found = [(*_best(_view(one, a), _view(other, b)), (a, b)) for a, b in tried]
-    score, shift, crops = max([whole, *found])
-    if score >= ALIKE and _least_place(_fine(one, crops[0]), _fine(other, crops[1]), shift) < PLACE:
-        return 0.0
-    return score
-
-
-def _fine(path: str, crop: int) -> NDArray[np.float32]:
-    """Brightness of a crop of a picture, without its finest grain, `(FINE, FINE)`."""
-    import numpy as np
-
-    soft = _soft()
-    return np.asarray(soft @ _cropped(path, crop, FINE) @ soft)
-
-
-@lru_cache(maxsize=1)
-def _soft() -> NDArray[np.float32]:
-    """Multiplied from both sides it blurs by a pixel."""
-    import numpy as np
-
-    steps = np.arange(FINE)
-    near = np.exp(-((steps[:, None] - steps) ** 2) / (2 * 1.2**2))
-    return np.asarray(near / near.sum(1, keepdims=True), np.float32)
-
-
-def _least_place(one: NDArray[np.float32], other: NDArray[np.float32], shift: tuple[int, int]) -> float:
-    """The smallest correlation of any place of two pictures that shows something in at least one of them."""
-    import numpy as np
-
-    side = (FINE - 2 * MARGIN) // TILE
-    inner = slice(MARGIN, FINE - MARGIN)
-    places = [
-        picture[inner, inner].reshape(side, TILE, side, TILE).swapaxes(1, 2).reshape(side * side, -1)
-        for picture in (one, np.roll(other, shift, (0, 1)))
+    found = [
+        (blocked[pairs], close)
+        for blocked in _blocks(thumbs, hashes)
+        for pairs, close in [_nearest(_normal(thumbs[blocked]))]
     ]
-    a, b = (place - place.mean(1, keepdims=True) for place in places)
-    spread_a, spread_b = a.std(1), b.std(1)
-    shows = (spread_a > PLAIN) | (spread_b > PLAIN)
-    if not shows.any():
-        return 1.0
-    return float(((a * b).mean(1) / (spread_a * spread_b + 1e-6))[shows].min())
+    if not found:
+        return np.zeros((0, 2), np.int64)
+    pairs, close = np.concatenate([p for p, _ in found]), np.concatenate([c for _, c in found])
+    pairs, first = np.unique(np.sort(pairs, axis=1), axis=0, return_index=True)
+    return np.asarray(pairs[np.argsort(-close[first], kind="stable")])
+
+
+def _blocks(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
+    """Groups of at most ALL pictures among which copies are looked for."""
+    import numpy as np
+
+    count = len(thumbs)
+    if count <= ALL:
+        yield np.arange(count)
+        return
+    pairs = np.concatenate([candidates(np.ascontiguousarray(hash), FAR) for hash in (hashes, _signs(thumbs))])
+    unit = clusters(count, pairs)
+    order = np.argsort(unit, kind="stable")
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(unit[order]) > 0]))
+    for group in np.split(order, starts[1:]):
+        if 1 < len(group) <= ALL:
+            yield group
+        elif len(group) > ALL:
+            # Thousands that all look alike: copies lie next to each other in whatever direction one looks.
+            normal = _normal(thumbs[group])
+            for direction in _directions()[:, :3].T:
+                along = group[np.argsort(normal @ direction)]
+                for start in range(0, len(along) - ALL // 2, ALL // 2):
+                    yield along[start : start + ALL]
+
+
+def _nearest(normal: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Of each picture those that resemble it most, as pairs, and how much.
+
+    Among forms and X-rays a crop changes a thumb more than another form does. So what moving the edges of a picture a
+    little would change in its thumb does not count (tangent distance: Simard, LeCun and Denker 1993).
+    """
+    import numpy as np
+
+    pairs, close = [], []
+    for start in range(0, len(normal), 500):
+        some = normal[start : start + 500]
+        rows = np.arange(len(some))
+        alike = some @ normal.T
+        for tangent in np.moveaxis(_tangents(some), 1, 0):
+            along = tangent @ normal.T
+            along -= along[rows, start + rows][:, None]
+            along *= along
+            alike += along / 2
+        alike[rows, start + rows] = -1
+        best = min(max(FEWEST, min(NEAREST, ASKED // len(normal))), len(normal))
+        columns = np.argpartition(-alike, best - 1, axis=1)[:, :best]
+        score = np.take_along_axis(alike, columns, axis=1)
+        most = score == score.max(axis=1, keepdims=True)
+        row, column = np.nonzero((score >= RESEMBLING) | (most & (score >= FAINTLY)))
+        pairs.append(np.stack([start + row, columns[row, column]], axis=1))
+        close.append(score[row, column])
+    return np.concatenate(pairs), np.concatenate(close)
+
+
+def _tangents(normal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What moving each of the four edges changes in a thumb, made orthonormal, `(n, 4, 256)`."""
+    import numpy as np
+
+    square = normal.reshape(-1, THUMB, THUMB)
+    down, across = np.asarray(np.gradient(square, axis=1)), np.asarray(np.gradient(square, axis=2))
+    ramp = (np.arange(THUMB, dtype=np.float32) + 0.5) / THUMB
+    moves = [across * (1 - ramp), across * ramp, down * (1 - ramp[:, None]), down * ramp[:, None]]
+    tangents = np.stack([move.reshape(len(normal), -1) for move in moves], axis=1)
+    tangents -= tangents.mean(2, keepdims=True)
+    # Along stripes nothing changes: what is left there is noise, and no direction to leave out.
+    inner = tangents @ tangents.swapaxes(1, 2) + 0.01 * np.eye(4, dtype=np.float32)
+    return np.asarray(np.linalg.solve(np.linalg.cholesky(inner), tangents), np.float32)
+
+
+def _normal(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Thumbs without their mean, of length one, `(n, 256)`."""
+    import numpy as np
+
+    normal = thumbs.astype(np.float32)
+    normal -= normal.mean(1, keepdims=True)
+    normal /= np.sqrt(np.einsum("ij,ij->i", normal, normal))[:, None] + 1e-6
+    return np.asarray(normal)
+
+
+def _signs(thumbs: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """A second hash: on which side of 64 planes a thumb lies (Charikar 2002); the first fails for stripes."""
+    import numpy as np
+
+    found = [
+        np.packbits(_normal(thumbs[start : start + 50_000]) @ _directions() > 0, axis=1).view(np.uint64)[:, 0]
+        for start in range(0, len(thumbs), 50_000)
+    ]
+    return np.concatenate(found)
 
 
 @lru_cache(maxsize=1)
-def _band() -> tuple[NDArray[Any], NDArray[Any]]:
-    """A window over the picture, and how much each wave counts: neither slow changes of light nor the finest grain."""
+def _directions() -> NDArray[Any]:
+    """Sixty-four directions in the space of thumbs, `(256, 64)`."""
     import numpy as np
 
-    rate = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None])
-    band = np.exp(-(np.log(np.maximum(rate, 1e-3) / 0.09) ** 2) / (2 * 0.75**2))
-    band[rate < 0.02] = 0
-    edge = np.hanning(SIDE + 2)[1:-1]
-    return np.sqrt(np.outer(edge, edge)), band
-
-
-@lru_cache(maxsize=256)
-def _grey(path: str) -> NDArray[np.uint8]:
-    """The picture in grey, no larger than comparing needs."""
-    import numpy as np
-    from PIL import Image
-
-    with Image.open(path) as opened:
-        opened.draft("L", (2 * SIDE, 2 * SIDE))
-        return np.asarray(opened.convert("L"))
-
-
-def _cropped(path: str, crop: int, side: int) -> NDArray[np.float32]:
-    """A crop of a picture as a square."""
-    import numpy as np
-    from PIL import Image
-
-    across, down = CROPS[crop]
-    grey = Image.fromarray(_grey(path))
-    left, top = grey.width * (1 - across) / 2, grey.height * (1 - down) / 2
-    box = (left, top, grey.width - left, grey.height - top)
-    return np.asarray(grey.resize((side, side), Image.Resampling.BILINEAR, box=box), np.float32)
-
-
-@lru_cache(maxsize=1024)
-def _view(path: str, crop: int) -> NDArray[Any]:
-    """Spectrum of a crop of a picture, with unit energy."""
-    import numpy as np
-
-    window, band = _band()
-    view = _cropped(path, crop, SIDE)
-    waves = np.fft.rfft2((view - view.mean()) * window) * band
-    energy = (np.abs(waves[:, [0, -1]]) ** 2).sum() + 2 * (np.abs(waves[:, 1:-1]) ** 2).sum()
-    return np.asarray(waves / (np.sqrt(energy) + 1e-6))
-
-
-def _best(one: NDArray[Any], other: NDArray[Any]) -> tuple[float, tuple[int, int]]:
-    """The largest correlation over small shifts, and the shift, in half pixels of SIDE."""
-    import numpy as np
-
-    both = one * np.conj(other)
-    fine = np.zeros((2 * SIDE, SIDE + 1), complex)
-    fine[: SIDE // 2, : SIDE // 2 + 1] = both[: SIDE // 2]
-    fine[-SIDE // 2 :, : SIDE // 2 + 1] = both[SIDE // 2 :]
-    shifted = np.fft.irfft2(fine, s=(2 * SIDE, 2 * SIDE)) * (2 * SIDE) ** 2
-    reach = np.r_[-2 * SHIFT : 2 * SHIFT + 1]
-    near = shifted[np.ix_(reach, reach)]
-    down, across = np.unravel_index(near.argmax(), near.shape)
-    return float(near.max()), (int(reach[down]), int(reach[across]))
+    return np.random.default_rng(0).normal(size=(THUMB * THUMB, 64)).astype(np.float32)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDER = ".drivetrain/cache"
-VERSION = 3
+VERSION = 4
 """Counts up whenever what is kept, or how it is found out, changes."""
 
 

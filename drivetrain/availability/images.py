@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 THUMB = 16
+COARSE = 320
+"""Longer side up to which means are taken exactly: Pillow's box filter counts a pixel wholly or not at all."""
 MODES = ("", "1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16", "other")
 FORMATS = ("", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "MPO", "other")
 _ENDINGS = {
@@ -92,7 +94,7 @@ def look_at_all(paths: Sequence[str]) -> Seen:
             continue
         try:
             kind, mode, (width, height), grey = decoded(data)
-            small[place] = grey if grey.shape == (EDGE, EDGE) else _shrunk(grey)
+            small[place] = _shrunk(grey, width, height)
         except Exception as error:  # a decoder may raise anything on hostile bytes, and one file must not end the run
             seen.errors[place] = unreadable(error)
             continue
@@ -138,12 +140,40 @@ def _look(facts: NDArray[Any], small: NDArray[np.uint8]) -> None:
     facts["thumb"] = (rows[:, :, ::half] + rows[:, :, 1::half]).reshape(-1, THUMB**2) / half**2
 
 
-def _shrunk(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A square of 32 x 32 mean brightnesses."""
+def _shrunk(grey: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """A square of 32 x 32 mean brightnesses.
+
+    Args:
+        grey: The picture, or a JPEG scaled to some eighths of its size: rounded up, so that it is padded at its edges.
+        width: Of the picture, in pixels.
+        height: The same.
+    """
     import numpy as np
     from PIL import Image
 
-    return np.asarray(Image.fromarray(grey).resize((EDGE, EDGE), Image.Resampling.BOX))
+    right, bottom = _filled(width, grey.shape[1]), _filled(height, grey.shape[0])
+    if grey.shape == (EDGE, EDGE) == (bottom, right):
+        return grey
+    if max(grey.shape) <= COARSE:
+        means = _shares(grey.shape[0], bottom) @ grey.astype(np.float32) @ _shares(grey.shape[1], right).T
+        return np.asarray(np.rint(means), np.uint8)
+    return np.asarray(Image.fromarray(grey).resize((EDGE, EDGE), Image.Resampling.BOX, box=(0, 0, right, bottom)))
+
+
+@lru_cache(maxsize=512)
+def _shares(count: int, filled: float) -> NDArray[np.float32]:
+    """How much of each of `count` pixels, of which the first `filled` show something, lies in each of 32 parts."""
+    import numpy as np
+
+    edges = np.linspace(0, filled, EDGE + 1)
+    pixels = np.arange(count)
+    inside = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return np.asarray(np.maximum(inside, 0) / (filled / EDGE), np.float32)
+
+
+def _filled(full: int, scaled: int) -> float:
+    """Of the pixels of a scaled side, those that the picture fills."""
+    return next((full * part / 8 for part in range(1, 8) if -(-full * part // 8) == scaled < full), float(scaled))
 
 
 @lru_cache(maxsize=1)

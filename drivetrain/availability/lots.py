@@ -143,14 +143,18 @@ def _first(lines: list[str]) -> str:
 def _independent(
     spec: Spec, lever: OptionsLever, history: History, look: Look, rows: NDArray[np.bool_], needed: bool
 ) -> Iterator[Finding]:
-    """Without logged probabilities, a lot must fall the same way in every context in which all settings are open."""
+    """Without logged probabilities, a lot must fall the same way in every context.
+
+    Only rows in which all settings were open count: where a limit closes one, the others are used more often.
+    """
     import numpy as np
 
     logged = look.coded(str(history.column))
     off: list[str] = []
     checked = 0
-    for setting in spec.derived.settings(lever):
-        base = rows & allowed(look, lever, setting)
+    settings = spec.derived.settings(lever)
+    base = rows & np.logical_and.reduce([allowed(look, lever, setting) for setting in settings])
+    for setting in settings:
         used = base & logged.having([setting])
         total = int(base.sum())
         if total < 100 or not 0 < used.sum() < total:
