@@ -63,7 +63,6 @@ bench: $(VENV)/.bench  ## every figure beside its goal: docs/reference/figures.m
 
 matrix: $(VENV)/.full  ## every plan of the gallery with every way of serving; goes on where it was stopped
 	@bash tests/tools.sh
-	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[app]'
 	PATH="$(BIN):$$PATH" OMP_NUM_THREADS=1 python tests/matrix $(ARGS)
 
 installs: $(VENV)/.dev  ## the built wheel with each extra in a clean environment

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:  # `make test` collects these tests and has no browser
     from selenium.webdriver import Chrome
@@ -70,6 +73,46 @@ def choose(browser: Chrome, css: str, choice: str) -> None:
     from selenium.webdriver.support.ui import Select
 
     Select(one(browser, css)).select_by_visible_text(choice)
+
+
+_SEEN: WeakKeyDictionary[Any, list[dict[str, Any]]] = WeakKeyDictionary()
+
+
+def events(browser: Chrome) -> list[dict[str, Any]]:
+    """What happened in the browser since its start: requests, windows, and what became of them."""
+    seen = _SEEN.setdefault(browser, [])
+    seen += [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return seen
+
+
+def upload(browser: Chrome, button: WebElement, path: Path) -> None:
+    """Press a button that opens the operating system's window to choose a file, and choose one."""
+    browser.execute_cdp_cmd("Page.enable", {})
+    browser.execute_cdp_cmd("Page.setInterceptFileChooserDialog", {"enabled": True})
+    before = len(events(browser))
+    button.click()
+    asked = until(browser, lambda b: [e for e in events(b)[before:] if e["method"] == "Page.fileChooserOpened"])
+    node = asked[-1]["params"]["backendNodeId"]
+    browser.execute_cdp_cmd("DOM.setFileInputFiles", {"files": [str(path)], "backendNodeId": node})
+
+
+def elsewhere(browser: Chrome) -> list[str]:
+    """Addresses beyond the page's own service that the browser asked, but for those that the page's policy stopped."""
+    own, asked, stopped = urlsplit(browser.current_url).netloc, {}, set()
+    for event in events(browser):
+        params = event["params"]
+        if event["method"] == "Network.requestWillBeSent":
+            asked[params["requestId"]] = params["request"]["url"]
+        elif event["method"] == "Network.webSocketCreated":
+            asked[params["requestId"]] = params["url"]
+        elif event["method"] == "Network.loadingFailed" and params.get("blockedReason") == "csp":
+            stopped.add(params["requestId"])
+    return sorted(
+        address
+        for request, address in asked.items()
+        if request not in stopped and urlsplit(address).scheme in ("http", "https", "ws", "wss")
+        if urlsplit(address).netloc != own
+    )
 
 
 def barriers(browser: Chrome) -> list[str]:

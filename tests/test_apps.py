@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -113,6 +114,58 @@ def test_only_what_the_plan_names_is_there_and_manifests_are_what_their_schemas_
     assert [path.name for path in manifests] == ["autoscaler.yaml", "deployment.yaml", "service.yaml"]
     for path in manifests:
         kubernetes_validate.validate(yaml.safe_load(path.read_text()), "1.31", strict=True)
+
+
+KSERVE = """
+import json, sys, types
+
+sys.path.insert(0, sys.argv[1])
+# The models alone: the package itself would import a server, which is not installed.
+alone = types.ModuleType("kserve")
+alone.__path__ = [sys.argv[1] + "/kserve"]
+sys.modules["kserve"] = alone
+
+import kserve.models
+import kubernetes.client
+from kubernetes.client import ApiClient
+
+for name in dir(kserve.models):
+    if name.startswith("V1"):
+        setattr(kubernetes.client.models, name, getattr(kserve.models, name))
+client = ApiClient()
+read = client.deserialize(types.SimpleNamespace(data=sys.stdin.read()), "V1beta1InferenceService")
+print(json.dumps(client.sanitize_for_serialization(read)))
+"""
+
+
+def test_the_manifest_for_kserve_holds_what_its_published_models_know_and_nothing_else(tmp_path: Path) -> None:
+    """Fields that KServe or Kubernetes do not know, or of another type, would not come back from their models."""
+    import kubernetes_validate
+
+    plan = served.LOAN_PLAN.replace("serve: [api]", "serve: [kubernetes]")
+    (tmp_path / "drivetrain.yaml").write_text(plan)
+    made = project.new(load_spec(tmp_path / "drivetrain.yaml"), tmp_path / "out").path
+    manifest = yaml.safe_load((made / "deploy/kubernetes/kserve/inferenceservice.yaml").read_text())
+    install = [sys.executable, "-m", "pip", "install", "-q", "--target", tmp_path / "models"]
+    subprocess.run([*install, "kubernetes==34.1.0"], check=True, env=_alone())
+    subprocess.run([*install, "--no-deps", "kserve==0.21.0"], check=True, env=_alone())
+
+    def known(sent: dict[str, Any]) -> Any:
+        command = [sys.executable, "-c", KSERVE, tmp_path / "models"]
+        return json.loads(
+            subprocess.run(command, input=json.dumps(sent), text=True, capture_output=True, check=True).stdout
+        )
+
+    assert known(manifest) == manifest
+    wrong = json.loads(json.dumps(manifest))
+    wrong["spec"]["predictor"]["scaleMetrics"] = "concurrency"
+    assert known(wrong) == manifest, "the check finds what KServe does not know"
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": manifest["metadata"], "spec": {}}
+    pod["spec"] = {name: manifest["spec"]["predictor"][name] for name in ("containers", "volumes")}
+    kubernetes_validate.validate(pod, "1.31", strict=True)
+    # What the comment at the head of service.yaml tells to type is there.
+    for folder in re.findall(r"kubectl apply -f (\S+/)", (made / "deploy/kubernetes/service.yaml").read_text()):
+        assert list((made / folder).glob("*.yaml"))
 
 
 def image_of(made: Path, app: Path) -> None:

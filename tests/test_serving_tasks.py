@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import apps
 import numpy as np
 import pandas as pd
 import projects
@@ -345,6 +346,8 @@ def test_what_is_served_is_what_was_learned_and_what_the_plan_says(
             results += asked(client, sent[start : start + 50])
         described = client.get("/openapi.json").json()["components"]["schemas"]["Case"]
         assert client.post("/predict", json={"cases": [sent[0]]}).status_code == 200
+        for case, result in zip(sent[:3], results, strict=False):
+            assert_apps_agree(case, result, tmp_path)
 
     said = [result["predictions"][outcome] for result in results]
     likely = law(tmp_path, learned, spec.outcome(outcome).minimum, spec.outcome(outcome).maximum)
@@ -377,6 +380,16 @@ def test_what_is_served_is_what_was_learned_and_what_the_plan_says(
     for result, values in zip(results, expected, strict=True):
         if result["in_domain"]:
             assert [result["values"][setting] for setting in settings] == pytest.approx(list(values), abs=near)
+
+
+def assert_apps_agree(case: dict[str, Any], result: dict[str, Any], folder: Path) -> None:
+    """The notebook and the Gradio app say what the service says, whatever the task."""
+    [found] = result["predictions"].values()
+    likeliest = f"{found['mean']:.4g}" if "mean" in found else found["most_likely"]
+    for shown in (apps.notebook(case), apps.gradio(case, folder)):
+        assert result["recommendation"] in shown[0]
+        assert "Decision: " in shown[0] or not result["in_domain"]
+    assert any(likeliest in line for line in apps.notebook(case)[1:])
 
 
 def asked(client: Any, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -102,6 +102,7 @@ def _unserved(spec: Spec, package: str) -> list[str]:
         **dict.fromkeys(DEVICE, "device" in kinds),
         f"{package}/device.py": "device" in kinds,
         "notebooks/app.ipynb": "voila" in kinds,
+        "voila.json": "voila" in kinds,
         ".binder": "voila" in kinds,
         f"{package}/app.py": "gradio" in kinds,
         "deploy/space": "gradio" in kinds,

@@ -202,12 +202,6 @@ def _fill(browser: Any, field: Any, value: Any) -> None:
         field.send_keys(said)
 
 
-REACHABLE = """
-HTMLInputElement.prototype.click = function () { this.style.display = "block"; document.body.append(this); };
-"""
-"""An upload button opens the window of the operating system, which no test can reach: its field comes onto the page."""
-
-
 def voila(project: Path) -> str:
     """The notebook as an application, in a browser."""
     [found], port = cases(project), free_port()
@@ -219,15 +213,14 @@ def voila(project: Path) -> str:
     ):
         files = files_of(found, Path(folder))
         browsing.until(browser, lambda b: browsing.every(b, "button.mod-primary"), LONGEST)
-        for row in browsing.every(browser, ".widget-hbox"):
-            name = row.find_element("css selector", ".widget-label").text
-            if name in files:
-                browser.execute_script(REACHABLE)
-                row.find_element("css selector", "button").click()
-                browsing.one(browser, "body > input[type=file]").send_keys(str(files[name]))
-                browsing.until(browser, lambda b, row=row: "(1)" in row.text)
-            elif found.get(name) is not None:
-                _fill(browser, row.find_element("css selector", "input, textarea, select"), found[name])
+        for button in browsing.every(browser, "button.widget-upload"):
+            name = button.text.strip().removeprefix("Upload: ").partition(" (")[0]
+            browsing.upload(browser, button, files[name])
+            browsing.until(browser, lambda b, button=button: "(1)" in button.text)
+        for row in browsing.every(browser, ".widget-dropdown, .widget-text, .widget-textarea"):
+            value = found.get(row.find_element("css selector", "label").text.partition(" (")[0])
+            if value is not None:
+                _fill(browser, row.find_element("css selector", "input, textarea, select"), value)
         browsing.one(browser, "button.mod-primary").click()
 
         def verdict(b: Any) -> str:
