@@ -406,3 +406,13 @@ def test_what_people_did_instead_comes_back_with_the_outcome(at: Any) -> None:
     assert log()[-1]["done"] == {"grant": "yes"}
     refused = client.post("/feedback", json={"cases": [case | {"grant": "perhaps"}]})
     assert (refused.status_code, "grant: is none of no, yes" in refused.json()["detail"]) == (422, True)
+
+
+def test_who_a_case_is_about_may_be_said_though_no_model_reads_it(tmp_path: Path) -> None:
+    plan = served.LOAN_PLAN.replace("    kind: table\n", "    kind: table\n    entity: borrower\n", 1)
+    assert "entity: borrower" in plan
+    engine = Engine.open(load_spec(served.lender(tmp_path / "loans", plan)))
+    case = {"amount": 1000, "income": 1000, "home": "own"}
+    [with_name, without] = engine.assess([{**case, "borrower": "b-7"}, case])
+    assert with_name.columns["borrower"] == "b-7"
+    assert with_name.recommendation == without.recommendation

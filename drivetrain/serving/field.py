@@ -73,6 +73,9 @@ def fields(spec: Spec) -> dict[str, Field]:
         for name in (source.entity, *ratings, *(key for join in source.join for key in join_keys(join))):
             if name and name in needed and name not in found:
                 found[name] = Field(name, "id", required=True, used=True)
+    # Who a case is about may always be said: in stage wide the same one then stays in or out.
+    if spec.case_source.entity and spec.case_source.entity not in outcomes:
+        found.setdefault(spec.case_source.entity, Field(spec.case_source.entity, "id"))
     return found
 
 
