@@ -13,8 +13,9 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import served
 from fastapi import Response
@@ -23,8 +24,11 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from drivetrain import evidence, load_spec
+from drivetrain.artifact import Distribution
 from drivetrain.errors import ArtifactError, EvidenceError, MissingPartError, PolicyError, ServiceError
 from drivetrain.serving import Cases, Engine, Limits, Service, case_of_file, case_of_row, fields
+from drivetrain.serving.cases import decode
+from drivetrain.serving.guard import judge
 from drivetrain.serving.log import read
 from drivetrain.serving.service import read_cases
 
@@ -492,3 +496,34 @@ def test_an_endpoint_of_the_team_may_ask_for_more_than_cases(tmp_path: Path, mon
         # FastAPI's own way to put something else in the place of a dependency, for the team's tests.
         app.dependency_overrides[read_cases] = lambda: [{}, {}]
         assert client.post("/many", json=asked).text == "2"
+
+
+def test_a_case_is_strange_only_when_it_is_strange_whatever_is_done_with_it(tmp_path: Path) -> None:
+    # The log never shows the first setting: what a model says there must not send every case to a person.
+    engine = Engine.open(load_spec(served.lender(tmp_path / "loans")))
+    settings = engine.problem.settings["grant"].tolist()
+
+    class Reads:
+        """A model that knows cases only at the last setting, and those with an income only."""
+
+        inputs = ("income", "grant")
+        manifest: ClassVar[dict[str, Any]] = {"out_of_domain": {"threshold": 1.0}, "preprocessing": {}}
+
+        def logits(self, cases: dict[str, Any]) -> np.ndarray:
+            known = zip(cases["income"], cases["grant"], strict=True)
+            return np.array([[0.0 if grant == settings[-1] and income else 5.0] for income, grant in known])
+
+        def score_logits(self, logits: np.ndarray) -> np.ndarray:
+            return logits[:, 0]
+
+        def distributions(self, logits: np.ndarray) -> dict[str, Distribution]:
+            return {"repaid": Distribution(("false", "true"), np.full((len(logits), 2), 0.5))}
+
+        def predict(self, cases: dict[str, Any]) -> dict[str, Distribution]:
+            return self.distributions(self.logits(cases))
+
+    cases = [{"amount": 1000, "income": income, "home": "own"} for income in (0, 900)]
+    judged = judge(engine.problem, {"payer": Reads()}, decode(engine.fields, cases, engine.limits))  # type: ignore[dict-item]
+    assert len(settings) > 1
+    assert [bool(reasons) for reasons in judged.outside] == [True, False]
+    assert judged.beliefs["repaid"].probabilities.shape[1] == 1

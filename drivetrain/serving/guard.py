@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from drivetrain.policy import Belief, Beliefs, Problem
     from drivetrain.serving.cases import Batch
 
+SETTINGS = 5
+"""Settings, from the first to the last, at which a model that reads a lever is asked whether a case is strange."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -75,6 +78,11 @@ def _asked(
     listening = {name: _Listening(predictor, len(batch)) for name, predictor in predictors.items()}
     first = {name: settings[:1] for name, settings in problem.settings.items()}
     beliefs = policy.beliefs(problem, list(listening.values()), batch.columns, first)
+    if any(lever in predictor.inputs for lever in problem.levers for predictor in predictors.values()):
+        # A price at the edge of what was tried makes every case strange.
+        some = np.unique(np.linspace(0, len(problem.labels) - 1, SETTINGS).round().astype(int))
+        spread = {name: settings[some] for name, settings in problem.settings.items()}
+        policy.beliefs(problem, list(listening.values()), batch.columns, spread)
     return beliefs, {name: one.scores for name, one in listening.items()}
 
 
