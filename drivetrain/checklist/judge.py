@@ -124,7 +124,11 @@ def _item(item: Item, answer: Answer | None, due: bool, known: Known, today: dat
     if answer.status == "yes":
         found += [
             finding(
-                "DC103", "fail", f"is answered `yes`, but {what}.", "Mend the cause, or change the answer.", (what,)
+                "DC103",
+                "fail",
+                f"is answered `yes`, but {what.removesuffix('.')}.",
+                "Mend the cause, or change the answer.",
+                (what,),
             )
             for what in contradictions(known, asked.contradicted)
         ]
