@@ -51,8 +51,8 @@ Every plan of the gallery with every way of serving that a plan may name: genera
 data, and asked one real question in each way, by its client, in a headless Chromium, as a file, or on a cluster of one
 machine. `make matrix` makes this page. After one epoch the answers show that it runs, not that it is good.
 
-{ran} of {cells} cells ran, in {projects} projects; {cannot} cannot be, and say why. Every two ways of serving stood
-together in some project. One after the other the cells took {minutes} minutes. {commits}
+{ran} of {cells} cells ran, in {projects} projects; {cannot} cannot be, and say why{fell}. Every two ways of serving
+stood together in some project. One after the other the cells took {minutes} minutes. {commits}
 
 ## The steps
 
@@ -162,9 +162,19 @@ def drive(base: Path, plan: str, ways: tuple[str, ...], before: list[dict[str, A
             return records
     for way in sorted(ways, key="ray".__eq__):  # Ray gives up on a machine that others keep busy: it comes last
         cell(way, lambda way=way: ASK[way](project))
+    agree([record for record in records if record["cell"] in ASK])
     if not _fell(records):
         shutil.rmtree(folder)
     return records
+
+
+def agree(asked: list[dict[str, Any]]) -> None:
+    """One case gets one answer, however it is asked; a batch decides over all its cases and may differ."""
+    alike = [record for record in asked if record["state"] == "ran" and record["cell"] != "batch"]
+    [(usual, _)] = Counter(record["said"] for record in alike).most_common(1) or [("", 0)]
+    for record in alike:
+        if record["said"] != usual:
+            record |= {"state": "fell", "said": f"answered {record['said']}, where others answered {usual}"}
 
 
 def _fell(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -206,7 +216,7 @@ def page(records: list[dict[str, Any]]) -> str:
             return "not reached"
         said = next((record["said"] for record in found if record["said"]), "")
         if any(record["state"] == "fell" for record in found):
-            return f"fell ({note(said)})"
+            return f"fell ({note(said.strip().splitlines()[-1])})"  # the rest names folders of the machine
         if found[0]["state"] == "cannot":
             return f"cannot ({note(said)})"
         if name in AFTER_ONE_EPOCH and said:
@@ -220,6 +230,7 @@ def page(records: list[dict[str, Any]]) -> str:
     return PAGE_TEXT.format(
         ran=sum(record["state"] == "ran" for record in records), cells=len(records), projects=len(projects),
         cannot=sum(record["state"] == "cannot" for record in records),
+        fell=f"; {len(_fell(records))} fell" if _fell(records) else "",
         minutes=round(sum(record["seconds"] for record in records) / 60),
         commits="Commits: " + ", ".join(f"`{name}` ({count} projects)" for name, count in ran_at) + ".",
         steps="\n".join([f"| plan | {' | '.join(STEPS)} |", f"|---|{'---|' * len(STEPS)}", *steps]),

@@ -176,18 +176,24 @@ def web(project: Path) -> str:
         service(project) as address,
         browsing.opened(f"{address}/") as browser,
     ):
-        files = files_of(found, Path(folder))
-        browsing.until(browser, lambda b: browsing.every(b, "#fields [name], #fields [data-media]"))
-        for name, value in found.items():
-            if name in files:
-                browsing.every(browser, f"[data-media='{name}']")[-1].send_keys(str(files[name]))
-            elif value is not None:
-                _fill(browser, browsing.one(browser, f"#fields [name='{name}']"), value)
-        browsing.one(browser, "#send").click()
-        browsing.until(browser, lambda b: browsing.text(b, "#said") != "Asking …", LONGEST)
-        if not browsing.one(browser, "#answer").is_displayed():
-            raise Fell(f"the page said: {browsing.text(browser, '#said')}")
-        return _on_page(browser)
+        return _sent(browser, found, Path(folder))
+
+
+def _sent(browser: Any, found: dict[str, Any], folder: Path) -> str:
+    """Fill in the page for phones, send it, and read the answer."""
+    files = files_of(found, folder)
+    browsing.until(browser, lambda b: browsing.every(b, "#fields [name], #fields [data-media]"))
+    for name, value in found.items():
+        if name in files:
+            browsing.every(browser, f"[data-media='{name}']")[-1].send_keys(str(files[name]))
+        elif value is not None:
+            for field in browsing.every(browser, f"#fields [name='{name}']"):  # on the device none but what it reads
+                _fill(browser, field, value)
+    browsing.one(browser, "#send").click()
+    browsing.until(browser, lambda b: browsing.text(b, "#said") != "Asking …", LONGEST)
+    if not browsing.one(browser, "#answer").is_displayed():
+        raise Fell(f"the page said: {browsing.text(browser, '#said')}")
+    return _on_page(browser)
 
 
 def _fill(browser: Any, field: Any, value: Any) -> None:
@@ -299,19 +305,15 @@ def device(project: Path) -> str:
         browsing.opened(f"{address}/") as browser,
     ):
         browsing.until(browser, lambda b: "come from this device" in browsing.text(b, "#device"), LONGEST)
-        for name, path in files_of(found, Path(folder)).items():
-            browsing.every(browser, f"[data-media='{name}']")[-1].send_keys(str(path))
-        browsing.one(browser, "#send").click()
-        browsing.until(browser, lambda b: browsing.text(b, "#said") != "Asking …", LONGEST)
-        if not browsing.one(browser, "#answer").is_displayed():
-            raise Fell(f"the page said: {browsing.text(browser, '#said')}")
-        return _on_page(browser)
+        return _sent(browser, found, Path(folder))
 
 
 def _on_page(browser: Any) -> str:
     said = browsing.text(browser, "#decision")
     if said.startswith("Decision: "):
         return said.removeprefix("Decision: ")
+    if "no recommendation" in browsing.text(browser, "#worth"):
+        raise Fell(f"the page said: {said} {browsing.text(browser, '#reasons')}")
     return re.sub(r"^Recommended: (.*)\.$", r"\1, a person asked", browsing.text(browser, "#worth"))
 
 
