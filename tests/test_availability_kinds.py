@@ -1,5 +1,7 @@
 """Tables, texts, ratings and sounds: each kind of fault is found and its rows or files are named."""
 
+import base64
+import io
 import shutil
 import wave
 from pathlib import Path
@@ -11,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from drivetrain import availability, evidence, sample
 from drivetrain.availability import Finding
 from drivetrain.availability.curve import labels_needed
+from drivetrain.availability.samples import samples
 from drivetrain.availability.words import language, near_texts
 from drivetrain.spec import Spec, load_spec
 
@@ -298,6 +302,22 @@ def test_sounds_that_are_broken_silent_clipped_or_copied_are_named(tmp_path):
         "DA805": {"data/calls/a/12.wav"},
         "DA307": {"data/calls/a/14.wav", "data/calls/a/copy.wav"},
     }
+    with wave.open(str(folder / "both.wav"), "wb") as stream:
+        stream.setparams((2, 2, 8000, 8000, "NONE", ""))
+        stream.writeframes((random.standard_normal(16000) * 2000).astype("<i2").tobytes())
+    findings = availability.check(load_spec(tmp_path))
+    (odd,) = of(findings, "DA804")
+    assert odd.affected == ("data/calls/a/both.wav",)
+    assert odd.facts["channels"] == {"1": 57, "2": 1}
+    drawn = {one["id"]: one["pictures"] for one in samples(load_spec(tmp_path), load_spec(tmp_path).data[0], findings)}
+    colours = {}
+    for id in ("DA802", "DA803", "DA805"):
+        shown = base64.b64decode(drawn[id][0][0]["data"].removeprefix("data:image/png;base64,"))
+        colours[id] = np.asarray(Image.open(io.BytesIO(shown)).convert("RGB")).reshape(-1, 3).tolist()
+    red = [190, 30, 30]
+    assert colours["DA803"].count(red) > 1000, "cut off: a block of it"
+    assert red not in colours["DA802"]
+    assert colours["DA802"].count([255, 255, 255]) > 0.95 * len(colours["DA802"]), "silent: a line"
 
 
 LEVER = """\

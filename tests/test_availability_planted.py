@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from planted import (
     BARE,
     BROKEN,
@@ -75,7 +76,7 @@ def test_broken_files_of_every_format_are_found_and_whole_ones_are_not_blamed(tm
             files[name] = data if how == "whole" else spoilt(data, how, random)
             if how != "whole":
                 broken.add(f"data/photos/{name}")
-    # A hole of fewer bytes than a sector is no fault that WebP could show.
+    # WebP has no sums: of 200 whose rest was never written, Pillow reads 31 without a word.
     (found,) = of(laid(tmp_path, files), "DA401")
     blamed = set(found.facts["files"])
     assert blamed <= broken
@@ -84,12 +85,22 @@ def test_broken_files_of_every_format_are_found_and_whole_ones_are_not_blamed(tm
     assert len(broken - blamed) <= 1, broken - blamed
 
 
+def test_a_plain_webp_picture_is_whole_though_most_of_its_bytes_are_zero():
+    from drivetrain.source.picture import decoded
+
+    data = encoded(Image.new("RGB", (1500, 1500), "white"), "WEBP", quality=100, method=0)
+    assert bytes(1000) in data
+    assert decoded(data)[2] == (1500, 1500)
+
+
 @pytest.mark.fuzz
 def test_bytes_overwritten_inside_a_photo_are_nearly_always_found_and_pillow_finds_far_fewer():
-    """Huffman codes fall into step again: a few faults leave a file that every decoder reads without a word."""
-    import io
+    """Huffman codes fall into step again: a few faults leave a file that every decoder reads without a word.
 
-    from PIL import Image
+    Of 600 overwritten with 128 bytes of noise 21 were missed. All of these simplejpeg (strict, full size) and Pillow
+    read without a warning: JPEG has no sums, and nothing is left that could tell. Of 1,200 with zeros none was missed.
+    """
+    import io
 
     from drivetrain.source.picture import decoded
 

@@ -1,9 +1,10 @@
-"""Samples of what is wrong, small enough to lie in a page: pictures as thumbnails, rows as they stand in the data."""
+"""Samples of what is wrong, small enough to lie in a page: pictures, sounds over time, rows as they stand."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DrivetrainError
@@ -22,6 +23,7 @@ ROWS = 6
 CELL = 200
 """Letters of a cell."""
 _ROWS = re.compile(r"^(?:(?P<file>.+): )?rows? (?P<first>\d+)(?:-(?P<last>\d+))?$")
+_SOUNDS = ("DA307", "DA308", "DA802", "DA803", "DA804", "DA805")
 _PICTURES = ("DA307", "DA308", "DA309", "DA310", "DA401", "DA402", "DA403", "DA404", "DA405", "DA407")
 
 
@@ -46,7 +48,9 @@ def samples(spec: Spec, source: Source, findings: Sequence[Finding]) -> list[dic
     for finding in wrong:
         one: dict[str, Any] = {"id": finding.id, "what": finding.what, "level": finding.level}
         if source.kind.startswith("images") and finding.id in _PICTURES:
-            one["pictures"] = _pictures(spec, finding)
+            one["pictures"] = _pictures(spec, finding, thumbnail)
+        elif source.kind == "audio" and finding.id in _SOUNDS:
+            one["pictures"] = _pictures(spec, finding, waveform)
         else:
             one["rows"] = _rows_of(spec, source, finding)
         if one.get("pictures") or one.get("rows"):
@@ -54,7 +58,7 @@ def samples(spec: Spec, source: Source, findings: Sequence[Finding]) -> list[dic
     return found
 
 
-def _pictures(spec: Spec, finding: Finding) -> list[list[dict[str, str]]]:
+def _pictures(spec: Spec, finding: Finding, drawn: Callable[[Spec, str], str]) -> list[list[dict[str, str]]]:
     """Thumbnails, those that belong together side by side."""
     groups: list[list[dict[str, str]]] = []
     shown = 0
@@ -66,7 +70,7 @@ def _pictures(spec: Spec, finding: Finding) -> list[list[dict[str, str]]]:
         group = []
         for name in names[:4]:
             file, _, note = name.partition(": ")
-            group.append({"name": file, "note": note or score.rstrip(")"), "data": thumbnail(spec, file)})
+            group.append({"name": file, "note": note or score.rstrip(")"), "data": drawn(spec, file)})
         groups.append(group)
         shown += len(group)
     return groups
@@ -91,6 +95,37 @@ def thumbnail(spec: Spec, name: str) -> str:
     except Exception:  # a decoder may raise anything on hostile bytes; the finding says that it cannot be read
         return ""
     return f"data:image/jpeg;base64,{base64.b64encode(kept.getvalue()).decode()}"
+
+
+def waveform(spec: Spec, name: str) -> str:
+    """A sound over time, from its lowest to its highest sample, as a `data:` address; empty when it cannot be read.
+
+    Red where it touches the limit; so silence is a line, a clipped sound a block, a short one a few strokes.
+    """
+    import base64
+    import io
+
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    from drivetrain.availability.sounds import heard
+
+    try:
+        samples, _ = heard((spec.root / name).read_bytes())
+        sheet = Image.new("RGB", (2 * EDGE, EDGE // 2), "white")
+        pen, middle = ImageDraw.Draw(sheet), EDGE // 4
+        pen.line((0, middle, 2 * EDGE, middle), fill=(170, 170, 170))
+        edges = np.linspace(0, len(samples), min(2 * EDGE, len(samples)) + 1).astype(int)
+        for place, (first, last) in enumerate(pairwise(edges.tolist())):
+            low, high = float(samples[first:last].min()), float(samples[first:last].max())
+            colour = (190, 30, 30) if max(-low, high) >= 0.999 else (40, 80, 140)
+            at = place * 2 * EDGE // (len(edges) - 1)
+            pen.line((at, middle - high * middle, at, middle - low * middle), fill=colour)
+        kept = io.BytesIO()
+        sheet.save(kept, "PNG", optimize=True)
+    except Exception:  # a decoder may raise anything on hostile bytes; the finding says that it cannot be read
+        return ""
+    return f"data:image/png;base64,{base64.b64encode(kept.getvalue()).decode()}"
 
 
 def _rows_of(spec: Spec, source: Source, finding: Finding) -> dict[str, Any] | None:

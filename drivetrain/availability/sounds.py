@@ -57,7 +57,7 @@ def _note(fact: Any, data: bytes) -> None:
     import numpy as np
 
     _whole(data)
-    samples, rate = _decoded(data)
+    samples, rate = heard(data)
     if not len(samples):
         raise ValueError("it holds no sound")
     if not np.isfinite(samples).all():
@@ -88,7 +88,7 @@ def _whole(data: bytes) -> None:
     raise ValueError("it holds no sound")
 
 
-def _decoded(data: bytes) -> tuple[Any, int]:
+def heard(data: bytes) -> tuple[Any, int]:
     """Samples from -1 to 1, `(n, channels)`, and their rate."""
     import io
 
@@ -160,6 +160,17 @@ def sounds(look: Look, seen: Seen) -> Iterator[Finding]:
 def _odd(look: Look, seen: Seen, good: Any) -> Iterator[Finding]:
     import numpy as np
 
+    channels, sizes = np.unique(seen.facts["channels"][good], return_counts=True)
+    if len(channels) > 1:
+        usual = channels[sizes.argmax()]
+        yield look.finding(
+            "DA804",
+            "note",
+            f"sounds have several numbers of channels ({some(channels.tolist())}; most have {usual}).",
+            "Training takes their mean; check that the others were recorded in the same way.",
+            affected=look.own_names(good[seen.facts["channels"][good] != usual]),
+            facts={"channels": {str(one): int(size) for one, size in zip(channels, sizes, strict=True)}},
+        )
     rates, sizes = np.unique(seen.facts["rate"][good], return_counts=True)
     if len(rates) > 1:
         usual = rates[sizes.argmax()]

@@ -77,6 +77,8 @@ def _other(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
                 grey = np.asarray(picture.convert("L"))
             if kind == "TIFF":
                 whole.tiff(data, getattr(picture, "tag_v2", {}))
+            if kind == "WEBP":
+                whole.webp(data, float(grey.std()))
             for frame in range(1, getattr(picture, "n_frames", 1)):
                 picture.seek(frame)
                 picture.load()

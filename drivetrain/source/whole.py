@@ -10,6 +10,8 @@ from typing import Any
 
 SECTOR = 512
 """Zero bytes in a row that no compressed picture holds: a flat one of 1,500 x 1,500 pixels has 222."""
+PLAIN = 2.0
+"""Spread of the brightness below which a picture shows nothing."""
 RUN = 16
 """The same for JPEG with the usual Huffman tables: flat pictures have 8, for none of their codes is all zeros."""
 _USUAL = bytes((0x10, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7D))
@@ -30,7 +32,18 @@ def other(kind: str, data: bytes) -> None:
         raise ValueError("it is cut short: its end is missing")
     if kind == "GIF":
         gif(data)
-    if kind in ("GIF", "WEBP") and data.find(bytes(SECTOR)) >= 0:
+    if kind == "GIF" and data.find(bytes(SECTOR)) >= 0:
+        raise ValueError("it has a hole: hundreds of its bytes are all zero")
+
+
+def webp(data: bytes, spread: float) -> None:
+    """WebP has no sums. Zeros tell of a hole unless the picture is plain: one of best quality is thousands of them.
+
+    Args:
+        data: The file.
+        spread: Of the picture's brightness, 0 to 255.
+    """
+    if spread >= PLAIN and data.find(bytes(SECTOR)) >= 0:
         raise ValueError("it has a hole: hundreds of its bytes are all zero")
 
 
