@@ -22,6 +22,7 @@ Messages are written for people: where, what is wrong, what to do.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -129,4 +130,8 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         code = 130
+    except BrokenPipeError:
+        # `… | head` closes our output early. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     sys.exit(code)

@@ -416,3 +416,17 @@ def test_who_a_case_is_about_may_be_said_though_no_model_reads_it(tmp_path: Path
     [with_name, without] = engine.assess([{**case, "borrower": "b-7"}, case])
     assert with_name.columns["borrower"] == "b-7"
     assert with_name.recommendation == without.recommendation
+
+
+def test_many_cases_in_one_request_ring_each_alarm_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = served.lender(tmp_path / "loans", served.staged(served.LOAN_PLAN, "wide"))
+    shares = {"policies": [{"name": "optimized", "shares": {"yes": 0.25, "no": 0.75}}], "cases": 2000}
+    decided = evidence.read(folder, "decide")
+    assert decided is not None
+    evidence.record(folder, "decide", shares, reads={}, data={}, artifacts=decided.artifacts)
+    with served.client(folder, monkeypatch) as client:
+        case = {"amount": 1000, "income": 3000, "home": "own"}
+        client.post("/decide", json={"cases": [case] * 300})
+        client.post("/decide", json={"cases": [case]})
+    said = [record["setting"] for record in read(folder / "log") if record["kind"] == "alarm"]
+    assert sorted(said) == sorted(set(said)) != []

@@ -135,7 +135,9 @@ class Desk:
 
     def _watch(self, written: list[dict[str, Any]]) -> None:
         """Count what the policy chose; an alarm is written down, and in stage *wide* it stops the actions."""
-        found = [alarm for record in written for alarm in self._monitor.count(record["chosen"] or DEFER)]
+        # Many cases in one request are looked at several times; the last look at a setting says what the first did.
+        rung = (alarm for record in written for alarm in self._monitor.count(record["chosen"] or DEFER))
+        found = list({alarm.setting: alarm for alarm in rung}.values())
         if not found:
             return
         self._metrics.alarms.inc(len(found))

@@ -39,7 +39,8 @@ def drift(spec: Spec, arguments: list[str] | None = None) -> int:
     evidence.write_whole(options.output, page(watched))
     newest = watched.windows[-1]
     evidence.record(spec.root, "drift", summary(watched), reads={}, data={})
-    print(f"{len(watched.windows)} windows; the newest, from {newest.begins}, holds {newest.decisions} decisions.")
+    many = f"{len(watched.windows)} window{'s' if len(watched.windows) > 1 else ''}"
+    print(f"{many}; the newest, from {newest.begins}, holds {newest.decisions} decisions.")
     for alarm in newest.actions:
         print(f"ALARM  {alarm}")
     for change in newest.changes:
