@@ -53,7 +53,7 @@ def test_plain_cookiecutter_gives_the_default_example(tmp_path):
     clone, out = tmp_path / "clone", tmp_path / "out"
     shutil.copytree(ROOT / "template", clone / "template", ignore=shutil.ignore_patterns("*cache*"))
     shutil.copytree(golden.EXAMPLES, clone / "drivetrain" / "examples")
-    command = [sys.executable, "-m", "cookiecutter", clone, "--directory", "template", "--no-input", "-o", out]
+    command = [sys.executable, "-m", "cookiecutter", "./clone", "--directory", "template", "--no-input", "-o", out]
     run(*command, HOME=str(tmp_path), cwd=tmp_path)
     made = project.new(golden.PLANS[golden.DEFAULT], tmp_path)
     plain, ours = tree(out / golden.DEFAULT), tree(made.path)
