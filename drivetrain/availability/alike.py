@@ -17,8 +17,8 @@ LEAST = 32
 """Shorter side, in pixels, below which copies cannot be told from pictures that merely look alike."""
 FLAT = 2.5
 """Spread of the brightness (0 to 255) below which there is too little to compare."""
-FAR = 14
-"""Bits in which the hashes of two pictures of one origin may differ at most."""
+FAR, SIDES = 14, 6
+"""Bits in which the hashes, and the sides of planes, of two pictures of one origin may differ at most."""
 RESEMBLING, FAINTLY = 0.85, 0.7
 """Correlation of 16 x 16 pixels from which on two pictures are looked at. Of what resembles a picture but faintly, as
 thin lines that were cropped do, only the one that does most is."""
@@ -126,7 +126,7 @@ def _blocks(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> Iterator[N
     if count <= ALL:
         yield np.arange(count)
         return
-    pairs = np.concatenate([candidates(np.ascontiguousarray(hash), FAR) for hash in (hashes, _signs(thumbs))])
+    pairs = np.concatenate([candidates(np.ascontiguousarray(hashes), FAR), candidates(_signs(thumbs), SIDES)])
     unit = clusters(count, pairs)
     order = np.argsort(unit, kind="stable")
     starts = np.flatnonzero(np.concatenate([[True], np.diff(unit[order]) > 0]))
