@@ -492,7 +492,8 @@ def test_a_broken_file_is_left_as_it_is(tmp_path):
         ("What is one case worth", "-4 * (digit == no)", "`no` is no name. What happens or not counts 1 or 0"),
         ("Which settings", "a, a", "An item stands there twice"),
         ("be taken back", "perhaps", "Answer `yes` or `no`"),
-        ("Which columns", "weight", "Write `name: type`"),
+        ("Which columns", "weight", "`weight`: write `name: type`"),
+        ("What is it today", "2 million", "That is no number"),
         ("What shall we call", "", "An answer, please"),
         ("What shall we call", "unknown", "has to be answered"),
         ("What shall we call", "?", "An answer that helps"),
@@ -509,6 +510,16 @@ def test_an_answer_that_does_not_fit_is_explained_and_asked_again(tmp_path, word
     ("words", "said", "place", "meant"),
     [
         ("Which way is better", "lower is better", ("objective", "measure", "direction"), "minimize"),
+        ("What is it today", "0.30 euros", ("objective", "measure", "current"), 0.3),
+        ("Is `bin` a choice", "a choice among options", ("levers", 0, "type"), "options"),
+        ("be taken back", "yes, within the hour", ("levers", 0, "reversible"), True),
+        (
+            "What is one case worth",
+            "-cost(bin) - wrong_bin x ((bin != 'manual') & (bin != digit))",
+            ("objective", "value"),
+            "-cost(bin) - wrong_bin * ((bin != 'manual') & (bin != digit))",
+        ),
+        ("Which columns", "weight: number, urgent: yes/no", ("data", 0, "columns", "urgent"), "boolean"),
         ("What is it today", "about 0.30", ("objective", "measure", "current"), 0.3),
         ("What does each setting", "manual 0.3", ("levers", 0, "options", "manual", "cost"), 0.3),
     ],
@@ -516,6 +527,23 @@ def test_an_answer_that_does_not_fit_is_explained_and_asked_again(tmp_path, word
 def test_answers_are_taken_as_people_give_them(tmp_path, words, said, place, meant):
     talk(tmp_path, Person(before=[(words, said)]))
     assert at(read((tmp_path / "drivetrain.yaml").read_text(encoding="utf-8")).tree, place) == meant
+
+
+def test_a_lever_that_never_moved_is_offered_a_trial(tmp_path):
+    talk_of = MAIL | {
+        "Which levers change": "bin", "Shall a trial be planned": "yes", "What is drawn by lot": "a day",
+        "Which share does each": "manual: 0.5, 1: 0.25, 2: 0.25", "How many of them": "200",
+        "When does the experiment end": "after 30 days", "At which harm": "unknown: How many late letters stop it?",
+        "What is done then": "everything by hand", "Whose rows": "letters",
+        "by lot, so that": "",
+    }  # fmt: skip
+    person = Person(talk_of, before=[("What is found out later from `bin_trial`", "")])
+    assert talk(tmp_path, person) is True
+    spec = load_spec(tmp_path)
+    trial = spec.source("bin_trial").collect
+    assert (trial.how, trial.lever, trial.arms) == ("experiment", "bin", {"manual": 0.5, "1": 0.25, "2": 0.25})
+    assert spec.decision.cases == "letters"
+    assert "DT205" not in {finding.id for finding in judge(spec) if finding.level == "fail"}
 
 
 def test_a_formula_that_never_fits_stays_in_the_plan_as_a_question(tmp_path):

@@ -11,6 +11,8 @@ from drivetrain.spec.duration import DURATION
 from drivetrain.spec.reading import scalar
 from drivetrain.spec.structure import as_name
 
+KINDS = {"yes/no": "boolean", "yes or no": "boolean", "whole number": "integer", "date": "time", "day": "time"}
+"""What people call a type of column."""
 TYPES = ("number", "integer", "boolean", "category", "id", "time", "text")
 
 
@@ -32,6 +34,9 @@ def read_answer(question: Question, text: str) -> Any:
         "batch": _batch, "propensity": _propensity, "set": _set, "words": _words,
         "shares": lambda t: _costs(t, question.choices), "least": lambda t: _costs(t, question.choices),
     }  # fmt: skip
+    if question.form == "formula":
+        # People write `3 x loaves`; no formula has two names side by side.
+        return re.sub(r"(?<=[\w)])\s+x\s+(?=[\w(])", " * ", text.replace("×", "*"))
     reader = readers.get(question.form)
     if reader is None:
         return text
@@ -51,6 +56,10 @@ def _number(text: str) -> int | float:
         plain = plain.replace(",", ".")
     if match := re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*%", plain):
         return float(match[1]) / 100
+    match = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s+([^\W\d]+)", plain)
+    if match and match[2].lower() not in ("hundred", "thousand", "million", "billion", "k", "m", "bn"):
+        # The unit is said elsewhere; `20 loaves` is 20.
+        plain = match[1]
     value = scalar(plain)
     if (
         isinstance(value, bool)
@@ -65,13 +74,17 @@ def _number(text: str) -> int | float:
 _ALSO = {
     "minimize": ("lower is better", "less is better", "lower", "less", "fewer", "smaller", "down"),
     "maximize": ("higher is better", "more is better", "higher", "more", "greater", "up"),
+    "integer": ("a whole number", "whole number", "whole"),
+    "range": ("a number within limits", "a number", "number", "within limits"),
+    "ranking": ("an order", "order", "an order of things"),
+    "options": ("a choice", "choice", "a choice among options", "choice among options"),
     "binary": ("yes or no", "yes/no", "happens or not", "true or false"),
 }
 """What people say for a choice."""
 
 
 def _choice(text: str, choices: tuple[str, ...]) -> str:
-    if text.isdigit() and 1 <= int(text) <= len(choices):
+    if text.isdigit() and text not in choices and 1 <= int(text) <= len(choices):
         return choices[int(text) - 1]
     near = [choice for choice in choices if choice.lower() == text.lower()]
     near = near or [choice for choice in choices if text.lower().rstrip(".") in _ALSO.get(choice, ())]
@@ -91,6 +104,8 @@ def _setting(text: str, choices: tuple[str, ...]) -> Any:
 
 
 def _some(text: str, choices: tuple[str, ...]) -> list[str]:
+    if text.lower() in ("both", "all", "all of them"):
+        return list(choices)
     return [_choice(item, choices) for item in _list(text)]
 
 
@@ -149,9 +164,10 @@ def _propensity(text: str) -> Any:
 
 
 def _yes_no(text: str) -> bool:
-    if text.lower() in ("y", "yes", "true"):
+    word = re.split(r"[\s,.;:!]", text.lower(), maxsplit=1)[0]
+    if word in ("y", "yes", "true"):
         return True
-    if text.lower() in ("n", "no", "false"):
+    if word in ("n", "no", "false"):
         return False
     raise NotRead("Answer `yes` or `no`.")
 
@@ -185,7 +201,9 @@ def _columns(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in text.strip("{} ").split(","):
         name, colon, kind = (piece.strip() for piece in item.partition(":"))
+        kind = KINDS.get(kind.lower(), kind.lower())
         if not colon or kind not in TYPES or not as_name(name):
-            raise NotRead(f"Write `name: type` with commas between, a type being one of: {', '.join(TYPES)}.")
+            kinds = ", ".join(TYPES)
+            raise NotRead(f"`{item.strip()}`: write `name: type` with commas between, a type being one of: {kinds}.")
         found[as_name(name)] = kind
     return found

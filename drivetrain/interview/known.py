@@ -54,8 +54,21 @@ def known(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
             yield from _needs(tree, path, name)
         if last(tree, path, place):
             yield question("source_more", (), f"source_more.{place}")
+    for lever in _untried(tree):
+        yield question("trial", ("data", len(sources)), f"trial.{lever}", lever=lever)
     if len(sources) > 1:
         yield replace(question("cases", ("decision", "cases")), choices=tuple(sources))
+
+
+def _untried(tree: Any) -> list[str]:
+    """Levers that never moved though an outcome is said to follow them, and that no trial is planned for."""
+    sources = [part for part in tree.get("data") or () if isinstance(part, dict) and not is_question(part)]
+    outcomes = [o for part in sources for o in (at(part, ("outcomes",)) or {}).values() if isinstance(o, dict)]
+    moved = {name for o in outcomes if isinstance(o.get("affected_by"), list) for name in o["affected_by"]}
+    tried = {at(part, ("collect", "lever")) for part in sources}
+    levers = [part for part in tree.get("levers") or () if isinstance(part, dict) and not is_question(part)]
+    still = [str(part.get("name")) for part in levers if at(part, ("history", "kind")) in ("constant", "never")]
+    return [name for name in still if name in moved and name not in tried]
 
 
 def _origin(tree: Any, said: Mapping[str, Any], path: Path_, source: str) -> Iterator[Question]:
@@ -125,6 +138,9 @@ def _join(tree: Any, path: Path_, source: str) -> Iterator[Question]:
     """How a further source is tied to the first one; the tie stands with the first."""
     cases = at(tree, ("data", 0))
     if not isinstance(cases, dict) or is_question(cases) or at(tree, (*path, "kind")) is None:
+        return
+    if at(tree, (*path, "collect", "how")) == "experiment":
+        # What a trial finds are rows like those of the cases: nothing ties the two.
         return
     ties = cases.get("join") if isinstance(cases.get("join"), list) else []
     tie = next((t for t in ties or [] if isinstance(t, dict) and t.get("data") == source), None)

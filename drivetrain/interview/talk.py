@@ -232,6 +232,10 @@ def _place(draft: Draft, question: Question, answer: Any) -> tuple[Path_, Any]:
         case "model_task":
             outcome = question.key.removeprefix("models.")
             return path[:-1], {"name": f"{outcome}_model", "task": answer, "predicts": outcome}
+        case "trial":
+            lever = question.key.removeprefix("trial.")
+            plan = {"name": f"{lever}_trial", "kind": "table", "collect": {"how": "experiment", "lever": lever}}
+            return path, plan if answer else None
         case "constant":
             return path, {"value": answer}
         case "guardrail_limit":

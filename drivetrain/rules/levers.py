@@ -110,7 +110,10 @@ class EffectCanBeLearned(Rule):
     """
 
     id, needs = "DT205", ("levers", "data")
-    advice = "Plan an experiment: a source with `collect: {how: experiment, lever: …, arms: …, size: …, stop: …}`."
+    advice = (
+        "Plan an experiment: a source with `kind` and "
+        "`collect: {how: experiment, lever: …, unit: …, arms: …, size: …, stop: …, harm_limit: …}`."
+    )
     question = "Where in the data was this lever pulled one way and where the other, in like cases?"
 
     def faults(self, spec: Spec) -> Iterator[Fault]:
