@@ -124,7 +124,8 @@ def _blocks(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> Iterator[N
 
     count = len(thumbs)
     if count <= ALL:
-        yield np.arange(count)
+        if count > 1:
+            yield np.arange(count)
         return
     pairs = np.concatenate([candidates(np.ascontiguousarray(hashes), FAR), candidates(_signs(thumbs), SIDES)])
     unit = clusters(count, pairs)

@@ -86,8 +86,9 @@ def decide(*values: Any) -> tuple[str, gr.Label, str]:
     person = answer["setting"] == "defer"
     said = f"Ask a person. Recommended: {answer['recommendation']}" if person else f"Decision: {answer['setting']}"
     if answer["value"] is not None:
-        measure = engine().spec.objective and engine().spec.objective.measure
-        said += f". Expected value: {answer['value']:.4g} {measure.unit if measure else ''}"
+        objective = engine().spec.objective
+        unit = objective.measure.unit if objective and objective.measure else ""
+        said += f". Expected value: {answer['value']:.4g} {unit}"
     bars, others = likeliest(answer["predictions"])
     return said, bars, "\n".join([*others, *answer["reasons"]])
 
