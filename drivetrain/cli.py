@@ -48,8 +48,19 @@ class Group(click.Group):
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             # `drivetrain … | head` closes our output early. Python would complain once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _hush()
             ctx.exit(0)
+        except OSError as error:
+            # A disk that is full, a file that may not be read: the system says which and why.
+            _hush()
+            click.echo(f"{error.filename or 'the output'}: {error.strerror or error}.", err=True)
+            ctx.exit(2)
+
+
+def _hush() -> None:
+    """Let what could not be printed go, or Python complains once more when it flushes at exit."""
+    with suppress(OSError, ValueError):  # in a test there is no file behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

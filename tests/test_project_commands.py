@@ -99,3 +99,14 @@ project.update(".")
     assert "interrupted" in done.stderr
     assert (root / "README.md").read_bytes() == before
     assert not (root / ".drivetrain" / "pending").exists()
+
+
+@pytest.mark.parametrize("asked", [["examples"], ["new", "--example", "mail-sorting"]])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_an_output_that_takes_no_more_is_told_of_without_a_traceback(tmp_path, asked):
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "drivetrain", *asked], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert run.returncode == 2
+    assert run.stderr == "the output: No space left on device.\n"
