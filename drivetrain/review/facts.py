@@ -67,6 +67,8 @@ def _allowed(lever: Mapping[str, Any], text: str, names: Set[str]) -> str:
                 }:
                     options = lever.get("options")
                     others = [name for name in options if name != setting] if isinstance(options, Mapping) else []
+                    if lever.get("type") == "ranking" and setting == "0":
+                        others = ["shown"]
                     which = " or ".join(others) if 0 < len(others) <= 3 else f"anything but {setting}"
                     return f"{which} only where {in_words(ast.unparse(rest), names)}"
         case ast.Compare(
