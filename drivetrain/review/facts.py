@@ -200,8 +200,8 @@ def stops(review: Review) -> list[str]:
     watched = ((review.plan.get("deployment") or {}).get("monitoring") or {}).get("action_rate_change")
     if watched:
         found.append(
-            f"In use, a setting becomes {said(watched)} times more or less frequent: alarm, and in stage wide back to the "
-            "fallback."
+            f"In use, a setting becomes {said(watched)} times more or less frequent: alarm, and in stage wide "
+            "back to the fallback."
         )
     if objective.get("if_it_works_really_well"):
         found.append(f"Even success could: {said(objective['if_it_works_really_well'])}")
