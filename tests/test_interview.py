@@ -512,6 +512,7 @@ def test_an_answer_that_does_not_fit_is_explained_and_asked_again(tmp_path, word
         ("Which way is better", "lower is better", ("objective", "measure", "direction"), "minimize"),
         ("What is it today", "0.30 euros", ("objective", "measure", "current"), 0.3),
         ("Is `bin` a choice", "a choice among options", ("levers", 0, "type"), "options"),
+        ("How was `bin` set", "constant: always by hand", ("levers", 0, "history", "kind"), "constant"),
         ("be taken back", "yes, within the hour", ("levers", 0, "reversible"), True),
         (
             "What is one case worth",
@@ -537,12 +538,14 @@ def test_a_lever_that_never_moved_is_offered_a_trial(tmp_path):
         "What is done then": "everything by hand", "Whose rows": "letters",
         "by lot, so that": "",
     }  # fmt: skip
-    person = Person(talk_of, before=[("What is found out later from `bin_trial`", "")])
+    person = Person(talk_of)
     assert talk(tmp_path, person) is True
     spec = load_spec(tmp_path)
     trial = spec.source("bin_trial").collect
     assert (trial.how, trial.lever, trial.arms) == ("experiment", "bin", {"manual": 0.5, "1": 0.25, "2": 0.25})
     assert spec.decision.cases == "letters"
+    # Its rows are like those of the letters: what is found out and what is known is asked once.
+    assert not [asked for asked in person.asked if "`bin_trial`" in asked and "row" not in asked.partition(" Why:")[0]]
     assert "DT205" not in {finding.id for finding in judge(spec) if finding.level == "fail"}
 
 

@@ -89,6 +89,8 @@ def _choice(text: str, choices: tuple[str, ...]) -> str:
     near = [choice for choice in choices if choice.lower() == text.lower()]
     near = near or [choice for choice in choices if text.lower().rstrip(".") in _ALSO.get(choice, ())]
     near = near or [choice for choice in choices if choice.lower().startswith(text.lower())]
+    # `constant: always the same` is `constant`, with a reason.
+    near = near or [choice for choice in choices if re.match(rf"{re.escape(choice.lower())}\s*[,;:(]", text.lower())]
     if len(near) != 1:
         raise NotRead(f"Choose one of: {', '.join(choices)}.")
     return near[0]

@@ -26,6 +26,9 @@ def known(tree: Any, said: Mapping[str, Any]) -> Iterator[Question]:
         for field in ("kind", "unit"):
             yield question(f"source_{field}", (*path, field), source=name)
         yield from _origin(tree, said, path, name)
+        if place and at(tree, (*path, "collect", "how")) == "experiment":
+            # A trial brings more rows like those of the cases: nothing about them is asked twice.
+            continue
         if at(tree, (*path, "kind")) == "ratings":
             for field in ("user", "item"):
                 yield question(f"ratings_{field}", (*path, "ratings", field), source=name)
@@ -138,9 +141,6 @@ def _join(tree: Any, path: Path_, source: str) -> Iterator[Question]:
     """How a further source is tied to the first one; the tie stands with the first."""
     cases = at(tree, ("data", 0))
     if not isinstance(cases, dict) or is_question(cases) or at(tree, (*path, "kind")) is None:
-        return
-    if at(tree, (*path, "collect", "how")) == "experiment":
-        # What a trial finds are rows like those of the cases: nothing ties the two.
         return
     ties = cases.get("join") if isinstance(cases.get("join"), list) else []
     tie = next((t for t in ties or [] if isinstance(t, dict) and t.get("data") == source), None)
