@@ -53,12 +53,16 @@ def rate(hits: ArrayLike, total: ArrayLike, level: float = LEVEL) -> tuple[Float
     return p, low, high
 
 
-def mean(sums: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
+def mean(sums: ArrayLike, level: float = LEVEL, ends: ArrayLike | None = None) -> tuple[Floats, Floats, Floats]:
     """Mean with Hall's interval, which allows for skewness; Student's t where there is none.
+
+    Values that are one of two, such as the cost of a right and of a wrong decision, are a share in other units: these
+    have Wilson's interval.
 
     Args:
         sums: Sums of x, x², x³ and the number of x, (n, 4); centre x beforehand, or digits are lost.
         level: Confidence.
+        ends: Least and greatest x, (n, 2); None: not known, and Hall's interval for all.
 
     Returns:
         estimate, low, high, each (n,); NaN where there is no value, and an infinite interval for a single one.
@@ -77,7 +81,17 @@ def mean(sums: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats, Floats]
         low = m - error * _unskewed(t, skew, n)
         high = m - error * _unskewed(-t, skew, n)
     alone = n == 1
-    return m, np.where(alone, -np.inf, low), np.where(alone, np.inf, high)
+    low, high = np.where(alone, -np.inf, low), np.where(alone, np.inf, high)
+    if ends is None:
+        return m, low, high
+    least, most = np.asarray(ends, float).T
+    wide = most - least
+    # The sum of (x - least) (most - x) is nothing exactly where each x is one of the two.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = (least + most) * s1 - s2 - n * least * most
+        two = (wide > 0) & (np.abs(between) < 1e-9 * n * wide**2)
+        _, rare, often = rate((s1 - n * least) / np.where(two, wide, 1.0), n, level)
+    return m, np.where(two, least + wide * rare, low), np.where(two, least + wide * often, high)
 
 
 def gap(sums: ArrayLike, likely: ArrayLike, events: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:

@@ -7,7 +7,7 @@ many rows there are, so that every group, and every intersection of groups, is a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ class Cells:
             have weights w: of wx, wx², wx³, w, then w² and the number, (n, 6).
         centre: Name -> what was subtracted from x beforehand, so that no digits are lost.
         weights: Sum of w and of w² over the cell's rows, (n, 2); None where every row counts once.
+        ends: Name -> least and greatest x minus centre of the cell, (n, 2), NaN without any x.
     """
 
     keys: Mapping[str, tuple[list[str | None], NDArray[Any]]]
@@ -39,6 +40,7 @@ class Cells:
     sums: Mapping[str, NDArray[Any]]
     centre: Mapping[str, float]
     weights: NDArray[Any] | None = None
+    ends: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def amounts(self) -> NDArray[Any]:
         """Number of rows, sum of weights and of squared weights in each cell, (n, 3)."""
@@ -78,7 +80,8 @@ def cells(table: pa.Table, keys: Sequence[str], numbers: Sequence[str] = ()) -> 
             measures += [f"sum({w}{x})", f"sum({w}{x} * {x})", f"sum({w}{x} * {x} * {x})"]
             there = f"FILTER (WHERE x{i} IS NOT NULL)"
             measures += [f"sum(w) {there}", f"sum(w * w) {there}"] if weight else []
-            measures += [f"count(x{i})"]
+            counted = " FILTER (WHERE w > 0)" if weight else ""
+            measures += [f"count(x{i})", f"min({x}){counted}", f"max({x}){counted}"]
         values = [
             f"CASE WHEN isfinite({quoted(n)}::DOUBLE) THEN {quoted(n)}::DOUBLE END AS x{i}"
             for i, n in enumerate(numbers)
@@ -93,11 +96,12 @@ def cells(table: pa.Table, keys: Sequence[str], numbers: Sequence[str] = ()) -> 
     start, width = len(keys) + (3 if weight else 1), 6 if weight else 4
 
     def read(first: int, count: int) -> NDArray[Any]:
-        columns = [np.nan_to_num(found.column(first + j).to_numpy().astype(float)) for j in range(count)]
-        return np.stack(columns, axis=1)
+        return np.stack([found.column(first + j).to_numpy().astype(float) for j in range(count)], axis=1)
 
-    sums = {name: read(start + width * i, width) for i, name in enumerate(numbers)}
-    return Cells(coded, rows, sums, centre, read(len(keys) + 1, 2) if weight else None)
+    places = {name: start + (width + 2) * i for i, name in enumerate(numbers)}
+    sums = {name: np.nan_to_num(read(place, width)) for name, place in places.items()}
+    ends = {name: read(place + width, 2) for name, place in places.items()}
+    return Cells(coded, rows, sums, centre, read(len(keys) + 1, 2) if weight else None, ends)
 
 
 def _centres(connection: Any, numbers: Sequence[str]) -> dict[str, float]:

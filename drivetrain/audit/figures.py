@@ -65,6 +65,7 @@ class Mean:
         repeats: Design effect, as of a rate.
         likely: Where x is a probability minus whether it came true: sums of the probability, of its square, and how
             often it came true, (groups, 3).
+        ends: Least and greatest x minus centre in each group, (groups, 2), where that is known.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Mean:
     root: bool = False
     repeats: float = 1.0
     likely: NDArray[Any] | None = None
+    ends: NDArray[Any] | None = None
 
     def interval(self, level: float = intervals.LEVEL) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Estimate, low and high of every group."""
@@ -84,7 +86,7 @@ class Mean:
         if self.likely is not None:
             likely = self.likely / self.repeats
             return intervals.gap(_about_zero(self.sums, self.centre) / self.repeats, likely[:, :2], likely[:, 2], level)
-        found, low, high = (end + self.centre for end in intervals.mean(self.sums / self.repeats, level))
+        found, low, high = (end + self.centre for end in intervals.mean(self.sums / self.repeats, level, self.ends))
         if not self.root:
             return found, low, high
         rooted = [np.sqrt(np.maximum(end, 0.0)) for end in (found, low, high)]
@@ -272,11 +274,23 @@ def _rate(
 
 def _mean(found: Cells, place: NDArray[Any], groups: int, name: str, key: str, **options: Any) -> Mean:
     """The mean of a number in each group."""
-    sums = total(place, groups, found.sums[key])
+    sums, ends = total(place, groups, found.sums[key]), _ends(found, place, groups, key)
     if found.weights is None:
-        return Mean(name, sums, found.centre[key], sums[:, 3], **options)
+        return Mean(name, sums, found.centre[key], sums[:, 3], ends=ends, **options)
     share = _as_equal(sums[:, 3], sums[:, 4])[:, None]
-    return Mean(name, sums[:, :4] * share, found.centre[key], sums[:, 5], **options)
+    return Mean(name, sums[:, :4] * share, found.centre[key], sums[:, 5], ends=ends, **options)
+
+
+def _ends(found: Cells, place: NDArray[Any], groups: int, key: str) -> NDArray[Any] | None:
+    """The least and the greatest of a number in each group."""
+    import numpy as np
+
+    if key not in found.ends:
+        return None
+    ends = np.full((groups, 2), np.nan)
+    np.fmin.at(ends[:, 0], place, found.ends[key][:, 0])
+    np.fmax.at(ends[:, 1], place, found.ends[key][:, 1])
+    return ends
 
 
 def _likely(found: Cells, place: NDArray[Any], groups: int, came_true: NDArray[Any]) -> NDArray[Any]:
