@@ -69,7 +69,7 @@ def test_the_optimized_policy_is_worth_at_least_as_much_as_accuracy_and_a_thresh
     gains = {row["against"]: row for row in result["differences"]}
     ahead = {name: gains[name]["value"] for name in ("accuracy_first", "simple_rule")}
     said = f"{ahead['accuracy_first']:.2g} and {ahead['simple_rule']:.2g} ahead"
-    record_property("figure", f"{example}: {said} ({problem.spec.objective.measure.unit})")
+    record_property("figure", f"{example}: {said} ({problem.unit})")
     assert result["cases"] == {"mail-sorting": 1797, "clinic-triage": 569}[example]
     assert gains["accuracy_first"]["value"] >= 0
     assert gains["simple_rule"]["value"] >= 0
