@@ -743,6 +743,22 @@ def test_killed_in_the_middle_no_answer_is_lost(tmp_path):
     assert len(person.asked) == len(MAIL) - 20
 
 
+def test_killed_after_the_last_answer_nothing_is_asked_and_the_notes_go(tmp_path, monkeypatch):
+    def killed(growing) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(draft.Draft, "finish", killed)
+        with pytest.raises(SystemExit):
+            talk(tmp_path, Person())
+    assert (tmp_path / NOTES).exists()
+    person = Person()
+    assert talk(tmp_path, person) is True
+    assert not person.asked
+    assert not (tmp_path / NOTES).exists()
+    assert not load_spec(tmp_path).unknowns
+
+
 def test_a_short_interview_at_a_terminal_says_how_to_go_on(tmp_path):
     terminal = Terminal(tmp_path, "--short")
     asked = 0
@@ -810,8 +826,11 @@ def test_killed_at_any_moment_the_plan_is_there_and_at_most_the_answer_being_typ
     r, kills, settled = random.Random(7), 0, set[str]()
     while True:
         terminal, shown = Terminal(tmp_path), list[str]()
-        while "\n> " not in terminal.seen:
-            assert terminal.more()
+        while "\n> " not in terminal.seen and DONE not in terminal.seen:
+            assert terminal.more(), terminal.seen
+        if DONE in terminal.seen:  # it was killed after the last answer, before the notes were gone
+            assert terminal.end() == 0
+            break
         end = time.monotonic() + r.uniform(0, 0.4)
         while time.monotonic() < end and terminal.process.poll() is None and DONE not in terminal.seen:
             if "\n> " in terminal.seen[terminal.read :]:
