@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,15 @@ def test_nothing_that_a_pull_request_says_stands_in_a_script():
                     assert "github.head_ref" not in value
                     assert ".title" not in value
                     assert ".body" not in value
+
+
+def test_every_action_is_a_commit_and_says_which_version_that_is():
+    ours = Path(__file__).parents[1] / ".github" / "workflows"
+    for file in [*FILES, *sorted(ours.glob("*.yml"))]:
+        used = re.findall(r"uses: *(.*)", file.read_text(encoding="utf-8"))
+        assert used, file
+        for one in used:
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", one), (file, one)
 
 
 def test_the_job_that_may_write_has_no_code_and_the_job_that_has_it_may_not_write():

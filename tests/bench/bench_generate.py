@@ -1,4 +1,4 @@
-"""What generating a project costs beside cookiecutter and copier: CPU time of whole commands, in one run.
+"""What generating a project costs beside cookiecutter and copier: CPU time of whole commands as installed, in one run.
 
 All three make the same 25 files of `reference_template/`, which is frozen. `drivetrain new` reads and checks the plan,
 adds the learner, the checklist and its record, and verifies every file; the peers only render.
@@ -21,6 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE, PLAN = HERE / "reference_template", HERE / "reference_plan.yaml"
+COMMANDS = ("drivetrain", "cookiecutter", "copier")
 GOALS = {
     "new / cookiecutter": 0.5,
     "new / copier": 0.4,
@@ -62,13 +63,13 @@ def measure(runs: int) -> list[dict[str, object]]:
         folder = Path(name)
         warm, frozen = folder / "warm", folder / "template"
         shutil.copytree(TEMPLATE, frozen, ignore=shutil.ignore_patterns("*cache*"))  # what tools may have left
-        python = [sys.executable, "-m"]
-        new = [*python, "drivetrain", "new", str(PLAN), "--template", str(frozen), "-o", "out"]
+        drivetrain, cookiecutter, copier = (str(Path(sys.executable).with_name(name)) for name in COMMANDS)
+        new = [drivetrain, "new", str(PLAN), "--template", str(frozen), "-o", "out"]
         commands = {
             "new": new,
             "dry": [*new, "--dry-run"],
-            "cookiecutter": [*python, "cookiecutter", str(frozen), "--no-input", "-o", "out"],
-            "copier": [*python, "copier", "copy", "--defaults", "--quiet", str(for_copier(frozen, folder)), "out"],
+            "cookiecutter": [cookiecutter, str(frozen), "--no-input", "-o", "out"],
+            "copier": [copier, "copy", "--defaults", "--quiet", str(for_copier(frozen, folder)), "out"],
         }
         times: dict[str, list[float]] = {name: [] for name in [*commands, "cold"]}
         for command in commands.values():  # compiles Python's own caches and fills the one for templates
