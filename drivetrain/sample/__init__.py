@@ -42,6 +42,6 @@ def write(spec: Spec, root: Path | None = None, seed: int = 42) -> list[Path]:
     make = REAL.get(spec.slug)
     if make is not None and fits(spec):
         return staged(spec, folder, seed, make, synthetic=False)
-    from drivetrain.sample.world import make_world
+    from drivetrain.sample.rows import make_world
 
     return staged(spec, folder, seed, make_world, synthetic=True)

@@ -39,6 +39,13 @@ def column(name: str, declared: Column, rows: int, known: Hints, draw: np.random
     return _bounded(numbers(name, declared, rows, known, draw), declared)
 
 
+def weights(declared: Column | None, rows: int, draw: np.random.Generator) -> NDArray[np.float64]:
+    """How much each row counts for, `(n,)`: from a half, or from the least that the plan allows, to one more."""
+    low = 0.5 if declared is None or declared.minimum is None else declared.minimum
+    high = low + 1 if declared is None or declared.maximum is None else declared.maximum
+    return draw.uniform(low, high, rows).round(4)
+
+
 def few(declared: Column, rows: int, draw: np.random.Generator) -> NDArray[np.float64]:
     """A number that results are looked at by, `(n,)`: a few values, or each group would be one row."""
     import numpy as np

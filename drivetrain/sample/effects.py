@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.errors import FormulaError, SpecError
 from drivetrain.sample import columns as make
 from drivetrain.sample.settings import log_levers
-from drivetrain.sample.world import Frame, World, recorded
+from drivetrain.sample.world import Frame, World, recorded, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -56,29 +54,6 @@ def observed(world: World, outcome: Outcome, frame: Frame, rows: int) -> NDArray
 
     value = value_of(world, outcome.observed_when, frame)
     return np.ones(rows, bool) if value is None else np.broadcast_to(value.astype(bool), (rows,))
-
-
-def value_of(world: World, formula: str, frame: Mapping[str, Any]) -> NDArray[Any] | None:
-    """A formula over rows; None when it names what is not there."""
-    from drivetrain.spec.formula import evaluate, parse
-
-    try:
-        parsed = parse(formula)
-        objective = world.spec.objective
-        names: dict[str, Any] = {f"cost({lever.name})": 0.0 for lever in world.spec.levers}
-        names |= {"period": 0.0, **frame}
-        if objective is not None:
-            for name, constant in objective.constants.items():
-                if constant.value is not None:
-                    names.setdefault(name, float(constant.value))
-            for name, text in objective.terms.items():
-                if name in parsed.names and name not in names:
-                    names[name] = value_of(world, text, frame)
-        if any(names.get(name) is None for name in parsed.entries):
-            return None
-        return evaluate(parsed, {name: names[name] for name in parsed.entries})
-    except FormulaError:
-        return None
 
 
 def _logged(world: World, source: Source) -> list[str]:

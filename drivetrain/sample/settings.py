@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.sample.world import value_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,11 +38,14 @@ def log_levers(world: World, source: Source, frame: Frame) -> None:
             frame[history.propensity] = density.round(6)
     for name, declared in source.columns.items():
         if declared.role == "logged" and name not in frame:
-            from drivetrain.sample.columns import column
+            from drivetrain.sample import columns
 
-            frame[name] = column(name, declared, rows, world.known, world.draw(source.name, name))
-            if name == source.weight:
-                frame[name] = world.draw(source.name, name).uniform(0.5, 1.5, rows).round(4)
+            draw = world.draw(source.name, name)
+            frame[name] = (
+                columns.weights(declared, rows, draw)
+                if name == source.weight
+                else columns.column(name, declared, rows, world.known, draw)
+            )
 
 
 def _settings(
@@ -48,8 +53,6 @@ def _settings(
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """The setting of each row, and the probability (of a range: the density) with which it was chosen."""
     import numpy as np
-
-    from drivetrain.sample.effects import value_of
 
     draw = world.draw(source.name, lever.name, "log")
     lot = value_of(world, history.rows, frame)
@@ -64,8 +67,6 @@ def _settings(
 def allowed(world: World, lever: Lever, frame: Frame, settings: Sequence[Any], rows: int) -> NDArray[np.bool_]:
     """Which settings the limits allow in each row, `(n, k)`."""
     import numpy as np
-
-    from drivetrain.sample.effects import value_of
 
     result = np.ones((rows, len(settings)), bool)
     for place, setting in enumerate(settings):
@@ -128,8 +129,6 @@ def _numbers(
     draw: np.random.Generator,
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
     import numpy as np
-
-    from drivetrain.sample.effects import value_of
 
     low = 0.0 if lever.minimum is None else float(lever.minimum)
     high = low + 1.0 if lever.maximum is None else float(lever.maximum)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.sample.world import is_detail
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -51,8 +53,6 @@ def texts(world: World, source: Source, name: str, rows: int, *, long: bool) -> 
 
 def classes_of(world: World, source: Source, rows: int) -> list[str]:
     """What each row is about: its first label that is a class, from the source itself or from what happened to it."""
-    from drivetrain.sample.world import is_detail
-
     frame = world.frames[source.name]
     for name, outcome in source.outcomes.items():
         if outcome.type in ("category", "binary", "mask") and name in frame:
