@@ -262,8 +262,7 @@ def new(plan: Path | None, example: str | None, into: Path, vendor: bool, dry_ru
 
     made = project.new(chosen(plan, example), into, vendor=vendor, dry_run=dry_run, template=template)
     if dry_run:
-        for name in made.files:
-            click.echo(name)
+        click.echo("\n".join(made.files))
         return
     click.echo(f"{display(made.path)}: {len(made.files)} files. Next: cd {display(made.path)} && make check")
 

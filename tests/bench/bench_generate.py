@@ -91,7 +91,7 @@ def measure(runs: int) -> list[dict[str, object]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=11)
+    parser.add_argument("--runs", type=int, default=21)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = measure(options.runs)
