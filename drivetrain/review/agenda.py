@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from drivetrain.review.gates import closed
-from drivetrain.text import markdown
 
 if TYPE_CHECKING:
     from drivetrain.review.gather import Review
@@ -60,15 +59,6 @@ def agenda(review: Review) -> list[Slot]:
         found.append(Slot(start, start + length, title, tuple(points)))
         start += length
     return found
-
-
-def agenda_markdown(review: Review) -> list[str]:
-    """The agenda as lines of Markdown."""
-    lines = ["## Agenda: 45 minutes", ""]
-    for slot in agenda(review):
-        lines.append(f"- **{slot.start} to {slot.end} min: {markdown(slot.title)}**")
-        lines += [f"  - {markdown(point)}" for point in slot.points]
-    return lines
 
 
 def _text(value: object) -> str:

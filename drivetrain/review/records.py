@@ -101,7 +101,7 @@ def _touched(spec: Spec, name: str, created: str) -> bool:
 
     try:
         source = spec.source(name)
-        where = location(spec, source)
+        where = location(source)
         if is_url(where) or is_database(where):
             return False
         # Times are recorded in whole seconds.

@@ -45,7 +45,7 @@ def outcomes(world: World, source: Source, frame: Frame) -> None:
     for name, outcome in source.outcomes.items():
         seen = observed(world, outcome, frame, len(frame[name]))
         own[name] = _emptied(own[name], seen)
-    _after(world, source, frame)
+    _after(world, source)
 
 
 def observed(world: World, outcome: Outcome, frame: Frame, rows: int) -> NDArray[np.bool_]:
@@ -85,12 +85,11 @@ def _outcome(world: World, source: Source, name: str, outcome: Outcome, frame: F
         }
         happened: NDArray[np.bool_] = draw.random(rows) < 1 / (1 + np.exp(-(logit + shift)))
         return happened
-    return _number(world, source, name, outcome, score, weights, effects, draw)
+    return _number(world, name, outcome, score, weights, effects, draw)
 
 
 def _number(
     world: World,
-    source: Source,
     name: str,
     outcome: Outcome,
     score: NDArray[np.float64],
@@ -121,7 +120,7 @@ def _number(
     return bounded.round(4)
 
 
-def _inputs(world: World, source: Source, name: str, frame: Frame) -> list[str]:
+def _inputs(world: World, name: str, frame: Frame) -> list[str]:
     """Columns that move an outcome: what its model takes in, else what is known before."""
     features: list[str] = []
     for model in world.spec.models:
@@ -152,7 +151,7 @@ def _score(
 
     draw = world.draw(source.name, name, kind)
     total, weights = np.zeros(rows), dict[str, float]()
-    for place, column in enumerate(_inputs(world, source, name, frame)):
+    for place, column in enumerate(_inputs(world, name, frame)):
         weight = float(draw.choice([-1, 1]) * draw.uniform(0.6, 1.0) / (1 + place // 3))
         if column in world.known.ranges:
             continue
@@ -331,7 +330,7 @@ def _class(
         return np.asarray(values[draw.permutation(np.arange(rows) % len(values))])
     scores = np.zeros((rows, len(values)))
     weights: dict[str, list[float]] = {}
-    for column in _inputs(world, source, name, frame):
+    for column in _inputs(world, name, frame):
         weight = draw.normal(0, 1, len(values))
         scores += np.outer(standard(frame[column], world.draw(column, "levels")), weight)
         weights[column] = [round(float(w), 4) for w in weight]
@@ -397,7 +396,7 @@ def _emptied(values: NDArray[Any], keep: NDArray[np.bool_]) -> NDArray[Any]:
     return emptied
 
 
-def _after(world: World, source: Source, frame: Frame) -> None:
+def _after(world: World, source: Source) -> None:
     """Columns that are known only after the decision: they follow from an outcome."""
     import numpy as np
 

@@ -189,7 +189,7 @@ def _write_files(world: World, source: Source) -> None:
         raise _no_name(source)
     media.write(world, source, frame, [base / name for name in written])
     if source.collect is not None:
-        _records(world, source, frame, base, written)
+        _records(source, frame, base, written)
 
 
 def _no_name(source: Source, why: str = "") -> DataError:
@@ -249,7 +249,7 @@ def _keys(join: Any) -> list[str]:
     return list(join_keys(join))
 
 
-def _records(world: World, source: Source, frame: Frame, base: Path, written: list[str]) -> None:
+def _records(source: Source, frame: Frame, base: Path, written: list[str]) -> None:
     """What collecting notes beside the files."""
     import pyarrow as pa
 

@@ -46,7 +46,7 @@ def write(world: World, source: Source, frame: Frame, paths: list[Path]) -> None
         if source.kind == "audio":
             _sound(path, share, draw)
         elif source.kind == "series":
-            _series(path, world, source, share, draw)
+            _series(path, world, share, draw)
         elif source.kind == "text":
             path.write_text(f"{words[row] if words is not None else ''}\n", encoding="utf-8")
         else:
@@ -215,7 +215,7 @@ def _sound(path: Path, share: float, draw: np.random.Generator) -> None:
         stream.writeframes((np.clip(signal, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def _series(path: Path, world: World, source: Source, share: float, draw: np.random.Generator) -> None:
+def _series(path: Path, world: World, share: float, draw: np.random.Generator) -> None:
     """A few channels over 128 steps; how fast they swing tells the class."""
     import numpy as np
 

@@ -58,9 +58,9 @@ def _settings(
     lot = value_of(world, history.rows, frame)
     cell = np.ones(rows, bool) if lot is None else np.broadcast_to(lot.astype(bool), (rows,))
     if lever.type == "options":
-        return _options(world, source, lever, history, frame, rows, cell, draw)
+        return _options(world, lever, history, frame, rows, cell, draw)
     if lever.type == "ranking":
-        return _places(world, lever, history, frame, rows, draw)
+        return _places(world, lever, frame, rows, draw)
     return _numbers(world, lever, history, frame, rows, cell, draw)
 
 
@@ -79,7 +79,6 @@ def allowed(world: World, lever: Lever, frame: Frame, settings: Sequence[Any], r
 
 def _options(
     world: World,
-    source: Source,
     lever: OptionsLever,
     history: History,
     frame: Frame,
@@ -161,7 +160,7 @@ def _numbers(
 
 
 def _places(
-    world: World, lever: RankingLever, history: History, frame: Frame, rows: int, draw: np.random.Generator
+    world: World, lever: RankingLever, frame: Frame, rows: int, draw: np.random.Generator
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
     import numpy as np
 

@@ -76,7 +76,7 @@ def optional(spec: Spec, source: Source) -> dict[str, str]:
     return {join.as_of: "time" for join in ties if join.as_of and join.as_of not in given}
 
 
-def may_come_from_a_join(spec: Spec, source: Source) -> frozenset[str]:
+def may_come_from_a_join(source: Source) -> frozenset[str]:
     """Needed columns that need not stand in the source's own files, because a join may bring them."""
     if not source.join:
         return frozenset()

@@ -52,7 +52,7 @@ def fingerprint(spec: Spec, name: str) -> Fingerprint:
     source = spec.source(name)
     made = _made(spec.root)
     total = hashlib.sha256()
-    where = location(spec, source)
+    where = location(source)
     if is_database(where):
         file = file_of(spec.root, with_secrets(where, f"data.{name}"))
         if file is None:

@@ -70,7 +70,7 @@ def relative(path: Path | str, root: Path | str) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
-def location(spec: Spec, source: Source) -> str:
+def location(source: Source) -> str:
     """Where a source lies: its `location`, or `data/<source>` when it is collected.
 
     Raises:
@@ -89,7 +89,7 @@ def locate(spec: Spec, source: Source) -> Files:
     Raises:
         DataError: Nothing is there, or nothing of the source's kind.
     """
-    where = location(spec, source)
+    where = location(source)
     named = f"data.{source.name}"
     if is_url(where):
         from drivetrain.source import remote
@@ -104,7 +104,7 @@ def locate(spec: Spec, source: Source) -> Files:
         matching = base.glob(pattern) if base.is_dir() else ()
         matches = sorted(p for p in matching if p.is_file() and not _hidden(p, base))
         if not matches:
-            raise DataError(f"no file matches `{where}`.", _advice(spec, source), named)
+            raise DataError(f"no file matches `{where}`.", _advice(source), named)
         tables = any(suffix(p) in TABLES for p in matches)
         return Files(
             base,
@@ -114,7 +114,7 @@ def locate(spec: Spec, source: Source) -> Files:
     if path.is_file():
         return Files(path.parent, (str(path),), False)
     if not path.exists():
-        raise DataError(f"`{where}` is not there.", _advice(spec, source), named)
+        raise DataError(f"`{where}` is not there.", _advice(source), named)
     wanted = _suffixes(source.kind)
     there = list(_walk(path))
     found = _sorted(name for name in there if suffix(name) in wanted)
@@ -123,7 +123,7 @@ def locate(spec: Spec, source: Source) -> Files:
         found = _sorted(name for name in there if suffix(name) in wanted)
     if not found:
         endings = ", ".join(sorted(_suffixes(source.kind)))
-        raise DataError(f"`{where}` holds no file that ends in {endings}.", _advice(spec, source), named)
+        raise DataError(f"`{where}` holds no file that ends in {endings}.", _advice(source), named)
     # Each file of a folder is one series, though it holds a table.
     return Files(path, tuple(found), source.kind == "series" or wanted is not TABLES)
 
@@ -173,7 +173,7 @@ def _hidden(path: Path, base: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(base).parts)
 
 
-def _advice(spec: Spec, source: Source) -> str:
+def _advice(source: Source) -> str:
     if source.collect is not None:
         return "`drivetrain collect` fetches it; `drivetrain sample` writes sample data to start with."
     return "Put the data there, change `location`, or start with sample data: `drivetrain sample` writes some that fit."

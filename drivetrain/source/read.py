@@ -87,8 +87,8 @@ def raw_column(spec: Spec, name: str, column: str) -> tuple[Any, str]:
 
 def _raw(spec: Spec, source: Source) -> Rows:
     where = f"data.{source.name}"
-    if database.is_database(location(spec, source)):
-        raw = database.read(spec.root, location(spec, source), list(_wanted(spec, source)), source.name, where)
+    if database.is_database(location(source)):
+        raw = database.read(spec.root, location(source), list(_wanted(spec, source)), source.name, where)
         _all_there(spec, source, raw.names, where, ())
     else:
         files = locate(spec, source)
@@ -109,7 +109,7 @@ def _wanted(spec: Spec, source: Source) -> dict[str, str]:
 
 def _all_there(spec: Spec, source: Source, there: list[str], where: str, made: tuple[str, ...]) -> None:
     """Raise when a column that the plan needs is neither in the files nor brought by a join."""
-    elsewhere = may_come_from_a_join(spec, source) | set(optional(spec, source)) | set(made)
+    elsewhere = may_come_from_a_join(source) | set(optional(spec, source)) | set(made)
     for name in sorted(_wanted(spec, source)):
         if name not in there and name not in elsewhere:
             raise missing(name, there, where)
