@@ -74,3 +74,8 @@ def test_the_share_drawn_by_lot_and_the_guard_are_figures():
     review = held("churn-retention")
     assert facts.explored(review) == "In use, 5 % of the decisions are to be made by lot, so that we go on learning."
     assert "1 % of ordinary cases may be turned away" in facts.recognised(review)
+
+
+def test_what_a_person_confirms_is_told_where_strange_cases_are():
+    told = facts.recognised(held("support-tickets"))
+    assert told.endswith("What a person confirms: the dispatcher reads what is out of domain.")

@@ -108,11 +108,13 @@ def recognised(review: Review) -> str:
     deployment = review.plan.get("deployment")
     if not deployment:
         return "The plan has no deployment yet, so nothing guards against such cases."
-    guard = (deployment.get("guards") or {}).get("out_of_domain") or {}
-    return (
+    guards = deployment.get("guards") or {}
+    guard = guards.get("out_of_domain") or {}
+    line = (
         f"It is recognised by a score ({said(guard.get('score'))}) of how unlike the training cases it is; "
         f"{_percent(guard.get('false_alarms'))} of ordinary cases may be turned away by mistake."
     )
+    return f"{line} What a person confirms: {said(guards['confirm'])}." if guards.get("confirm") else line
 
 
 def label_from(source: Mapping[str, Any], outcome: Mapping[str, Any]) -> str:
