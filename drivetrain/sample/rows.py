@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.sample import columns as make
-from drivetrain.sample.effects import observed, outcomes, rate_of
 from drivetrain.sample.files import write_source
 from drivetrain.sample.folder import named
 from drivetrain.sample.hints import hints
+from drivetrain.sample.outcomes import observed, outcomes, rate_of
 from drivetrain.sample.world import (
     MEDIA,
     ROW,
