@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from textwrap import dedent
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from worlds import CHURN, PRICING, customers, leaving, pricing_truth, quotes, sigmoid
+from worlds import CHURN, PRICING, customers, leaving, pricing_truth, pricing_world, quotes, sigmoid
 
 from drivetrain import artifact, evidence, load_spec, policy
 from drivetrain.decision import decide, what_if
 from drivetrain.errors import PolicyError
+from drivetrain.spec import load_text
 
 
 class Real:
@@ -212,7 +215,73 @@ def test_a_price_is_chosen_over_five_years_and_the_service_agrees(tmp_path, monk
     cases = {name: np.asarray(values)[:5] for name, values in decided.world.cases.items() if name}
     choices = policy.decide(problem, written, cases, {}, list(models.values()))
     assert [choice.levers["price"] for choice in choices] == decided.actions["optimized"]["price"][:5].tolist()
+    # How far the share of the market may be pressed is drawn also where prices are searched.
+    trade = decided.result["tradeoff"]
+    assert trade["name"] == "market share"
+    values = [point["value"] for point in sorted(trade["points"], key=lambda point: point["bound"])]
+    assert len(values) >= 4
+    assert values == sorted(values, reverse=True), "a higher share is never worth more"
+    assert (tmp_path / decided.result["pictures"]["tradeoff"]).read_bytes().startswith(b"\x89PNG")
     assert what_if(spec, {"price": "400"})["values"]["price=400"] < rows["optimized"]["value"]
+
+
+WHERE = ["here", "threads", "processes", pytest.param("dask", marks=pytest.mark.full)]
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_the_figures_are_the_same_wherever_they_are_simulated(tmp_path, monkeypatch, where):
+    """Prices over five years in two worlds, in parts of 30 cases; nothing differs, to the last digit."""
+    from contextlib import ExitStack
+
+    from drivetrain import policy as room
+    from drivetrain.decision import simulator
+    from drivetrain.decision.compare import compare
+    from drivetrain.workers import pool
+
+    monkeypatch.setattr(simulator, "CELLS", 1)
+    monkeypatch.setattr(simulator, "LEAST", 30)
+    shock = "simulator: {scenarios: [{name: price war, set: {rival: rival * 0.9}, weight: 0.3}]}\n"
+    problem = room.problem(load_text(dedent(PRICING) + shock))
+    fitted, judged = (pricing_world(problem, quotes(80, seed), pricing_truth()) for seed in (1, 2))
+    expected = compare(problem, fitted, judged)
+    with ExitStack() as stack:
+        if where == "dask":
+            from distributed import LocalCluster
+
+            local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+            made = pool(None, stack.enter_context(local).scheduler_address)
+        else:
+            made = pool(1 if where == "here" else 2, threads=where == "threads")
+        executor = stack.enter_context(made)
+        worlds = [replace(world, executor=executor) for world in (fitted, judged)]
+        found = compare(problem, *worlds)
+    assert found.result == expected.result
+    assert (found.actions["optimized"]["price"] == expected.actions["optimized"]["price"]).all()
+    # In one part the same prices are chosen.
+    monkeypatch.setattr(simulator, "LEAST", 1_000)
+    whole = compare(problem, fitted, judged)
+    assert (whole.actions["optimized"]["price"] == expected.actions["optimized"]["price"]).all()
+
+
+def test_a_group_that_is_missing_in_a_part_keeps_its_limit(monkeypatch):
+    from drivetrain import policy as room
+    from drivetrain.decision import simulator
+
+    plan = dedent(PRICING).replace("at_least: 0.30}", "at_least: 0.30, by: [side]}")
+    plan = plan.replace("rival: number}", "rival: number, side: {type: category, values: [north, south]}}")
+    problem = room.problem(load_text(plan))
+    world = pricing_world(problem, quotes(60, 1), pricing_truth())
+    world = replace(world, columns={**world.columns, "side": np.array(["north"] * 40 + ["south"] * 20)})
+    whole = room.consider(problem, world.cases, world.ask)
+    monkeypatch.setattr(simulator, "CELLS", 1)
+    monkeypatch.setattr(simulator, "LEAST", 20)
+    found = simulator.consider(problem, world)
+    assert found.names == whole.names == ("market share (side north)", "market share (side south)")
+    # A part of cases that are sure earlier is searched in fewer steps; what is best is the same.
+    for one in (found, whole):
+        assert (one.uses[1, :40] == 0).all()
+        assert (one.uses[0, 40:] == 0).all()
+    assert (found.action(found.choose({}))["price"] == whole.action(whole.choose({}))["price"]).all()
 
 
 def test_one_renewal_written_out_by_hand():

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "drivetrain"
 
 ORDER = [
-    {"errors", "findings", "evidence", "intervals", "stages", "text", "bytecode"},
+    {"errors", "findings", "evidence", "intervals", "stages", "text", "bytecode", "workers"},
     {"spec"},
     {"source"},
     {"artifact"},

@@ -206,18 +206,24 @@ CLAIMS_SPREAD = np.quantile(np.random.default_rng(0).gamma(0.8, 1 / 0.8, 200_000
 CLAIMS_SPREAD = CLAIMS_SPREAD / CLAIMS_SPREAD.mean()
 
 
+def buying(age: np.ndarray, rival: np.ndarray, price: np.ndarray) -> np.ndarray:
+    return sigmoid(1.5 - 9 * (price / rival - 1) - 2)
+
+
+def claiming(age: np.ndarray) -> np.ndarray:
+    return 250 + 6 * np.abs(age - 45)
+
+
+def staying(age: np.ndarray, rival: np.ndarray, price: np.ndarray) -> np.ndarray:
+    return sigmoid(1.2 + 0.01 * age - 5 * (price / rival - 1))
+
+
 def pricing_truth() -> list[Any]:
     """Demand, cost and loyalty as they are."""
     return [
-        Chance(
-            "accept", ("age", "rival", "price"), lambda age, rival, price: sigmoid(1.5 - 9 * (price / rival - 1) - 2)
-        ),
-        Amount("claims", ("age",), lambda age: 250 + 6 * np.abs(age - 45), CLAIMS_SPREAD),
-        Chance(
-            "renew",
-            ("age", "rival", "price"),
-            lambda age, rival, price: sigmoid(1.2 + 0.01 * age - 5 * (price / rival - 1)),
-        ),
+        Chance("accept", ("age", "rival", "price"), buying),
+        Amount("claims", ("age",), claiming, CLAIMS_SPREAD),
+        Chance("renew", ("age", "rival", "price"), staying),
     ]
 
 

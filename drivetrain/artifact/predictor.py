@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from drivetrain.artifact import outcomes
 from drivetrain.artifact.distribution import Distribution, Floats, energy
 from drivetrain.artifact.inputs import Cases, Feed, feeds
-from drivetrain.artifact.manifest import read_manifest
+from drivetrain.artifact.manifest import digest, read_manifest
 from drivetrain.artifact.tables import category
 from drivetrain.errors import ArtifactError, DataError, EnvironmentFault
 
@@ -25,10 +26,16 @@ class Predictor:
         outcomes: Outcome -> its classes, in the order of the model's outputs; none for a number.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], sessions: Mapping[str, Any], root: Path | None) -> None:
+    def __init__(
+        self, manifest: Mapping[str, Any], sessions: Mapping[str, Any], root: Path | None, origin: tuple[Any, ...]
+    ) -> None:
         self.manifest = manifest
         self.outcomes = {name: tuple(manifest["outcomes"][name].get("classes", ())) for name in manifest["predicts"]}
-        self._sessions, self._root = sessions, root
+        self._sessions, self._root, self._origin = sessions, root, origin
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        """Another process loads the artifact itself, and verifies it; it must see the same files."""
+        return _again, (*self._origin, digest(self._origin[0]))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -158,7 +165,15 @@ def load(folder: Path, root: Path | None = None, network: Path | None = None) ->
         }
     except Exception as error:  # onnxruntime raises its own kinds, which share no public base
         raise ArtifactError(f"the network cannot be loaded ({error}).", where=where) from error
-    return Predictor(manifest, sessions, root)
+    return Predictor(manifest, sessions, root, (folder.absolute(), root, network))
+
+
+@lru_cache(maxsize=16)
+def _again(folder: Path, root: Path | None, network: Path | None, manifest: str) -> Predictor:
+    """An artifact that another process has loaded already; once, however often it is asked for."""
+    if digest(folder) != manifest:
+        raise ArtifactError("is another one here.", "Let all workers see the same files.", f"artifacts/{folder.name}")
+    return load(folder, root, network)
 
 
 def _cores() -> int:

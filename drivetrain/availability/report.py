@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.errors import DrivetrainError, EnvironmentFault
+from drivetrain.errors import DrivetrainError
 from drivetrain.findings import LEVELS, Finding, worst
+from drivetrain.workers import pool as shared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,32 +93,9 @@ def pool(workers: int | None, dask: str | None = None, files: int = 0) -> Iterat
     Raises:
         EnvironmentFault: Dask is missing, or nothing answers at the address; or `workers` is no number of processes.
     """
-    if dask:
-        from drivetrain.availability.cluster import cluster
-
-        with cluster(dask) as executor:
-            yield executor
-        return
-    if workers is not None and workers < 1:
-        raise EnvironmentFault(f"{workers} workers cannot read anything.", "Use `--workers 1` or more.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if workers == 1 or (workers is None and (files < SOME or cores == 1)):
-        yield None
-        return
-    import multiprocessing
-
-    made: Executor
-    if workers is None and files < MANY:
-        made = ThreadPoolExecutor(cores)
-    else:
-        # A forked copy of a process with threads may hang, so workers start fresh.
-        made = ProcessPoolExecutor(workers or cores, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield made
-    except BaseException:
-        made.shutdown(wait=False, cancel_futures=True)
-        raise
-    made.shutdown()
+    usual = workers is None and not dask
+    with shared(1 if usual and files < SOME else workers, dask, threads=usual and files < MANY) as executor:
+        yield executor
 
 
 @contextmanager

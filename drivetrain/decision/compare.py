@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import policy
-from drivetrain.decision import logged, measure, rankings
+from drivetrain.decision import logged, measure, rankings, simulator
 from drivetrain.decision.evaluate import (
     Figure,
     Label,
@@ -197,7 +197,7 @@ def fit(problem: policy.Problem, world: World) -> Fitted:
     from scipy.optimize import minimize_scalar
 
     plain = replace(problem, tail=None)
-    values = policy.consider(plain, world.cases, world.ask).values
+    values = simulator.consider(plain, world).values
     low, high = float(values.min()), float(values.max())
     for _ in range(8):
         found = minimize_scalar(
@@ -219,7 +219,7 @@ def priced(problem: policy.Problem, world: World, threshold: float | None) -> tu
     prices: dict[str, float] = {}
     for _ in range(ROUNDS if problem.searched else 1):
         before = prices
-        found = policy.consider(problem, world.cases, world.ask, prices, threshold)
+        found = simulator.consider(problem, world, prices, threshold)
         free = found.feasible.any(axis=1)
         if not free.any():
             raise PolicyError(
@@ -237,7 +237,7 @@ def optimized(problem: policy.Problem, made: Fitted, world: World) -> policy.Act
     """What the written policy does; where the limits allow nothing, the fallback."""
     if problem.ranking is not None:
         return {problem.ranking.lever: rankings.places(problem, world, made.prices)}
-    found = policy.consider(problem, world.cases, world.ask, made.prices, made.threshold)
+    found = simulator.consider(problem, world, made.prices, made.threshold)
     chosen = found.choose(made.prices)
     action = found.action(chosen)
     if (chosen < 0).any():
@@ -274,7 +274,7 @@ def worth(problem: policy.Problem, formula: Formula, world: World, action: polic
         return policy.realised(problem, formula, world.columns, world.truth, action)
     levers = {lever: np.asarray(values)[:, None] for lever, values in action.items()}
     if formula is problem.value:
-        expected = policy.worth(problem, world.cases, world.ask, levers)
+        expected = simulator.worth(problem, world, levers)
     elif world.models is None:
         expected = policy.expectation(problem, formula, world.columns, _under(problem, world, action), levers)
     else:

@@ -138,20 +138,20 @@ def prices_of(instance: Instance, seed: int) -> tuple[Floats, float, bool, Insta
     n = len(instance.values)
     if n <= 4 * SAMPLE:
         return *_searched(instance), instance
-    sample = _sampled(instance, SAMPLE, seed)
+    sample = sampled(instance, SAMPLE, seed)
     centre, _, bounded = _searched(sample, 1e-4)
     if not bounded:
         return *_searched(instance), instance
     # The small sample tells how use answers to prices, a larger one where it stands, and in the end all cases: each
     # time one step of Newton's method, so that few cases are left whose choice is in question.
-    larger = _sampled(instance, min(LARGER, n), seed + 1)
+    larger = sampled(instance, min(LARGER, n), seed + 1)
     centre = np.maximum(centre + _newton(sample, centre, look(larger, centre).use), 0)
     step = _newton(larger, centre, look(instance, centre).use)
     centre = np.maximum(centre + step, 0)
     width = 0.15 * np.abs(step) + 1e-3 * np.maximum(centre, 1e-3 * _scale(sample))
     for _ in range(4):
-        active = narrowed(instance, centre, width)
-        if len(active.values) > n // 3:
+        active = narrowed(instance, centre, width, n // 3)
+        if active is None:
             break
         low, high = np.maximum(centre - width, 0), centre + width
         prices, _ = minimum(partial(look, active), low, high, centre, 1e-7)
@@ -165,7 +165,7 @@ def prices_of(instance: Instance, seed: int) -> tuple[Floats, float, bool, Insta
 
 def _sharpened(active: Instance, prices: Floats, width: Floats) -> tuple[Floats, float, bool, Instance]:
     """What `prices_of` returns, to the last digits, by the few cases whose choice depends on prices so near."""
-    few = narrowed(active, prices, width)
+    few = narrowed(active, prices, width) or active
     low, high = np.maximum(prices - width, 0), prices + width
     found, bound = minimum(partial(look, few), low, high, prices, 1e-12)
     if (((found <= low) & (low > 0)) | (found >= high)).any():
@@ -174,7 +174,7 @@ def _sharpened(active: Instance, prices: Floats, width: Floats) -> tuple[Floats,
     return found, bound, True, few
 
 
-def _sampled(instance: Instance, size: int, seed: int) -> Instance:
+def sampled(instance: Instance, size: int, seed: int) -> Instance:
     """Some of the cases, drawn by their weight, which they then share evenly: a few heavy ones are not missed."""
     n = len(instance.values)
     stream = np.random.default_rng(seed)
@@ -207,14 +207,55 @@ def _newton(sample: Instance, prices: Floats, use: Floats) -> Floats:
     return step
 
 
-def narrowed(instance: Instance, prices: Floats, width: Floats) -> Instance:
-    """The cases that could change their mind at prices within `width` of these; the others as what they add."""
-    spread = np.array([float(used.max() - used.min()) for used in instance.uses])
-    seen = look(instance, prices, margins=True)
-    near = np.flatnonzero(seen.margin <= float(width @ spread) * (1 + 1e-9))
-    own, taken = instance.weights[near], seen.choice[near]
-    value = seen.value - float(own @ instance.values[near, taken])
-    return instance.rows(near, value, seen.use - instance.uses[:, near, taken] @ own)
+def narrowed(instance: Instance, prices: Floats, width: Floats, most: int | None = None) -> Instance | None:
+    """The cases that could change their mind at prices within `width` of these; the others as what they add.
+
+    A setting's score moves against that of the best by no more than width · |its use - the use of the best|.
+
+    Args:
+        instance: All cases.
+        prices: Shape (m,).
+        width: How far each of them may move, shape (m,).
+        most: Cases beyond which nothing is gained: then None is returned.
+    """
+    n = len(instance.values)
+    near, chosen = [], []
+    value, use = instance.value, np.zeros(len(prices)) if instance.use is None else instance.use.copy()
+    count = 0
+    for start in range(0, n, CHUNK):
+        part = slice(start, start + CHUNK)
+        own = instance.values[part]
+        scores = own.copy()
+        for price, used in zip(prices, instance.uses, strict=True):
+            if price:
+                scores -= price * used[part]
+        if instance.feasible is not None:
+            scores[~instance.feasible[part]] = -np.inf
+        best = scores.argmax(axis=1)
+        rows = np.arange(len(best))
+        top = scores[rows, best]
+        weights = instance.weights[part]
+        value += float(weights @ own[rows, best])
+        for place, (much, used) in enumerate(zip(width, instance.uses, strict=True)):
+            taken = used[part][rows, best]
+            use[place] += weights @ taken
+            if much:
+                away = used[part] - taken[:, None]
+                np.abs(away, out=away)
+                away *= much
+                scores += away
+        # The best itself is among those that reach its score.
+        reach = np.count_nonzero(scores >= (top - 1e-12 * np.abs(top))[:, None], axis=1)
+        few = np.flatnonzero(reach > 1)
+        near.append(few + start)
+        chosen.append(best[few])
+        count += len(few)
+        if most is not None and count > most:
+            return None
+    rows, taken = np.concatenate(near), np.concatenate(chosen)
+    weights = instance.weights[rows]
+    value -= float(weights @ instance.values[rows, taken])
+    return instance.rows(rows, value, use - instance.uses[:, rows, taken] @ weights)
 
 
 def _scale(instance: Instance) -> Floats:
@@ -251,8 +292,8 @@ def settled(instance: Instance, prices: Floats) -> Floats:
     tolerance = np.array([1e-9 * (1 + float(np.abs(used).max(initial=0.0))) for used in instance.uses])
     least = 1e-6 * _scale(instance) if len(instance.values) else np.full(m, 1e-9)
     if len(instance.values) > SAMPLE // 10:
-        close = narrowed(instance, prices, 1e-5 * np.maximum(prices, least))
-        if len(close.values) < len(instance.values) // 2:
+        close = narrowed(instance, prices, 1e-5 * np.maximum(prices, least), len(instance.values) // 2)
+        if close is not None:
             found = settled(close, prices)
             if (look(instance, found).use <= tolerance).all():
                 return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,16 @@ FITTED = 2_000
 """Cases that prices come from where a lever is searched over several periods or scenarios."""
 
 
-def decide(spec: Spec) -> Decided:
+def decide(spec: Spec, executor: Executor | None = None) -> Decided:
     """Make the policy of a project, write it, and record what it is worth.
 
     Writes `artifacts/policy.json`, `evidence/decide.json`, `evidence/decisions.parquet` and pictures; the randomisation
     code `evidence/experiment.py` where only an experiment would make the figures causal.
+
+    Args:
+        spec: The plan of a project that was trained.
+        executor: What simulates the cases, part by part: a pool of processes or threads, a Dask cluster; None: this
+            process. The figures are the same.
 
     Raises:
         DrivetrainError: A model is missing or was changed, data are missing, or no policy can be made.
@@ -50,6 +56,7 @@ def decide(spec: Spec) -> Decided:
     ranked, left_out = items(spec, problem, predictors) if problem.items else (None, [])
     fitted = world(spec, problem, table, predictors, ("validation",), ranked, _enough(problem))
     judged = world(spec, problem, table, predictors, JUDGED, ranked)
+    fitted, judged = replace(fitted, executor=executor), replace(judged, executor=executor)
     speaking = None if ranked is None else impressions.logged(spec, problem, table, predictors, ranked)
     decided = compare(problem, fitted, judged, logged_cases=speaking)
     if ranked is not None:
@@ -88,12 +95,13 @@ def decide(spec: Spec) -> Decided:
     return decided
 
 
-def what_if(spec: Spec, changes: Mapping[str, str]) -> Mapping[str, Any]:
+def what_if(spec: Spec, changes: Mapping[str, str], executor: Executor | None = None) -> Mapping[str, Any]:
     """What the policies would be worth if something were another; nothing is written.
 
     Args:
         spec: The plan of a project that was trained.
         changes: Lever, constant or column -> its value, as text.
+        executor: What simulates the cases, as for `decide`.
 
     Raises:
         DrivetrainError: A name is none of these, or its value does not fit.
@@ -102,6 +110,7 @@ def what_if(spec: Spec, changes: Mapping[str, str]) -> Mapping[str, Any]:
     ranked = items(spec, problem, predictors)[0] if problem.items else None
     fitted = world(spec, problem, table, predictors, ("validation",), ranked, _enough(problem))
     judged = world(spec, problem, table, predictors, JUDGED, ranked)
+    fitted, judged = replace(fitted, executor=executor), replace(judged, executor=executor)
     return whatif.what_if(problem, fitted, judged, changes)
 
 

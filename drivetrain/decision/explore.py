@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import policy
-from drivetrain.decision import experiment, pictures
+from drivetrain.decision import experiment, pictures, simulator
 from drivetrain.decision.compare import OPTIMIZED, Decided, Fitted, fit, label_of, optimized, worth
 from drivetrain.decision.history import rewards
 from drivetrain.decision.world import World, moved
@@ -25,6 +25,8 @@ LEAST_SHARE = 0.02
 """A region is only named when at least this share of the cases lies in it."""
 SAMPLE = 1_000
 """Cases that are looked at beside the comparison, where every case takes many questions to the models."""
+TRADED = 500
+"""Cases by which other bounds of a constraint are tried there."""
 MOST_PLACES = 20
 """Places up to which rankings are compared."""
 CURVE = 41
@@ -75,7 +77,7 @@ def scenarios(problem: policy.Problem, decided: Decided) -> list[dict[str, Any]]
         values = {}
         for name, action in decided.actions.items():
             levers = {lever: np.asarray(setting)[:, None] for lever, setting in action.items()}
-            here = policy.worth(replace(changed, tail=None), cases, ask, levers)[:, 0]
+            here = simulator.worth(replace(changed, tail=None), world, levers, (cases, ask))[:, 0]
             values[name] = problem.sign * float(world.weights @ np.broadcast_to(here, world.weights.shape))
         rows.append({"name": shock.name, "weight": shock.weight, "values": values, "label": "model-based"})
     return rows
@@ -110,9 +112,11 @@ def sensitivity(problem: policy.Problem, decided: Decided) -> list[dict[str, Any
     return rows
 
 
-def _sample(world: World, actions: Mapping[str, policy.Action], seed: int) -> tuple[World, dict[str, policy.Action]]:
+def _sample(
+    world: World, actions: Mapping[str, policy.Action], seed: int, size: int = SAMPLE
+) -> tuple[World, dict[str, policy.Action]]:
     """Some of the cases, drawn by lot, and what is done with them."""
-    rows = np.sort(np.random.default_rng(seed).permutation(len(world.case))[:SAMPLE])
+    rows = np.sort(np.random.default_rng(seed).permutation(len(world.case))[:size])
     part = replace(
         world,
         case=world.case[rows],
@@ -218,25 +222,54 @@ def _parts(column: str, values: Any) -> list[tuple[str, NDArray[np.bool_]]]:
 
 
 def tradeoff(problem: policy.Problem, fitted: World, decided: Decided) -> dict[str, Any] | None:
-    """Mean value for other bounds of the constraint that binds most: what relaxing it would be worth."""
-    limits = [limit for limit in policy.limits(problem, fitted.columns) if limit.hard]
-    binding = [limit for limit in limits if decided.prices.get(limit.name, 0) > 0 and limit.column is None]
-    if not binding or problem.searched or not problem.simple:
+    """Mean value for other bounds of a constraint: what relaxing it would be worth, or tightening it would cost.
+
+    Of the one with the greatest price; where none binds, of the one that is nearest to binding, up to where it would.
+    """
+    found = _traded(problem, decided)
+    if found is None:
         return None
-    [limit, *_] = sorted(binding, key=lambda limit: -decided.prices[limit.name])
+    rule, bounds = found
+    judged = decided.world
+    if problem.ranking is None and (problem.searched or not problem.simple):
+        fitted, judged = (_sample(world, {}, problem.seed, TRADED)[0] for world in (fitted, judged))
     points = []
-    for factor in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0):
-        bound = limit.bound * factor
-        rules = tuple(replace(r, bound=bound) if r.name == limit.name else r for r in problem.constraints)
+    for bound in bounds:
+        rules = tuple(replace(r, bound=bound) if r.name == rule.name else r for r in problem.constraints)
+        here = replace(problem, constraints=rules)
         try:
-            made = fit(replace(problem, constraints=rules), fitted)
+            made = fit(here, fitted)
         except PolicyError:
             continue
-        here = replace(problem, constraints=rules)
-        action = optimized(here, made, decided.world)
-        value = float(decided.world.weights @ worth(here, here.value, decided.world, action))
-        points.append({"bound": bound, "value": problem.sign * value})
-    return {"name": limit.name, "bound": limit.bound, "points": points, "label": label_of(problem)}
+        action = optimized(here, made, judged)
+        points.append(
+            {"bound": bound, "value": problem.sign * float(judged.weights @ worth(here, here.value, judged, action))}
+        )
+    binds = any(_of(rule, name) and price > 0 for name, price in decided.prices.items())
+    return {"name": rule.name, "bound": rule.bound, "points": points, "label": label_of(problem), "binds": binds}
+
+
+def _of(rule: policy.Rule, limit: str) -> bool:
+    """Whether a limit is the rule, overall or in one of its groups."""
+    return limit == rule.name or (bool(rule.by) and limit.startswith(f"{rule.name} ("))
+
+
+def _traded(problem: policy.Problem, decided: Decided) -> tuple[policy.Rule, list[float]] | None:
+    """The constraint whose bounds are tried, and these; None where there is none that can be optimised."""
+    hard = [rule for rule in problem.constraints if rule.hard and rule.ratio is not None]
+    prices = {
+        rule.name: max((p for name, p in decided.prices.items() if _of(rule, name)), default=0.0) for rule in hard
+    }
+    if binding := [rule for rule in hard if prices[rule.name] > 0]:
+        rule = max(binding, key=lambda rule: prices[rule.name])
+        return rule, [rule.bound + step * (abs(rule.bound) or 1) for step in (-0.5, -0.25, 0, 0.25, 0.5, 1)]
+    came = {row["name"]: row["value"] for row in decided.result["constraints"]}
+    apart = {rule: came[rule.name] - rule.bound for rule in hard if came.get(rule.name) is not None}
+    apart = {rule: room for rule, room in apart.items() if room}
+    if not apart:
+        return None
+    rule = min(apart, key=lambda rule: abs(apart[rule]) / (abs(rule.bound) or 1))
+    return rule, [rule.bound + step * apart[rule] for step in (0, 0.4, 0.8, 1.2, 1.6, 2)]
 
 
 def uplift(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.decision.dual import Instance, look, prices_of, settled
+from drivetrain.decision.ties import broken, filled
 from drivetrain.errors import PolicyError
 from drivetrain.policy import best
 
@@ -25,6 +26,8 @@ Floats = NDArray[np.float64]
 
 EXACT = 2_000
 """Cells (case × setting) up to which the choice is exact."""
+CLOSE = 2e-5
+"""Share of the value below which nobody looks for what is left among cases worth the same."""
 MANY = 1_000_000
 """Cells beyond which no pass over all of them is wasted."""
 
@@ -42,6 +45,7 @@ class Optimum:
         policy_value: Mean value of the policy that takes, case by case, the best at these prices: what a service can
             do. For few cases it may be worth less than `choice`, which sees all of them at once.
         policy_slack: As `slack`, of that policy.
+        lot: What a lot is worth in that policy, in value per case; 0 where prices alone decide.
     """
 
     choice: NDArray[np.int64]
@@ -51,6 +55,7 @@ class Optimum:
     slack: Floats
     policy_value: float
     policy_slack: Floats
+    lot: float = 0.0
 
     @property
     def gap(self) -> float:
@@ -70,6 +75,7 @@ def optimize(
     weights: Floats,
     names: Sequence[str],
     *,
+    lots: Floats | None = None,
     seed: int = 42,
 ) -> Optimum:
     """Choose a setting for every case.
@@ -80,6 +86,8 @@ def optimize(
         feasible: What the limits allow, shape (n, k), each case having at least one setting; None: everything.
         weights: Of the cases, summing to 1; shape (n,).
         names: Of the constraints, for messages; length m.
+        lots: By which the policy may decide between settings worth the same, from 0 to 1, shape (n, k); None: it may
+            not, and only `choice` does, by lots of its own.
         seed: Of the sample that the first prices come from when there are very many cases.
 
     Raises:
@@ -103,21 +111,34 @@ def optimize(
             "Relax one of them, or declare it `hard: false`.",
             where="optimizer",
         )
+    least = prices
     if (look(close, prices).use > tolerance).any():
         prices = settled(close, prices)
     choice = best(values, uses, feasible, prices)
     worth, use = _sums(instance, choice)
+    plain = choice, worth, use
+    lot = 0.0
+    if (use > tolerance).any() or bound - worth > CLOSE * abs(bound):
+        by_lot = broken(instance, least, lots, seed)
+        own, spent = _sums(instance, by_lot.choice)
+        if (spent <= tolerance).all() and (own > worth or (use > tolerance).any()):
+            choice, worth, use = by_lot.choice, own, spent
+            if lots is not None:
+                prices, lot, plain = by_lot.prices, by_lot.worth, (choice, worth, use)
+        if (use <= tolerance).all():
+            choice = filled(instance, by_lot.rows, choice, tolerance - use)
+            worth, use = _sums(instance, choice)
     if exact is not None:
         own, spent = _sums(instance, exact)
-        return Optimum(exact, prices, own, max(bound, own), -spent, worth, -use)
+        return Optimum(exact, prices, own, max(bound, own), -spent, plain[1], -plain[2], lot)
     if (use > tolerance).any():
         _refuse_impossible(instance, names)
         raise PolicyError(
-            f"no policy fulfils {', '.join(names)} by a price of its own for each.",
+            f"no choice was found that fulfils {', '.join(names)} together.",
             "Relax one of them, or declare it `hard: false`.",
             where="optimizer",
         )
-    return Optimum(choice, prices, worth, max(bound, worth), -use, worth, -use)
+    return Optimum(choice, prices, worth, max(bound, worth), -use, plain[1], -plain[2], lot)
 
 
 def _sums(instance: Instance, choice: NDArray[np.int64]) -> tuple[float, Floats]:

@@ -179,7 +179,8 @@ def _tradeoff(axes: Any, result: Mapping[str, Any]) -> None:
     axes.legend(frameon=False)
     axes.set_xlabel(plain(f"limit of {found['name']}"))
     axes.set_ylabel(_measure(result))
-    axes.set_title(f"What the limit costs ({_better(result)})", loc="left")
+    what = "What the limit costs" if found.get("binds", True) else "What a tighter limit would cost"
+    axes.set_title(f"{what} ({_better(result)})", loc="left")
 
 
 def _sensitivity(axes: Any, result: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,6 +49,7 @@ class World:
         entity: Number of the person, machine or place that each case belongs to, shape (count,); None where each case
             has its own.
         note: What a report has to say about how these cases came about.
+        executor: What simulates; None: this process.
     """
 
     case: Array
@@ -64,6 +66,7 @@ class World:
     groups: NDArray[np.int64] | None = None
     entity: NDArray[np.int64] | None = None
     note: str = ""
+    executor: Executor | None = None
 
     @property
     def count(self) -> int:

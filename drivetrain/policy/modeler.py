@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -112,9 +113,21 @@ def believed(problem: Problem, outcome: str, distribution: Distribution, setting
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Modeler:
+    """The models as one function of cases and settings; plain data, so that it can be sent to another process."""
+
+    problem: Problem
+    predictors: Sequence[Predicts]
+
+    def __call__(self, cases: Cases, levers: Mapping[str, Array]) -> Beliefs:
+        """What is believed of n cases under some settings."""
+        return beliefs(self.problem, self.predictors, cases, levers)
+
+
 def modeler(problem: Problem, predictors: Sequence[Predicts]) -> Ask:
     """The models as one function of cases and settings."""
-    return lambda cases, levers: beliefs(problem, predictors, cases, levers)
+    return Modeler(problem, tuple(predictors))
 
 
 def beliefs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,20 +51,28 @@ def shocked(problem: Problem, shock: Shock, cases: Cases, ask: Ask) -> tuple[Pro
     if not outcomes:
         return changed, after, ask
 
-    def asked(now: Cases, levers: Mapping[str, Array]) -> Beliefs:
-        known = ask(now, levers)
-        moved = Beliefs({name: _moved(changed, name, belief, outcomes, now, levers) for name, belief in known.items()})
-        moved.branches = tuple(
-            Branch(
-                part.weight,
-                part.given,
-                {n: _moved(changed, n, belief, outcomes, now, levers) for n, belief in part.beliefs.items()},
-            )
-            for part in known.branches
-        )
-        return moved
+    return changed, after, _Asked(changed, ask, outcomes)
 
-    return changed, after, asked
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The models in a scenario that changes what they foretell."""
+
+    problem: Problem
+    ask: Ask
+    outcomes: Mapping[str, Formula]
+
+    def __call__(self, cases: Cases, levers: Mapping[str, Array]) -> Beliefs:
+        def moved(beliefs: Mapping[str, Belief]) -> dict[str, Belief]:
+            return {
+                name: _moved(self.problem, name, belief, self.outcomes, cases, levers)
+                for name, belief in beliefs.items()
+            }
+
+        known = self.ask(cases, levers)
+        found = Beliefs(moved(known))
+        found.branches = tuple(Branch(part.weight, part.given, moved(part.beliefs)) for part in known.branches)
+        return found
 
 
 def _moved(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import FormulaError
@@ -105,7 +106,7 @@ def _number(
         scale = world.known.scales.get(outcome.unit or "", 100.0) * 0.6
         mean = (low or 0.0) + scale * np.exp(move - np.var(move) / 2)
         values = (low or 0.0) + (mean - (low or 0.0)) * draw.gamma(3, 1 / 3, len(mean))
-        how = "minimum + scale x exp(move), gamma with shape 3 around it"
+        how = f"minimum + {scale * math.exp(-np.var(move) / 2):.6g} x exp(move), gamma with shape 3 around it"
     world.truth[name] = {
         "type": "number",
         "mean": how,

@@ -43,7 +43,7 @@ def make_world(spec: Spec, stage: Path, seed: int) -> Mapping[str, Any]:
         build(world, source)
     for source in spec.data:
         write_source(world, source)
-    return {"synthetic": True, "seed": seed, "outcomes": world.truth}
+    return {"synthetic": True, "seed": seed, "outcomes": world.truth, "levels": world.levels}
 
 
 def build(world: World, source: Source) -> Frame:

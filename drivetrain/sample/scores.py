@@ -53,9 +53,19 @@ def scored(
         if column in world.known.ranges:
             continue
         total = total + weight * standard(frame[column], world.draw(column, "levels"))
+        if frame[column].dtype.kind in "UO":
+            world.levels[column] = levels(frame[column], world.draw(column, "levels"))
         weights[column] = weight
     spread = float(total.std()) or 1.0
     return total / spread, {column: weight / spread for column, weight in weights.items()}
+
+
+def levels(values: NDArray[Any], draw: np.random.Generator) -> dict[str, float]:
+    """The number that stands for each category."""
+    import numpy as np
+
+    kinds = np.unique(values.astype(str)).tolist()
+    return dict(zip(kinds, draw.uniform(-1, 1, len(kinds)).tolist(), strict=True))
 
 
 def standard(values: NDArray[Any], draw: np.random.Generator) -> NDArray[np.float64]:
@@ -63,8 +73,8 @@ def standard(values: NDArray[Any], draw: np.random.Generator) -> NDArray[np.floa
     import numpy as np
 
     if values.dtype.kind in "UO":
-        kinds, place = np.unique(values.astype(str), return_inverse=True)
-        numbers = draw.uniform(-1, 1, len(kinds))[place]
+        level = levels(values, draw)
+        numbers = np.array([level[value] for value in values.astype(str).tolist()])
     else:
         numbers = values.astype(float)
     numbers = np.where(np.isfinite(numbers), numbers, 0.0)

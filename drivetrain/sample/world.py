@@ -41,6 +41,7 @@ class World:
         frames: Source -> its rows.
         pools: Key -> the names that occur.
         truth: What is known about each outcome.
+        levels: Category column -> value -> the number that stands for it, before columns are standardised.
     """
 
     spec: Spec
@@ -50,6 +51,7 @@ class World:
     frames: dict[str, Frame] = field(default_factory=dict)
     pools: dict[str, NDArray[Any]] = field(default_factory=dict)
     truth: dict[str, Any] = field(default_factory=dict)
+    levels: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def draw(self, *names: str) -> np.random.Generator:
         """A stream of random numbers of its own for each name."""

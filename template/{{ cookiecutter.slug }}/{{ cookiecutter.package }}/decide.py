@@ -6,12 +6,14 @@ the likeliest class, the optimized one) is worth in the unit of the objective, o
     python -m <package>.decide          make the policy: artifacts/policy.json, evidence/decide.json
     python -m <package>.decide --last   show the last comparison again
     python -m <package>.decide --set price=95      what if: a lever, a constant or a column at another value
+    python -m <package>.decide --workers 8         simulate in 8 processes, or --dask tcp://scheduler:8786
 """
 
 import argparse
 
 from drivetrain import load_spec, run
 from drivetrain.decision import decide, last, show, show_what_if, what_if
+from drivetrain.workers import pool
 
 
 def main() -> None:
@@ -19,13 +21,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare policies in the objective's unit.")
     parser.add_argument("--last", action="store_true", help="show the last comparison; compute nothing")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="what if? nothing is written")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that simulate")
+    parser.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler that simulates instead")
     arguments = parser.parse_args()
     changes = dict(text.partition("=")[::2] for text in arguments.set)
     plan = load_spec()
-    if changes:
-        show_what_if(what_if(plan, changes))
+    if arguments.last and not changes:
+        show(last(plan.root))
         return
-    show(last(plan.root) if arguments.last else decide(plan).result)
+    with pool(arguments.workers, arguments.dask) as executor:
+        if changes:
+            show_what_if(what_if(plan, changes, executor))
+        else:
+            show(decide(plan, executor).result)
 
 
 if __name__ == "__main__":

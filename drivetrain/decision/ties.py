@@ -1,0 +1,130 @@
+"""Cases that are worth the same: prices cannot tell whom to take, a lot can.
+
+Where many cases hesitate between the same settings, a price gives all of them the one or all of them the other, and
+capacity is left over. So each case draws a lot for each setting, a number from 0 to 1 that is worth next to nothing;
+then no two cases are alike, and the prices of the values with lots decide how many of them get what:
+
+    max_a [q_i(a) - sum_c p_c g_ic(a) + e u_i(a)],   u_i(a) the lots, e their worth
+
+The prices are looked for as steps of e from those without lots, or their last digits would not be seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.decision.dual import LARGER, SAMPLE, Instance, look, minimum, narrowed, sampled, settled
+
+Floats = NDArray[np.float64]
+
+WORTH = 1e-5
+"""What a lot is worth at most, as a share of what settings differ by in a case."""
+REACH = (10.0, 1e3, 1e5)
+"""How far the prices may move, in lots by the greatest difference of use; the next one where they want further."""
+MOST_FILLED = 50
+"""Cases by which an allocation is filled up to the brim in the end."""
+
+
+class Broken(NamedTuple):
+    """How ties are broken.
+
+    Attributes:
+        prices: Of the constraints, with lots; shape (m,).
+        worth: Of a lot, in value per case.
+        rows: The cases that lots may have decided, shape (t,).
+        choice: Index of the setting taken, shape (n,).
+    """
+
+    prices: Floats
+    worth: float
+    rows: NDArray[np.int64]
+    choice: NDArray[np.int64]
+
+
+def drawn(count: int, settings: int, seed: int) -> Floats:
+    """Lots where nobody brings any, shape (count, settings)."""
+    return np.random.default_rng([seed, 1]).random((count, settings))
+
+
+def broken(instance: Instance, prices: Floats, lots: Floats | None = None, seed: int = 42) -> Broken:
+    """Prices, and choices by lot, that use what is left among cases worth the same.
+
+    Args:
+        instance: All cases.
+        prices: Those at which L is least.
+        lots: From 0 to 1, shape (n, k); None: they are drawn.
+        seed: Of these.
+    """
+    values = instance.values if instance.feasible is None else np.where(instance.feasible, instance.values, np.nan)
+    few = slice(None, None, max(1, len(values) // SAMPLE))
+    worth = WORTH * float(np.mean(np.nanmax(values[few], axis=1) - np.nanmin(values[few], axis=1)))
+    spread = np.array([float(used.max() - used.min()) or 1.0 for used in instance.uses])
+    seen = look(instance, prices, margins=True)
+    for reach in REACH:
+        step = worth * reach / spread
+        rows = np.flatnonzero(seen.margin <= worth * (1 + 2 * reach * len(prices)))
+        weights, taken = instance.weights[rows], seen.choice[rows]
+        others = seen.use - instance.uses[:, rows, taken] @ weights
+        mine = drawn(len(rows), instance.values.shape[1], seed) if lots is None else lots[rows]
+        low = np.maximum(prices - step, 0)
+        part = instance.rows(rows, 0.0, others)
+        top = (part.values - np.tensordot(prices, part.uses, 1))[np.arange(len(rows)), taken]
+        steps = (part.values - np.tensordot(low, part.uses, 1) - top[:, None]) / worth + mine
+        part = replace(part, values=steps)
+        wide = (prices + step - low) / worth
+        found = _least(part, wide, (prices - low) / worth, seed)
+        if (found < wide * (1 - 1e-9)).all() and ((found > 0) | (low == 0)).all():
+            break
+    found = settled(part, found)
+    choice = seen.choice
+    choice[rows] = look(part, found).choice
+    return Broken(low + worth * found, worth, rows, choice)
+
+
+def filled(instance: Instance, rows: NDArray[np.int64], choice: NDArray[np.int64], slack: Floats) -> NDArray[np.int64]:
+    """The choice with what is left used up, a case at a time, by the one that it helps most; shape (n,).
+
+    Args:
+        instance: All cases.
+        rows: Those that may change, shape (t,).
+        choice: One that fulfils the constraints, shape (n,).
+        slack: How far each is from binding, shape (m,).
+    """
+    choice, slack = choice.copy(), slack.copy()
+    part = instance.rows(rows)
+    each, taken = np.arange(len(rows)), choice[rows]
+    for _ in range(MOST_FILLED if part.values.size <= 10 * LARGER else 0):
+        gain = part.weights[:, None] * (part.values - part.values[each, taken][:, None])
+        more = part.weights[:, None] * (part.uses - part.uses[:, each, taken][:, :, None])
+        fits = (more <= slack[:, None, None]).all(axis=0) & (gain > 0)
+        if part.feasible is not None:
+            fits &= part.feasible
+        if not fits.any():
+            break
+        row, setting = np.unravel_index(np.argmax(np.where(fits, gain, -np.inf)), gain.shape)
+        taken[row] = setting
+        slack -= more[:, row, setting]
+    choice[rows] = taken
+    return choice
+
+
+def _least(part: Instance, wide: Floats, start: Floats, seed: int) -> Floats:
+    """Prices from 0 to `wide` at which L is least; of many cases by way of a sample."""
+    zero = np.zeros(len(wide))
+    if len(part.values) <= 4 * SAMPLE:
+        return minimum(partial(look, part), zero, wide, start, 1e-12)[0]
+    whole = float(part.weights.sum())
+    sample = replace(sampled(part, SAMPLE, seed), use=None if part.use is None else part.use / whole)
+    centre, _ = minimum(partial(look, sample), zero, wide, start, 1e-9)
+    # A share of the sample is off by a hundredth or two, so is the lot from which on cases are taken.
+    width = 0.05 * np.maximum(np.abs(centre), 0.02 * wide)
+    low, high = np.maximum(centre - width, 0), np.minimum(centre + width, wide)
+    found, _ = minimum(partial(look, narrowed(part, centre, width) or part), low, high, centre, 1e-12)
+    if ((found <= low) & (low > 0) | (found >= high) & (high < wide)).any():
+        return minimum(partial(look, part), zero, wide, centre, 1e-12)[0]
+    return found
