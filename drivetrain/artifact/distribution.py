@@ -18,8 +18,8 @@ class Distribution:
         classes: The k classes, in the plan's order; `("false", "true")` for a binary outcome; none for a number.
         probabilities: (n, k); each row sums to one. For a number (n, 0), or the
             probabilities of its bins.
-        quantiles: Of a number: (n, q) at the levels (j + 1/2) / q, ascending; of the areas of a mask (n, k, q); else
-            None.
+        quantiles: Of a number: (n, q) at the levels (j + 1/2) / q, ascending; of the areas of a mask (n, k, q), equally
+            likely, the j-th of all classes together; else None.
     """
 
     classes: tuple[str, ...]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.artifact import areas
 from drivetrain.artifact.distribution import Distribution, Floats, softmax
 
 LEVELS = 100
@@ -25,8 +26,8 @@ def distribution(outcome: Mapping[str, Any], outputs: Floats) -> Distribution:
 
     Args:
         outcome: The manifest's entry: `type` and `classes`; for a number `edges` of its bins, or the `spread` around
-            the mean that the network gives; for a mask the `spread` of each class's area; `isotonic` where a
-            calibration is applied after the network.
+            the mean that the network gives; for a mask the areas `said` and `seen` on validation rows;
+            `isotonic` where a calibration is applied after the network.
         outputs: (n, width); for a mask (n, k, height, width).
     """
     kind = outcome["type"]
@@ -45,12 +46,9 @@ def distribution(outcome: Mapping[str, Any], outputs: Floats) -> Distribution:
     return Distribution(classes, _isotonic(outcome, softmax(outputs)))
 
 
-def _areas(classes: tuple[str, ...], mean: Floats, spreads: Sequence[Mapping[str, Any]] | None) -> Distribution:
-    """Area of each class (n, k), and its quantiles (n, k, LEVELS) from the spread that validation showed."""
-    if not spreads:
-        return Distribution(classes, mean)
-    each = [_around({"spread": spread, "minimum": 0.0, "maximum": 1.0}, mean[:, k]) for k, spread in enumerate(spreads)]
-    return Distribution(classes, mean, np.stack(each, axis=1))
+def _areas(classes: tuple[str, ...], mean: Floats, spread: Mapping[str, Any] | None) -> Distribution:
+    """Area of each class (n, k), and equally likely areas (n, k, LEVELS) around it."""
+    return Distribution(classes, mean, areas.likely(spread, mean, LEVELS) if isinstance(spread, dict) else None)
 
 
 def _isotonic(outcome: Mapping[str, Any], probabilities: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,12 +24,15 @@ class Belief:
         probabilities: Shape (n, 1 or k, classes), rows summing to 1; for a number None.
         quantiles: For a number: shape (n, 1 or k, q), at the levels (j + 1/2) / q, ascending; else None.
         binary: Whether formulas see a boolean instead of a category.
+        joint: Outcome of which this is a part, whose parts come together: the j-th quantiles of all of them, which are
+            equally likely and in no order; empty where it stands by itself.
     """
 
     classes: tuple[str, ...] | None
     probabilities: Array | None
     quantiles: Array | None = None
     binary: bool = False
+    joint: str = ""
 
     @property
     def states(self) -> Array:
@@ -51,6 +54,7 @@ class Belief:
             None if self.probabilities is None else self.probabilities[start:stop],
             None if self.quantiles is None else self.quantiles[start:stop],
             self.binary,
+            self.joint,
         )
 
     def under(self, setting: int) -> Belief:
@@ -60,7 +64,7 @@ class Belief:
         def one(array: Array | None) -> Array | None:
             return array if array is None or array.shape[1] == 1 else array[:, part]
 
-        return Belief(self.classes, one(self.probabilities), one(self.quantiles), self.binary)
+        return Belief(self.classes, one(self.probabilities), one(self.quantiles), self.binary, self.joint)
 
     def mean(self) -> Array:
         """The predicted mean of a number or a binary outcome; shape (n, 1 or k, 1)."""
@@ -86,24 +90,28 @@ def _states(classes: tuple[str, ...], binary: bool) -> Array:
     return found
 
 
-def common_numbers(names: Sequence[str], draws: int, seed: int) -> dict[str, Array]:
-    """Stratified uniform numbers in (0, 1), one stream a name, the same for all cases and settings; shape (draws,).
+def common_numbers(beliefs: Mapping[str, Belief], draws: int, seed: int) -> dict[str, Array]:
+    """Stratified uniform numbers in (0, 1), the same for all cases and settings; outcome -> shape (draws,).
 
-    Stratification (one number in each of `draws` equal intervals, Latin hypercube sampling, McKay 1979) costs nothing
-    and takes most of the noise out of a mean. They do not depend on a case's position, so that the service, which sees
-    one case at a time, chooses what the simulation chose.
+    Each outcome has a stream of its own, which the parts of one share. Stratification (one number in each of `draws`
+    equal intervals, Latin hypercube sampling, McKay 1979) costs nothing and takes most of the noise out of a mean. They
+    do not depend on a case's position, so that the service, which sees one case at a time, chooses what the simulation
+    chose.
     """
+    homes = {name: belief.joint or name for name, belief in beliefs.items()}
     numbers = {}
-    for position, name in enumerate(sorted(names)):
+    for position, home in enumerate(sorted(set(homes.values()))):
         stream = np.random.default_rng([seed, position])
-        numbers[name] = (stream.permutation(draws) + stream.random(draws)) / draws
-    return numbers
+        numbers[home] = (stream.permutation(draws) + stream.random(draws)) / draws
+    return {name: numbers[home] for name, home in homes.items()}
 
 
 def drawn(belief: Belief, uniforms: Array) -> Array:
     """Outcomes by inversion of the distribution function; shape (n, 1 or k, draws)."""
     if belief.quantiles is not None:
         levels = belief.quantiles.shape[2]
+        if belief.joint:
+            return np.asarray(belief.quantiles[:, :, (uniforms * levels).astype(int)])
         position = np.clip(uniforms * levels - 0.5, 0, levels - 1)
         below = np.floor(position).astype(int)
         above = np.minimum(below + 1, levels - 1)

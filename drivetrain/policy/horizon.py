@@ -105,7 +105,7 @@ def _drawn(problem: Problem, rows: dict[str, Array], ask: Ask, moves: dict[str, 
     for period in range(horizon.periods):
         here = _at(problem, period)
         beliefs = ask(_in_period(rows, period), {name: values[:, None] for name, values in moves.items()})
-        numbers = common_numbers(tuple(beliefs), draws, problem.seed + 1000 * period)
+        numbers = common_numbers(beliefs, draws, problem.seed + 1000 * period)
         outcomes = _outcomes(problem, beliefs, {name: np.tile(u, count // draws) for name, u in numbers.items()})
         columns = _columns(problem, rows)
         value = evaluate_case(here, problem.value, columns, moves, _spread(outcomes))
@@ -139,9 +139,11 @@ def _row_draws(belief: Belief, uniforms: Array) -> Array:
     """One draw for each row by inversion; shape (rows,)."""
     if belief.quantiles is not None:
         levels = belief.quantiles.shape[2]
+        row = np.arange(len(uniforms)) if belief.cases > 1 else np.zeros(len(uniforms), dtype=int)
+        if belief.joint:
+            return np.asarray(belief.quantiles[row, 0, (uniforms * levels).astype(int)])
         position = np.clip(uniforms * levels - 0.5, 0, levels - 1)
         below = np.floor(position).astype(int)
-        row = np.arange(len(uniforms)) if belief.cases > 1 else np.zeros(len(uniforms), dtype=int)
         low = belief.quantiles[row, 0, below]
         high = belief.quantiles[row, 0, np.minimum(below + 1, levels - 1)]
         return np.asarray(low + (position - below) * (high - low))

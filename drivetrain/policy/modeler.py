@@ -109,7 +109,7 @@ def believed(problem: Problem, outcome: str, distribution: Distribution, setting
             )
         else:
             area = np.asarray(distribution.quantiles[:, place], dtype=float)
-            found[name] = Belief(None, None, area.reshape(-1, settings, area.shape[1]))
+            found[name] = Belief(None, None, area.reshape(-1, settings, area.shape[1]), joint=outcome)
     return found
 
 

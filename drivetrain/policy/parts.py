@@ -2,7 +2,8 @@
 
 A picture may be red and round; a mask has so much road and so much sky. A formula asks for one of these at a time,
 `has(tags, 'red')` or `area(view, 'road')`. To the policy each of them is an outcome of its own, named as it is written:
-a label is true or false, an area is a number. Given the model's inputs they are independent, as all outcomes are.
+a label is true or false, an area is a number. Given the model's inputs labels are independent, as all outcomes are; the
+areas of one mask come about together.
 """
 
 from __future__ import annotations

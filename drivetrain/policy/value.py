@@ -120,7 +120,7 @@ def _states(formula: Formula, used: Mapping[str, Belief], draws: int, seed: int)
         return grid.shape[1], lambda part: _enumerate(part, grid), True
     if exact_with_means(formula, used.keys()) and all(b.classes is None or b.binary for b in used.values()):
         return 1, lambda part: ({name: belief.mean() for name, belief in part.items()}, None), False
-    uniforms = common_numbers(tuple(used), draws, seed)
+    uniforms = common_numbers(used, draws, seed)
     return draws, lambda part: ({name: drawn(belief, uniforms[name]) for name, belief in part.items()}, None), False
 
 

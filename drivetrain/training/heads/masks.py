@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain import source
+from drivetrain.artifact import areas
 from drivetrain.artifact.distribution import Distribution, softmax
 from drivetrain.artifact.outcomes import distribution
-from drivetrain.source import areas
 from drivetrain.training import calibration, metrics
-from drivetrain.training.heads import numbers
 from drivetrain.training.rows import classes
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 SCORE = "energy"
 PIXELS = 20_000
 """Pixels on which the temperature is fitted."""
+MOST_ROWS = 256
+"""Validation rows that a manifest keeps."""
+LEAST_NEAR = 16
+"""Fewer rows say nothing of how far an area may be off."""
 
 
 def entry(plan: Spec, outcome: str, frame: pd.DataFrame) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def targets(plan: Spec, outcome: str, frame: pd.DataFrame) -> NDArray[np.float64
 
 def _shares(masks: Iterable[Any], known: Sequence[str]) -> NDArray[np.float64]:
     """The share of the pixels of each class (n, k) in mask files."""
-    return np.array([areas(Path(mask), known) for mask in masks]).reshape(-1, len(known))
+    return np.array([source.areas(Path(mask), known) for mask in masks]).reshape(-1, len(known))
 
 
 def calibrate(outputs: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -55,11 +59,35 @@ def calibrate(outputs: NDArray[Any], truth: NDArray[Any]) -> float:
 
 
 def finish(model: Model, entry: dict[str, Any], outputs: NDArray[Any], truth: NDArray[Any]) -> dict[str, Any]:
-    """The entry with the spread of each class's true area around the predicted one."""
-    found = distribution(entry, outputs).probabilities
-    return entry | {
-        "spread": [numbers.spread("empirical", found[:, k], truth[:, k], None) for k in range(found.shape[1])]
-    }
+    """The entry with what the areas of validation rows were said to be, and were."""
+    return entry | {"spread": spread(distribution(entry, outputs).probabilities, truth)}
+
+
+def spread(said: NDArray[np.float64], seen: NDArray[np.float64]) -> dict[str, Any]:
+    """Said and true areas of validation rows, and how many of them are near enough to speak of a new case.
+
+    Where nothing of a class is said to be there, it hardly ever is; where half a picture is in doubt, much may be
+    missed. So what is missed is taken from rows of which much the same was said. How many these are is what foretells
+    the areas of each row best from the others, by the energy score (Gneiting and Raftery 2007).
+
+    Args:
+        said: Predicted areas (n, k).
+        seen: True areas (n, k).
+    """
+    rows = np.sort(np.random.default_rng(0).permutation(len(said))[:MOST_ROWS])
+    said, seen = said[rows].round(6), seen[rows].round(6)
+    missed = seen - said
+    apart = np.linalg.norm(missed[:, None] - missed[None], axis=2)
+    candidates = [size for size in (len(rows), *(len(rows) // part for part in (2, 4, 8, 16))) if size >= LEAST_NEAR]
+
+    def score(near: int) -> float:
+        weights = areas.weights(said, said, near)
+        np.fill_diagonal(weights, 0)
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+        return float((weights * apart).sum() - 0.5 * np.einsum("ij,jl,il", weights, apart, weights))
+
+    near = min(candidates, key=score) if len(candidates) > 1 else len(rows)
+    return {"said": said.tolist(), "seen": seen.tolist(), "near": near}
 
 
 def scale(outputs: NDArray[Any], entry: dict[str, Any]) -> NDArray[Any]:
