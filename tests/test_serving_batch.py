@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import served
 
-from drivetrain import decision, load_spec
+from drivetrain import decision, evidence, load_spec, policy
 from drivetrain.errors import DataError, PolicyError, ServiceError
 from drivetrain.serving import batch
 from drivetrain.serving.batching import decide
@@ -22,6 +22,7 @@ from drivetrain.serving.engine import Engine
 from drivetrain.serving.limits import Limits
 from drivetrain.serving.log import read
 from drivetrain.serving.rollout import State
+from drivetrain.serving.steering import steer
 
 CAPACITY = "optimizer: {constraints: [{name: budget, measure: \"sum(grant == 'yes')\", at_most: 30}]}\n"
 PLAN = served.LOAN_PLAN.replace(
@@ -122,6 +123,77 @@ def test_what_is_drawn_by_lot_counts_against_the_capacity(tmp_path: Path) -> Non
     assert all(record["propensity"] in (pytest.approx(0.95), pytest.approx(0.05)) for record in records)
 
 
+def test_the_propensity_is_that_of_what_the_batch_would_have_chosen(tmp_path: Path) -> None:
+    """A loan that is worth granting alone and not among thirty better ones has a small chance to be granted."""
+    plan = served.staged(PLAN, "wide", scope="100 % of loans", exploration="{share: 0.1}")
+    engine = Engine.open(load_spec(served.lender(tmp_path / "p", plan)), Limits())
+    cases = loans(300)
+    best = set(sorted(range(300), key=lambda row: -gain(cases[row]))[:30])
+    near = set(sorted(range(300), key=lambda row: -gain(cases[row]))[5:60])
+    seen = set()
+    for seed in range(4):
+        found = decide(engine, State(1.0), cases, decision.optimize, random.Random(seed))
+        for row, one in enumerate(found):
+            assert one.record is not None
+            if row in near and not one.record["explored"]:
+                continue  # moved by what the lot took or left free
+            likely = one.record["setting"] == ("yes" if row in best else "no")
+            assert one.record["propensity"] == pytest.approx(0.95 if likely else 0.05)
+            assert not one.record["explored"] or one.record["chosen"] == ("yes" if row in best else "no")
+            seen.add((gain(cases[row]) > 0, one.record["setting"], one.record["explored"]))
+        assert sum(one.record["setting"] == "yes" for one in found if one.record) == 30
+    assert (True, "yes", True) in seen
+
+
+def test_nothing_is_drawn_by_lot_where_nobody_acts_on_it(tmp_path: Path) -> None:
+    for stage in ("model", "parallel"):
+        plan = served.staged(PLAN, stage, exploration="{share: 1.0}")
+        engine = Engine.open(load_spec(served.lender(tmp_path / stage, plan)), Limits())
+        cases = loans(200)
+        best = sorted(range(200), key=lambda row: -gain(cases[row]))[:30]
+        found = decide(engine, State(1.0), cases, decision.optimize, random.Random(1))
+        assert {row for row, one in enumerate(found) if one.answer["recommendation"] == "yes"} == set(best)
+        assert all(one.record is not None and not one.record["explored"] for one in found)
+        assert {one.record["propensity"] for one in found if one.record} == {1.0}
+
+
+def test_the_lot_keeps_to_the_settings_that_the_log_has_shown(tmp_path: Path) -> None:
+    options = 'options: ["no", half, "yes"]'
+    plan = served.LOAN_PLAN.replace('options: ["no", "yes"]', options)
+    project = served.lender(tmp_path / "p", served.staged(plan, "wide", exploration="{share: 1.0}"))
+    for shown in (["no", "half", "yes"], ["no", "yes"]):
+        spec = load_spec(project)
+        before = policy.read(project / "artifacts/policy.json")
+        made = policy.written(before.settings, {}, before.plan, before.artifacts, seen={"grant": tuple(shown)})
+        path = policy.write(project, made)
+        digests = {**before.artifacts, "policy.json": evidence.file_digest(path)}
+        evidence.record(project, "decide", {}, reads={}, data={}, artifacts=digests)
+        found = decide(Engine.open(spec), State(1.0), loans(300), decision.optimize, random.Random(2))
+        assert {one.answer["setting"] for one in found} == set(shown)
+        assert all(one.record and one.record["propensity"] == pytest.approx(1 / len(shown)) for one in found)
+
+
+def test_a_batch_whose_actions_are_not_what_was_judged_is_not_acted_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = served.lender(tmp_path / "p", served.staged(served.LOAN_PLAN, "wide", scope="100 % of loans"))
+    found = evidence.read(project, "decide")
+    assert found is not None
+    result = {"cases": 2000, "policies": [{"name": "optimized", "shares": {"yes": 0.1, "no": 0.9}}]}
+    evidence.record(project, "decide", result, reads={}, data={}, artifacts=found.artifacts)
+    given = write_csv(tmp_path / "new.csv", loans(300))
+    rows = run(project, given, tmp_path / "out.csv")
+    assert sum(gain(case) > 0 for case in loans(300)) > 100
+    assert {row["status"] for row in rows} == {"recorded"}
+    assert {row["setting"] for row in rows} == {"no"}
+    assert rows[0]["reasons"].startswith("paused: alarm: no is chosen less often than expected")
+    assert "alarm: yes is chosen more often" in capsys.readouterr().err
+    assert {record["setting"] for record in read(project / "log") if record["kind"] == "alarm"} == {"yes", "no"}
+    steer(load_spec(project), ["resume"])
+    few = run(project, write_csv(tmp_path / "few.csv", loans(50)), tmp_path / "out.csv")
+    assert {row["status"] for row in few} == {"act"}, "fifty cases say nothing about rates"
+
+
 def test_a_batch_obeys_the_stage(tmp_path: Path) -> None:
     for stage, status in (("parallel", "recorded"), ("limited", "waiting")):
         project = served.lender(tmp_path / stage, served.staged(PLAN, stage))
@@ -139,6 +211,34 @@ def test_a_folder_of_pictures_is_a_batch(tmp_path: Path) -> None:
     rows = run(project, folder, tmp_path / "out.csv")
     assert [row["setting"] for row in rows] == ["on", "off", "defer"]
     assert "not an image" in rows[2]["reasons"]
+
+
+def test_pictures_of_a_batch_are_kept_for_those_who_approve_and_learn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = served.lamp(tmp_path / "p", served.staged(served.LIGHT_PLAN, "limited"))
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(served.png(0))
+    [row] = run(project, folder, tmp_path / "out.csv")
+    assert (row["status"], row["recommendation"]) == ("waiting", "on")
+    with served.client(project, monkeypatch) as client:
+        [waiting] = client.get("/approvals/waiting").json()["results"]
+        assert waiting["decision"] == row["decision"]
+        assert client.get(f"/approvals/{row['decision']}/image").content == served.png(0)
+
+
+def test_decisions_that_cannot_be_written_are_not_logged(tmp_path: Path) -> None:
+    project = served.lender(tmp_path / "p")
+    given = write_csv(tmp_path / "new.csv", loans(5))
+    (tmp_path / "file").touch()
+    with pytest.raises(ServiceError, match="cannot be written"):
+        run(project, given, tmp_path / "file" / "out.csv")
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(ServiceError, match="cannot be written"):
+        run(project, given, tmp_path / "out.csv")
+    assert list((project / "log").glob("*")) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "new.csv", "out.csv", "p"]
 
 
 def test_a_table_may_name_pictures_beside_it(tmp_path: Path) -> None:

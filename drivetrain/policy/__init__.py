@@ -5,7 +5,7 @@ from drivetrain.policy.choice import best
 from drivetrain.policy.constraints import Limit, Rule
 from drivetrain.policy.horizon import paths
 from drivetrain.policy.items import ITEMS, KEY, read_items, write_items
-from drivetrain.policy.listed import BETWEEN, in_order, listed
+from drivetrain.policy.listed import BETWEEN, NOTHING, in_order, listed
 from drivetrain.policy.modeler import Ask, Beliefs, Cases, Predicts, belief, beliefs, believed, modeler
 from drivetrain.policy.parts import Part
 from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Ranking, Shock, problem
@@ -21,6 +21,7 @@ __all__ = [
     "BETWEEN",
     "ITEMS",
     "KEY",
+    "NOTHING",
     "REFERENCES",
     "Action",
     "Ask",

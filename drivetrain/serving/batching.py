@@ -7,10 +7,13 @@ whole: its decisions are optimised together, so that a capacity is kept to exact
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import random
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from csv import reader
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,8 +28,10 @@ from drivetrain.serving.cases import decode, of_form
 from drivetrain.serving.engine import DEFER, Assessed, Engine
 from drivetrain.serving.field import case_of_row, of_name
 from drivetrain.serving.limits import Limits
-from drivetrain.serving.log import Log
+from drivetrain.serving.log import LOG, Log
+from drivetrain.serving.monitor import Alarm, Monitor, taken
 from drivetrain.spec.formula import BATCH
+from drivetrain.stages import reached
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,10 +66,12 @@ class Decided:
     Attributes:
         answer: What is written beside it.
         record: What the log says of it; None for a row that is no case.
+        case: What is known of it; None likewise.
     """
 
     answer: Mapping[str, Any]
     record: Mapping[str, Any] | None
+    case: Assessed | None
 
 
 def batch(spec: Spec, optimize: Optimize, arguments: list[str] | None = None) -> None:
@@ -88,14 +95,40 @@ def batch(spec: Spec, optimize: Optimize, arguments: list[str] | None = None) ->
     released = rollout.released(spec, state)
     engine = Engine.open(released, replace(Limits(), cases=AT_A_TIME, pixels=MOST_PIXELS))
     rows = read_input(engine, options.input)
-    decided = decide(engine, state, rows, optimize, random.SystemRandom())
-    log = Log(spec.root / "log")
-    log.write([row.record for row in decided if row.record is not None])
-    log.close()
-    _write([{**_shown(engine, row), **one.answer} for row, one in zip(rows, decided, strict=True)], options.output)
+    lot = random.SystemRandom()
+    decided = decide(engine, state, rows, optimize, lot)
+    done = [taken(engine.problem, one.record["chosen"]) for one in decided if one.record is not None]
+    rung = Monitor.of(engine.spec, engine.problem).look(done)
+    if rung and spec.stage == "wide" and not state.paused:
+        # As in the service: where actions are not what they were when they were judged, nothing is done with them.
+        state = rollout.change(spec, paused="alarm: " + "; ".join(map(str, rung)))
+        decided = decide(engine, state, rows, optimize, lot)
+    # Neither a log of decisions that nobody got, nor decisions that nobody can look up later.
+    with _beside(options.output) as part:
+        _write([{**_shown(engine, row), **one.answer} for row, one in zip(rows, decided, strict=True)], part)
+        _record(spec, engine, decided, rung)
     counts = Counter(str(row.answer["setting"]) for row in decided)
+    for alarm in rung:
+        print(f"alarm: {alarm}.", file=sys.stderr)
     print(f"{len(decided)} decisions: {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}.")
     print(options.output)
+
+
+def _record(spec: Spec, engine: Engine, decided: Sequence[Decided], rung: Sequence[Alarm]) -> None:
+    """Write what the log says of the rows, and keep the files of those that people will look at or learn from."""
+    log = Log(spec.root / LOG)
+    written: list[Mapping[str, Any]] = [one.record for one in decided if one.record is not None]
+    written += [{**records.stamp("alarm"), "setting": alarm.setting, "what": str(alarm)} for alarm in rung]
+    try:
+        if reached(engine.spec.stage, "parallel"):
+            for one in decided:
+                if one.record is not None and one.case is not None:
+                    records.keep(log.folder, records.files_of(one.record, one.case))
+        log.write(written)
+    except OSError as error:
+        raise ServiceError(f"cannot be written ({error.strerror or error}).", "Make room, or free it.", LOG) from error
+    finally:
+        log.close()
 
 
 def decide(
@@ -116,28 +149,33 @@ def decide(
     Raises:
         PolicyError: No choice keeps to the constraints.
     """
-    assessed, faults = _assess(engine, rows)
-    settled = [row for row, case in assessed.items() if case.settled]
-    drawn = {row: rollout.draw(engine.spec, engine.problem, assessed[row], lot) for row in settled}
-    constrained = any(rule.hard and rule.ratio is not None for rule in engine.problem.constraints)
-    if constrained and settled and engine.problem.ranking is None:
-        assessed |= _together(engine, rows, assessed, drawn, settled, optimize)
-        for row in settled:
-            choice = assessed[row].choice
-            if choice is not None and not drawn[row].explored:
-                drawn[row] = replace(drawn[row], setting=choice.setting, levers=choice.levers)
-    scope = rollout.scope_of(engine.spec, frozenset(engine.fields))
-    digest = evidence.file_digest(engine.spec.root / "artifacts" / "policy.json")
+    spec, problem = engine.spec, engine.problem
+    alone, faults = _assess(engine, rows)
+    settled = [row for row, case in alone.items() if case.settled]
+    constrained = any(rule.hard and rule.ratio is not None for rule in problem.constraints)
+    together = constrained and bool(settled) and problem.ranking is None
+    assessed = alone | (_together(engine, rows, alone, {}, settled, optimize) if together else {})
+    scope = rollout.scope_of(spec, frozenset(engine.fields))
+    drawn = dict(zip(assessed, rollout.draws(spec, problem, state, list(assessed.values()), lot, scope), strict=True))
+    # What is drawn deviates from what the policy would have done with the row: that is what its propensity is of.
+    explored = {row: draw.setting for row, draw in drawn.items() if draw is not None and draw.explored}
+    if together and any(assessed[row].choice.setting != setting for row, setting in explored.items()):  # type: ignore[union-attr]
+        for row, case in _together(engine, rows, alone, explored, settled, optimize).items():
+            if row not in explored:
+                assessed[row] = case
+                drawn[row] = replace(drawn[row], setting=case.choice.setting, levers=case.choice.levers)  # type: ignore
+    digest = evidence.file_digest(spec.root / "artifacts" / "policy.json")
     found = []
     for row in range(len(rows)):
         if row in faults:
-            found.append(Decided(_left(faults[row]), None))
+            found.append(Decided(_left(faults[row]), None, None))
             continue
         case = assessed[row]
-        [(answer, draw)] = rollout.answer(engine.spec, engine.problem, state, [case], lot, scope, [drawn.get(row)])
+        answer = rollout.answer(spec, problem, case, drawn[row])
         shown = {key: answer[key] for key in ("decision", "status", "setting", "recommendation", "value", "in_domain")}
         reasons = "; ".join(answer["reasons"])
-        found.append(Decided(shown | {"reasons": reasons}, records.decision(answer, draw, case, digest)))
+        record = records.decision(answer, drawn[row], case, digest)
+        found.append(Decided(shown | {"reasons": reasons}, record, case))
     return found
 
 
@@ -177,11 +215,11 @@ def _together(
     engine: Engine,
     rows: Sequence[Mapping[str, Any]],
     assessed: Mapping[int, Assessed],
-    drawn: Mapping[int, rollout.Draw],
+    held: Mapping[int, str],
     settled: Sequence[int],
     optimize: Optimize,
 ) -> dict[int, Assessed]:
-    """The settled rows with the choices that are best for all of them together."""
+    """The settled rows with the choices that are best for all of them together; some are held at a setting."""
     problem = engine.problem
     # A sum in a constraint is over these cases, however many the plan expects in a batch.
     problem = replace(problem, constants={**problem.constants, BATCH: float(len(settled))})
@@ -192,10 +230,10 @@ def _together(
     labels = _labels(problem, known)
     feasible = np.array(known.feasible)
     for place, row in enumerate(settled):
-        if drawn[row].explored:
-            held = labels[place] == drawn[row].setting
+        if row in held:
+            same = labels[place] == held[row]
             # A drawn setting that a search did not try is not among these; the row then counts with its choice.
-            feasible[place] = held if held.any() else feasible[place]
+            feasible[place] = same if same.any() else feasible[place]
     weights = np.full(len(settled), 1 / len(settled))
     chosen = optimize(known.values, known.uses, feasible, weights, known.names).choice
     action = known.action(chosen)
@@ -205,8 +243,9 @@ def _together(
         assert before is not None
         levers = {name: setting[place].item() for name, setting in action.items()}
         label = problem.label(levers)
-        moved = label != before.setting and not drawn[row].explored
-        reasons = before.reasons if not moved else (f"{before.setting} would use too much of what all cases share",)
+        reasons = before.reasons
+        if label != before.setting:
+            reasons = (f"{before.setting} would use too much of what all cases share",)
         value = float(known.values[place, chosen[place]])
         choice = replace(before, setting=label, levers=levers, value=value, reasons=reasons)
         choice = replace(choice, values={**before.values, label: value})
@@ -296,8 +335,30 @@ def _shown(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not engine.fields[name].is_media}
 
 
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A file that is put in the place of another when all went well.
+
+    Raises:
+        ServiceError: There is no room for it, or the folder cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ServiceError(f"cannot be written ({reason}).", "Name another place with --output.", str(path)) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
 def _write(rows: list[dict[str, Any]], path: Path) -> None:
-    """Write a table whole or not at all."""
+    """Write a table."""
     import pyarrow as pa
     import pyarrow.csv as csv
     import pyarrow.parquet as pq
@@ -312,7 +373,4 @@ def _write(rows: list[dict[str, Any]], path: Path) -> None:
 
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = pa.table({name: column(name) for name in names})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    (pq.write_table if path.suffix == ".parquet" else csv.write_csv)(table, part)
-    os.replace(part, path)
+    (pq.write_table if path.suffix == ".parquet" else csv.write_csv)(table, path)

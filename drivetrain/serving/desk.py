@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,16 +13,14 @@ from drivetrain.errors import DrivetrainError, ServiceError
 from drivetrain.serving import history, records, rollout
 from drivetrain.serving.answers import Decision, Prediction, Receipt
 from drivetrain.serving.approvals import Approvals
-from drivetrain.serving.engine import DEFER, Engine
+from drivetrain.serving.engine import Engine
 from drivetrain.serving.limits import Limits, Refused
-from drivetrain.serving.log import Log
+from drivetrain.serving.log import LOG, Log
 from drivetrain.serving.log import read as read_log
 from drivetrain.serving.metrics import Metrics
-from drivetrain.serving.monitor import Monitor
+from drivetrain.serving.monitor import Monitor, taken
 from drivetrain.stages import reached
 
-LOG = "log"
-"""Folder of the log, in the project."""
 LOOK_SECONDS = 1.0
 """How often `rollout.json` is looked at."""
 MOST_WAITING = 10_000
@@ -60,7 +58,7 @@ class Desk:
         self.project, self.engine, self.state = project, engine, state
         self._scope = rollout.scope_of(spec, frozenset(engine.fields))
         self._policy = evidence.file_digest(spec.root / "artifacts" / "policy.json")
-        self._monitor = _monitor(engine)
+        self._monitor = Monitor.of(engine.spec, engine.problem)
         self._looked = monotonic()
         self._metrics.model.clear()
         for name, run in engine.runs.items():
@@ -87,15 +85,17 @@ class Desk:
         self.refresh()
         assessed = self.engine.assess(cases)
         spec = self.engine.spec
-        given = rollout.answer(spec, self.engine.problem, self.state, assessed, self._lot, self._scope)
+        problem = self.engine.problem
+        draws = rollout.draws(spec, problem, self.state, assessed, self._lot, self._scope)
+        given = [rollout.answer(spec, problem, case, drawn) for case, drawn in zip(assessed, draws, strict=True)]
         written: list[dict[str, Any]] = []
-        for (answer, drawn), case in zip(given, assessed, strict=True):
+        for answer, drawn, case in zip(given, draws, assessed, strict=True):
             if answer["status"] == "waiting" and len(self.approvals) + len(written) >= MOST_WAITING:
                 answer["status"] = "defer"
                 answer["reasons"] = ["too many decisions wait for approval already", *answer["reasons"]]
             written.append(records.decision(answer, drawn, case, self._policy))
         if reached(spec.stage, "parallel"):
-            self._keep_files(written, assessed)
+            self._keep(records.files_of(record, case) for record, case in zip(written, assessed, strict=True))
         self._write(written)
         for record in written:
             # Every shelf is another: as a label of a metric each would cost memory for ever.
@@ -107,11 +107,12 @@ class Desk:
                 self.approvals.wait(record)
         self._watch(written)
         self._metrics.waiting.set(len(self.approvals))
-        return [answer for answer, _ in given]
+        return given
 
     def feedback(self, cases: list[dict[str, Any]]) -> list[Receipt]:
         """Outcomes of earlier decisions; all are in the log when this returns."""
         outcomes = self.engine.feedback(cases)
+        self._keep(outcome.pop("files") for outcome in outcomes)
         self._write([{**records.stamp("feedback"), **outcome} for outcome in outcomes])
         self._metrics.feedback.inc(len(outcomes))
         return [{"decision": outcome["decision"], "recorded": True} for outcome in outcomes]
@@ -136,7 +137,8 @@ class Desk:
     def _watch(self, written: list[dict[str, Any]]) -> None:
         """Count what the policy chose; an alarm is written down, and in stage *wide* it stops the actions."""
         # Many cases in one request are looked at several times; the last look at a setting says what the first did.
-        rung = (alarm for record in written for alarm in self._monitor.count(record["chosen"] or DEFER))
+        problem, count = self.engine.problem, self._monitor.count
+        rung = (alarm for record in written for alarm in count(taken(problem, record["chosen"])))
         found = list({alarm.setting: alarm for alarm in rung}.values())
         if not found:
             return
@@ -146,10 +148,10 @@ class Desk:
         if self.engine.spec.stage == "wide" and not self.state.paused:
             self.state = rollout.change(self.project, paused="alarm: " + "; ".join(map(str, found)))
 
-    def _keep_files(self, written: list[dict[str, Any]], assessed: list[Any]) -> None:
+    def _keep(self, files: Iterable[Mapping[str, bytes]]) -> None:
         try:
-            for record, case in zip(written, assessed, strict=True):
-                records.keep(self.log.folder, record, case)
+            for some in files:
+                records.keep(self.log.folder, some)
         except OSError as error:
             raise _unrecorded(error.strerror or str(error)) from error
 
@@ -163,14 +165,3 @@ class Desk:
 def _unrecorded(why: str) -> Refused:
     """What cannot be recorded is not answered: a decision that nobody can look up later is none."""
     return Refused(f"nothing was decided, because it could not be recorded ({why})", where="log", status=503)
-
-
-def _monitor(engine: Engine) -> Monitor:
-    """What the action rates are compared with: the policy's choices among the cases that `decide` evaluated."""
-    spec = engine.spec
-    decided = evidence.read(spec.root, "decide")
-    result: Mapping[str, Any] = decided.result if decided is not None else {}
-    rows = [row["shares"] for row in result.get("policies", ()) if row["name"] == "optimized"]
-    shares: Mapping[str, float] = rows[0] if rows else {}
-    factor = spec.deployment.monitoring.action_rate_change if spec.deployment else 2.0
-    return Monitor(shares, int(result.get("cases", 0)) if shares else 0, factor)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.serving.limits import Refused, kind
+import numpy as np
+
+from drivetrain.serving import media
+from drivetrain.serving.limits import Limits, Refused, kind
 
 if TYPE_CHECKING:
     from drivetrain.spec import Spec
@@ -18,6 +22,9 @@ def outcome_of(spec: Spec, case: Mapping[str, Any], number: int) -> dict[str, An
     """One case of feedback, `{"decision": …, outcome: value, …}`, with each value checked against its outcome's type.
 
     A lever's name tells what was really done, where that is not what was answered: a person decided, or did otherwise.
+
+    A mask comes as a picture in base64, in which the value of a pixel is the number of its class; what is recorded is
+    its SHA-256, and `files` has the bytes.
 
     Raises:
         Refused: It names no decision, or an outcome or a value that the plan does not know.
@@ -33,9 +40,15 @@ def outcome_of(spec: Spec, case: Mapping[str, Any], number: int) -> dict[str, An
     given = {name: value for name, value in case.items() if name != "decision"}
     if not given:
         raise Refused(f"names no outcome. Outcomes: {', '.join(outcomes)}.", where=where)
+    files: dict[str, bytes] = {}
     for name, value in given.items():
         if name not in outcomes and name not in levers:
             raise Refused(f"is no outcome. Outcomes: {', '.join(outcomes)}.", where=f"{where}.{name[:80]}")
+        if name in outcomes and outcomes[name].type == "mask":
+            content = _mask(outcomes[name], value, f"{where}.{name}")
+            given[name] = hashlib.sha256(content).hexdigest()
+            files[given[name]] = content
+            continue
         problem = _misfit(outcomes[name], value) if name in outcomes else _no_setting(spec, levers[name], value)
         if problem:
             raise Refused(problem, where=f"{where}.{name}")
@@ -43,7 +56,19 @@ def outcome_of(spec: Spec, case: Mapping[str, Any], number: int) -> dict[str, An
         "decision": decision,
         "outcomes": {name: value for name, value in given.items() if name in outcomes},
         "done": {name: value for name, value in given.items() if name in levers},
+        "files": files,
     }
+
+
+def _mask(outcome: Outcome, value: Any, where: str) -> bytes:
+    """The bytes of a picture that says the class of every pixel."""
+    content = media.content(value, where)
+    picture = media.image(content, where, Limits().pixels)
+    most = len(outcome.values or ()) - 1
+    highest = int(np.asarray(picture.convert("L")).max())
+    if highest > most:
+        raise Refused(f"has a pixel of value {highest}; classes are numbered 0 to {most}.", where=where)
+    return content
 
 
 def _no_setting(spec: Spec, lever: Lever, value: Any) -> str:

@@ -48,6 +48,7 @@ def harvest(spec: Spec, arguments: list[str] | None = None) -> None:
     media = [field.name for field in fields(spec).values() if field.is_media]
     if media:
         _copy_files(spec, rows, media[0], options.output)
+        _copy_masks(spec, rows, options.output)
     path = options.output / "served.parquet" if media else options.output.with_suffix(".parquet")
     _write(rows, path)
     drawn = sum(bool(row["explored"]) for row in rows)
@@ -96,7 +97,9 @@ def _used(
     elif approved is not None and approved == record["recommendation"]:
         used, known = asked, False
     elif approved is not None and len(spec.levers) == 1:
-        used, known = {spec.levers[0].name: approved}, False
+        name = spec.levers[0].name
+        # Beside what was advised, of a shelf only nothing can be approved.
+        used, known = {name: [] if isinstance(asked.get(name), list) else approved}, False
     elif record["status"] == "recorded" and record["setting"] != "defer" and len(spec.levers) == 1:
         used, known = {spec.levers[0].name: record["setting"]}, False
     else:
@@ -158,6 +161,21 @@ def _copy_files(spec: Spec, rows: list[dict[str, Any]], medium: str, output: Pat
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(kept, target)
         row[medium] = Path(os.path.relpath(target, spec.root)).as_posix()
+
+
+def _copy_masks(spec: Spec, rows: list[dict[str, Any]], output: Path) -> None:
+    """Put the masks that came back beside the table."""
+    masks = [(n, outcome.column or n) for p in spec.data for n, outcome in p.outcomes.items() if outcome.type == "mask"]
+    for row in rows:
+        for name, column in masks:
+            kept = spec.root / "log" / MEDIA / str(row[column])
+            if row[column] is None or not kept.is_file():
+                row[column] = None
+                continue
+            target = output / f"{row['decision']}-{name}{_suffix(kept)}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kept, target)
+            row[column] = Path(os.path.relpath(target, spec.root)).as_posix()
 
 
 def _safe(label: str) -> str:

@@ -19,6 +19,8 @@ from pydantic_core import to_json
 
 from drivetrain.errors import ServiceError
 
+LOG = "log"
+"""Folder of the log, in the project."""
 SEGMENT_BYTES = 64 * 2**20
 SYNC_SECONDS = 1.0
 

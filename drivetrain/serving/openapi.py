@@ -24,13 +24,14 @@ _REFUSALS = {
     "400": "The body cannot be read.",
     "401": "The token is missing or wrong.",
     "404": "There is no such thing.",
+    "408": "The body did not come in time.",
     "409": "It was decided already.",
     "413": "The request is too large.",
     "415": "Neither JSON nor a form.",
     "422": "A case does not fit the plan.",
     "503": "Not ready, or too many requests are waiting.",
 }
-_OF_CASES = ("400", "409", "413", "415", "422")
+_OF_CASES = ("400", "408", "409", "413", "415", "422")
 """Refusals that only a request with cases can meet."""
 _DECISION = {"type": "string", "pattern": "^[0-9a-f]{24}$", "description": "As `/decide` answered it."}
 _APPROVAL = {
@@ -133,6 +134,11 @@ def _comes_back(spec: Spec) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for source in spec.data:
         for name, outcome in source.outcomes.items():
+            if outcome.type == "mask":
+                numbered = "A picture in base64; the value of a pixel is the number of its class: "
+                numbered += ", ".join(f"{number} {one}" for number, one in enumerate(outcome.values or ()))
+                found[name] = {"type": "string", "contentEncoding": "base64", "description": f"{numbered}."}
+                continue
             kind = {"binary": "boolean", "number": "number"}.get(outcome.type, "string")
             one: dict[str, Any] = {"type": kind}
             if outcome.values and kind == "string":

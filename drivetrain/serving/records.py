@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from drivetrain import policy
 from drivetrain.serving.answers import Decision
 from drivetrain.serving.engine import Assessed
 from drivetrain.serving.rollout import Draw
@@ -37,7 +38,7 @@ def decision(given: Decision, drawn: Draw | None, case: Assessed, policy: str) -
         "explored": drawn.explored if drawn is not None else False,
         "propensity": drawn.propensity if drawn is not None else None,
         "chosen": case.choice.setting if case.choice is not None and case.settled else None,
-        "allowed": [label for label, value in given["values"].items() if value is not None],
+        "allowed": _allowed(given, drawn),
         "columns": {name: _json(value) for name, value in case.columns.items()},
         "media": {name: hashlib.sha256(content).hexdigest() for name, content in case.files.items()},
         "looks": case.looks,
@@ -49,25 +50,41 @@ def decision(given: Decision, drawn: Draw | None, case: Assessed, policy: str) -
     }
 
 
+def _allowed(given: Decision, drawn: Draw | None) -> list[str]:
+    """What a person may choose; of a shelf, whose `values` are its items', what was advised or nothing at all."""
+    if drawn is not None and any(isinstance(value, list) for value in drawn.levers.values()):
+        return list(dict.fromkeys([drawn.setting, policy.NOTHING]))
+    return [label for label, value in given["values"].items() if value is not None]
+
+
 def stamp(kind: str) -> dict[str, str]:
     """What every record begins with."""
     return {"kind": kind, "time": datetime.now(UTC).isoformat(timespec="microseconds")}
 
 
-def keep(folder: Path, record: Mapping[str, Any], case: Assessed) -> None:
-    """Keep the files of a case beside the log, each once, whole or not at all.
+def keep(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Keep files beside the log, each once, whole or not at all.
+
+    Args:
+        folder: The log's.
+        files: SHA-256 -> bytes.
 
     Raises:
         OSError: The disk is full or the folder cannot be written.
     """
-    for name, content in case.files.items():
-        path = folder / MEDIA / str(record["media"][name])
+    for digest, content in files.items():
+        path = folder / MEDIA / digest
         if path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         part.write_bytes(content)
         os.replace(part, path)
+
+
+def files_of(record: Mapping[str, Any], case: Assessed) -> dict[str, bytes]:
+    """The files of a decision's case: SHA-256 -> bytes."""
+    return {str(record["media"][name]): content for name, content in case.files.items()}
 
 
 def _json(value: Any) -> Any:

@@ -147,12 +147,14 @@ class Draw:
         levers: Lever -> its value.
         explored: Whether the case was given to the lot.
         propensity: Probability with which this setting comes out for such a case (a range: density per unit).
+        held_back: Why nothing is done with the case beyond writing it down; empty when something is.
     """
 
     setting: str
     levers: Mapping[str, Any]
     explored: bool
     propensity: float
+    held_back: str = ""
 
 
 def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -> Draw:
@@ -220,16 +222,17 @@ def _width(spec: Spec, problem: Problem, drawn: set[str]) -> float:
     return width
 
 
-def answer(
+def draws(
     spec: Spec,
     problem: Problem,
     state: State,
     cases: Sequence[Assessed],
     lot: random.Random,
     scope: Scope | None = None,
-    drawn: Sequence[Draw | None] | None = None,
-) -> list[tuple[Decision, Draw | None]]:
-    """What may be done with each case at the plan's stage, and how the recommendation came about.
+) -> list[Draw | None]:
+    """The setting of each case that the policy settles, and how it came about; None for one that people decide.
+
+    Before stage *parallel*, and where a case is held back, nothing is drawn by lot: nobody acts on it.
 
     Args:
         spec: The plan.
@@ -238,45 +241,52 @@ def answer(
         cases: What models and policy say.
         lot: Where chance comes from.
         scope: Whether a case is inside the scope; None when the scope is not computable.
-        drawn: What was drawn for each case already; by default it is drawn here.
     """
-    draws = drawn or [None] * len(cases)
-    return [_answer(spec, problem, state, case, lot, scope, one) for case, one in zip(cases, draws, strict=True)]
+    found: list[Draw | None] = []
+    for case in cases:
+        choice = case.choice if case.settled else None
+        if choice is None:
+            found.append(None)
+            continue
+        acting = reached(spec.stage, "parallel")
+        reason = _held_back(spec, state, case, lot, scope) if acting else ""
+        if acting and not reason:
+            found.append(draw(spec, problem, case, lot))
+        else:
+            found.append(Draw(choice.setting, choice.levers, False, 1.0, reason))
+    return found
 
 
-def _answer(
-    spec: Spec,
-    problem: Problem,
-    state: State,
-    case: Assessed,
-    lot: random.Random,
-    scope: Scope | None,
-    drawn: Draw | None,
-) -> tuple[Decision, Draw | None]:
+def answer(spec: Spec, problem: Problem, case: Assessed, drawn: Draw | None) -> Decision:
+    """What may be done with a case at the plan's stage.
+
+    Args:
+        spec: The plan.
+        problem: The plan as the policy sees it.
+        case: What models and policy say.
+        drawn: What `draws` gave for it.
+    """
     given = verdict(case)
-    if not case.settled:
+    if drawn is None:
         given["status"] = "defer"
-        return given, None
+        return given
+    if not reached(spec.stage, "parallel"):
+        return given
     choice = case.choice
     assert choice is not None
-    certain = Draw(choice.setting, choice.levers, False, 1.0)
-    if not reached(spec.stage, "parallel"):
-        return given, certain
-    reason = _held_back(spec, state, case, lot, scope)
-    drawn = certain if reason else drawn or draw(spec, problem, case, lot)
     given["recommendation"] = drawn.setting
     if problem.ranking is None or drawn.explored:
         given["value"] = choice.values.get(drawn.setting)
     if drawn.explored:
         given["reasons"] = ["drawn by lot, so that the next models can learn from it"]
-    if reason:
+    if drawn.held_back:
         given["status"], given["setting"] = "recorded", case.today or DEFER
-        given["reasons"] = [reason, *given["reasons"]]
+        given["reasons"] = [drawn.held_back, *given["reasons"]]
     elif spec.stage == "limited":
         given["status"], given["setting"] = "waiting", DEFER
     else:
         given["status"], given["setting"] = "act", drawn.setting
-    return given, drawn
+    return given
 
 
 def _held_back(spec: Spec, state: State, case: Assessed, lot: random.Random, scope: Scope | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from drivetrain.serving import compare, records
 from drivetrain.serving.engine import DEFER, Engine, verdict
 from drivetrain.serving.field import case_of_row
 from drivetrain.serving.log import read
-from drivetrain.serving.monitor import Alarm, alarms
+from drivetrain.serving.monitor import Alarm, alarms, taken
 
 if TYPE_CHECKING:
     from drivetrain.spec import Spec
@@ -101,7 +102,11 @@ def watch(spec: Spec) -> Watched:
     decisions = [record for record in read(log) if record["kind"] == "decision"]
     if not decisions:
         raise ServiceError("no decision was written down yet.", "Start the service, and ask it: make serve.", "log")
-    came_back = {r["decision"]: r for r in read(log) if r["kind"] == "feedback"}
+    came_back: dict[str, dict[str, Any]] = {}
+    for record in read(log):
+        if record["kind"] == "feedback":
+            # Outcomes come one after another; of one outcome the latest counts.
+            came_back.setdefault(record["decision"], {}).update(record["outcomes"])
     engine = Engine.open(spec)
     reference = _reference(engine)
     monitoring = spec.deployment.monitoring if spec.deployment else None
@@ -147,14 +152,13 @@ def _window(
 ) -> Window:
     seen = found if len(found) <= MOST_IN_WINDOW else random.Random(42).sample(found, MOST_IN_WINDOW)
     series = dict(series_of(engine, seen))
+    compared = _compared(engine.spec)
     for record in found:
-        for outcome, value in came_back.get(record["decision"], {}).get("outcomes", {}).items():
+        for outcome in came_back.get(record["decision"], {}).keys() & compared:
+            value = came_back[record["decision"]][outcome]
             series.setdefault(f"{outcome}: came back", []).append(value)
-    counts: dict[str, int] = {}
-    for setting in series["setting"]:
-        counts[setting] = counts.get(setting, 0) + 1
     before = reference["setting"]
-    expected = {setting: before.count(setting) / len(before) for setting in set(before)} if before else {}
+    counts, expected = _counts(engine, series["setting"]), _counts(engine, before)
     return Window(
         begins.isoformat(timespec="minutes"),
         ends.isoformat(timespec="minutes"),
@@ -163,8 +167,21 @@ def _window(
         sum(not record["in_domain"] for record in found) / len(found),
         sum(bool(record["explored"]) for record in found) / len(found),
         compare.compare({name: values for name, values in reference.items() if name != "setting"}, series),
-        alarms(counts, expected, len(before), factor) if len(seen) >= compare.LEAST else [],
+        alarms(
+            counts,
+            {setting: count / len(before) for setting, count in expected.items()},
+            len(before),
+            factor,
+            total=len(seen),
+        )
+        if len(seen) >= compare.LEAST
+        else [],
     )
+
+
+def _counts(engine: Engine, settings: Sequence[str]) -> Counter[str]:
+    """How many decisions took each setting; of a shelf, showed each item."""
+    return Counter(one for setting in settings for one in taken(engine.problem, None if setting == DEFER else setting))
 
 
 def series_of(engine: Engine, found: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -226,14 +243,17 @@ def _judged(engine: Engine) -> dict[str, list[Any]]:
         cases = [case_of_row(engine.fields, row, spec.root) for row in rows[start : start + AT_A_TIME]]
         written += [records.decision(verdict(case), None, case, "") for case in engine.assess(cases)]
     series = series_of(engine, written)
-    outcomes = {name for part in spec.data for name in part.outcomes} & set(table.column_names)
+    outcomes = _compared(spec) & set(table.column_names)
     return series | {f"{name}: came back": [row[name] for row in rows] for name in sorted(outcomes)}
+
+
+def _compared(spec: Spec) -> set[str]:
+    """Outcomes whose values can be compared as they are; a mask is a file."""
+    return {name for part in spec.data for name, outcome in part.outcomes.items() if outcome.type != "mask"}
 
 
 def _labels(spec: Spec, decisions: Sequence[Mapping[str, Any]], came_back: Mapping[str, Mapping[str, Any]]) -> Labels:
     shaped_outcomes = {name for part in spec.data for name, outcome in part.outcomes.items() if outcome.shaped_by}
     answered = [(r, came_back[r["decision"]]) for r in decisions if r["decision"] in came_back]
-    shaped = sum(
-        r["status"] == "act" and not r["explored"] and bool(shaped_outcomes & f["outcomes"].keys()) for r, f in answered
-    )
+    shaped = sum(r["status"] == "act" and not r["explored"] and bool(shaped_outcomes & f.keys()) for r, f in answered)
     return Labels(len(answered), shaped, sum(bool(r["explored"]) for r, _ in answered))
