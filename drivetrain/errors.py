@@ -124,6 +124,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """
     try:
         code = main() or 0
+        sys.stdout.flush()
     except DrivetrainError as error:
         print(error.message, file=sys.stderr)
         code = error.exit_code
@@ -132,6 +133,16 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = 130
     except BrokenPipeError:
         # `… | head` closes our output early. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()
         code = 0
+    except OSError as error:
+        # A disk that is full, a file that may not be read: the system says which and why.
+        _hush()
+        print(f"{error.filename or 'the output'}: {error.strerror or error}.", file=sys.stderr)
+        code = 2
     sys.exit(code)
+
+
+def _hush() -> None:
+    """Let nothing more be written to an output that is closed or full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

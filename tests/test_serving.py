@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib.util
 import io
@@ -475,6 +476,47 @@ def test_a_grey_picture_with_alpha_is_taken(lamp: TestClient) -> None:
     Image.new("LA", (20, 30), (0, 200)).save(buffer, "PNG")
     answer = lamp.post("/decide", json={"cases": [{"image": base64.b64encode(buffer.getvalue()).decode()}]})
     assert answer.status_code == 200
+
+
+def test_a_picture_of_sixteen_bits_is_not_guessed_at(lamp: TestClient) -> None:
+    """Of its values the network sees those up to 255, the rest as white: a dark one would be called bright."""
+    from PIL import Image
+
+    for level, inside in ((700, False), (3, True)):
+        buffer = io.BytesIO()
+        Image.fromarray(np.full((20, 30), level, dtype=np.uint16)).save(buffer, "PNG")
+        case = {"image": base64.b64encode(buffer.getvalue()).decode()}
+        [result] = lamp.post("/decide", json={"cases": [case]}).json()["results"]
+        assert (result["in_domain"], result["recommendation"]) == (inside, "on")
+        assert inside or (result["setting"] == "defer" and "beyond 255" in result["reasons"][0])
+
+
+def test_a_sender_who_leaves_or_dawdles_is_no_error(lamp: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is raised, so nothing fills the log of errors; who dawdles is told."""
+    from drivetrain.serving import reading
+
+    def asked(*events: dict[str, Any]) -> list[Any]:
+        waiting, said = list(events), []
+
+        async def receive() -> dict[str, Any]:
+            if not waiting:
+                await asyncio.sleep(10)
+            return waiting.pop(0)
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http"}
+        scope |= {"path": "/decide", "raw_path": b"/decide", "query_string": b"", "root_path": "", "state": {}}
+        scope |= {"headers": [(b"content-type", b"application/json")], "client": ("a", 1), "server": ("b", 2)}
+        asyncio.run(lamp.app(scope, receive, send))  # type: ignore[arg-type]
+        return said
+
+    part = {"type": "http.request", "body": b"{", "more_body": True}
+    assert asked(part, {"type": "http.disconnect"}) == []
+    monkeypatch.setattr(reading, "SECONDS", 0.05)
+    assert asked(part)[0]["status"] == 408
+    assert 'status="gone"' in lamp.get("/metrics").text
 
 
 def test_an_endpoint_of_the_team_may_ask_for_more_than_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,8 @@ def decode(known: Mapping[str, Field], cases: Sequence[Mapping[str, Any]], limit
                 elif field.type == "image":
                     value = media.image(blobs[name], where, pixels)
                     pixels -= value.width * value.height
+                    if media.too_deep(value):
+                        reasons.append(f"{name} has values beyond 255, which the network does not see")
                 else:
                     value = media.audio(blobs[name], where, limits)
             elif value is not None:

@@ -11,6 +11,7 @@ from collections.abc import Set
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Gate:
 
         try:
             await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            status = "gone"  # in the middle of what it sent: nobody is there to be answered
         finally:
             # A path that no route knows is a stranger's text: it must not become a label.
             endpoint = getattr(scope.get("route"), "path", "unknown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from fastapi import Request
@@ -11,24 +12,30 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from drivetrain.serving.limits import Refused
 
 MOST_FORM_FIELDS = 200
+SECONDS = 30.0
+"""A body that takes longer holds a connection that others need."""
 
 
 async def body(request: Request, most: int) -> bytes:
     """The whole body of a request.
 
     Raises:
-        Refused: It has more than `most` bytes, as announced or as sent.
+        Refused: It has more than `most` bytes, as announced or as sent, or takes too long to come.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > most:
         raise Refused(f"the body has {int(announced[:20]):,} bytes; at most {most:,}.", status=413)
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise Refused(f"the body has more than {most:,} bytes.", status=413)
-        parts.append(part)
+    try:
+        async with asyncio.timeout(SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise Refused(f"the body has more than {most:,} bytes.", status=413)
+                parts.append(part)
+    except TimeoutError:
+        raise Refused(f"the body did not come within {SECONDS:g} seconds.", status=408) from None
     return b"".join(parts)
 
 
