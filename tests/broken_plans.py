@@ -710,6 +710,26 @@ def _imagines_what_does_not_matter(r: random.Random, plan: Plan) -> bool:
     return True
 
 
+@breaks("DT506")
+def _wants_more_than_it_allows(r: random.Random, plan: Plan) -> bool:
+    lever = plan["levers"][0]
+    if lever["type"] == "ranking":
+        return False
+    measure = (
+        f"mean({lever['name']} == '{next(iter(lever['options']))}')"
+        if lever["type"] == "options"
+        else f"mean({lever['name']})"
+    )
+    most = r.uniform(0.01, 0.4)
+    limits = [
+        {"name": "enough", "measure": measure, "at_least": most + r.uniform(0.01, 0.5)},
+        {"name": "not too many", "measure": measure, "at_most": most},
+    ]
+    plan["objective"].setdefault("guardrails", []).append(limits.pop(r.randrange(2)))
+    plan.setdefault("optimizer", {}).setdefault("constraints", []).extend(limits)
+    return True
+
+
 # ---- deployment ------------------------------------------------------------------------------------------------------
 
 

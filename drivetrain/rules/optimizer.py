@@ -126,6 +126,42 @@ class ScenariosMatter(Rule):
                 yield Fault(("simulator", "scenarios", scenario.name), what)
 
 
+class LimitsLeaveRoom(Rule):
+    """Two hard limits on the same figure leave something between them.
+
+    A figure cannot be at least 0.3 and at most 0.1: no policy keeps both, and each alone looks reasonable.
+    """
+
+    id, needs = "DT506", ("objective",)
+    advice = "Change one of them, or write `hard: false` on the one that may give way."
+    question = "Which of the two gives way when both cannot be had, and who says so?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """An upper limit below a lower one, of the same measure in the same groups."""
+        assert spec.objective is not None
+        limits = [("objective", "guardrails", limit) for limit in spec.objective.guardrails]
+        limits += [
+            ("optimizer", "constraints", limit) for limit in (spec.optimizer.constraints if spec.optimizer else ())
+        ]
+        hard = [
+            (part, field, limit, parse(limit.measure))
+            for part, field, limit in limits
+            if limit.hard and limit.measure and not is_open(limit, "hard") and not is_open(limit, "by")
+        ]
+        for part, field, upper, figure in hard:
+            for _, _, lower, other in hard:
+                if upper.at_most is None or lower.at_least is None or upper.at_most >= lower.at_least:
+                    continue
+                if figure == other and set(upper.by) == set(lower.by):
+                    yield Fault(
+                        (part, field, upper.name, "at_most"),
+                        f"`{upper.measure}` cannot be at most {upper.at_most:g} (“{upper.name}”) and at least "
+                        f"{lower.at_least:g} (“{lower.name}”).",
+                        affected=[upper.name, lower.name],
+                    )
+
+
 RULES: tuple[type[Rule], ...] = (
     ConstraintsAreMeasurable, LimitsCanBeKept, SumsHaveABatch, ExtrapolationIsMeant, ScenariosMatter,
+    LimitsLeaveRoom,
 )  # fmt: skip
