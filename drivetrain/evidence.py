@@ -11,8 +11,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,22 +132,40 @@ def file_digest(path: Path) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all: a reader never meets half of it."""
+    """Write a text file whole or not at all, and on the disk before it takes its name."""
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file beside another that takes its place when all went well: a reader never meets half of it.
+
+    Raises:
+        OSError: The folder cannot be made or written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield part
         # mkstemp makes files that only their owner can read; evidence is shared as any other file of the project is.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
+        part.chmod(0o666 & ~_mask())
+        os.replace(part, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
+
+
+@cache
+def _mask() -> int:
+    """What this process keeps from the others; asked once, for asking means setting it for a moment."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Ways to break a coherent plan: for each rule, changes that break exactly that rule, on a plan as plain data.
+"""Ways to break a coherent plan, as plain data: for each rule, changes that break it and as little else as can be.
 
 A mutation takes a random source and a plan, changes the plan, and says whether it could. What it needs and the plan
 lacks (a lever that moves an outcome, a guardrail) makes it inapplicable, which is no failure of the rule.

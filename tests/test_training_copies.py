@@ -154,4 +154,4 @@ def test_an_image_that_is_cut_off_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"letters/1/turned-6\.jpg"):
         train()
-    assert not list((tmp_path / ".drivetrain/copies").rglob(".copy-*"))
+    assert not list((tmp_path / ".drivetrain/copies").rglob(".*.bmp.*"))

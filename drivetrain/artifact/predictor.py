@@ -151,7 +151,9 @@ def load(folder: Path, root: Path | None = None, network: Path | None = None) ->
     try:
         import onnxruntime
     except ImportError as error:
-        raise EnvironmentFault("onnxruntime is not installed.", "Install the extra: drivetrain[serve].") from error
+        raise EnvironmentFault(
+            "onnxruntime is not installed.", "Install the extra: drivetrain[train] or drivetrain[serve]."
+        ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # As many threads as this process may use, not as the machine has; and idle ones sleep: onnxruntime's spin, and take

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,13 +72,8 @@ def draw(root: Path, result: Row) -> Path | None:
             "95 % intervals; dashed: all rows; red: differs from the largest group by more than chance explains",
             x=0.01, ha="left", fontsize=9, color=QUIET,
         )  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            figure.savefig(temporary, dpi=120, format="png", metadata={"Software": None})
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with evidence.whole(path) as part:
+            figure.savefig(part, dpi=120, format="png", metadata={"Software": None})
     return path
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from drivetrain import evidence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,11 +92,8 @@ class Cache:
         buffer = io.BytesIO()
         np.savez(buffer, known=known, facts=facts[use][first], notes=np.frombuffer(notes, np.uint8))
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".check-")
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(buffer.getvalue())
-            os.replace(name, self.path)
+            with evidence.whole(self.path) as part:
+                part.write_bytes(buffer.getvalue())
         except OSError:
             return
         self.known, self.facts, self.errors = known, facts[use][first], named

@@ -180,8 +180,6 @@ def _sources(spec: Spec) -> list[str]:
 
 def _write_decisions(root: Path, decided: Decided, problem: policy.Problem) -> None:
     """`evidence/decisions.parquet`: each judged case, what each policy does (of items: how many), and its worth."""
-    import os
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -201,11 +199,5 @@ def _write_decisions(root: Path, decided: Decided, problem: policy.Problem) -> N
             # What the log says about a case; nothing about cases that are not in it.
             columns[f"logged_{name}"] = np.full(len(world.case), np.nan)
             columns[f"logged_{name}"][world.log.rows] = decided.scores[name]
-    path = root / evidence.FOLDER / "decisions.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        pq.write_table(pa.table(columns), temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with evidence.whole(root / evidence.FOLDER / "decisions.parquet") as part:
+        pq.write_table(pa.table(columns), part)

@@ -51,7 +51,6 @@ def draw(root: Path, problem: policy.Problem, result: Mapping[str, Any], world: 
 
 
 def _save(path: Path, drawer: Callable[[Any], None]) -> None:
-    import os
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -61,13 +60,8 @@ def _save(path: Path, drawer: Callable[[Any], None]) -> None:
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     drawer(axes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(temporary, format="png", dpi=120)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with evidence.whole(path) as part:
+        figure.savefig(part, format="png", dpi=120)
 
 
 def plain(text: str) -> str:

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drivetrain import evidence
 from drivetrain.errors import ServiceError
 from drivetrain.serving.field import fields, tied
 from drivetrain.serving.log import read
@@ -197,7 +198,5 @@ def _write(rows: list[dict[str, Any]], path: Path) -> None:
 
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    pq.write_table(table, part)
-    os.replace(part, path)
+    with evidence.whole(path) as part:
+        pq.write_table(table, part)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drivetrain import evidence
 from drivetrain.evidence import file_digest
 
 if TYPE_CHECKING:
@@ -87,10 +87,7 @@ def _write(notes: Path, keys: NDArray[np.void], found: NDArray[Any]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, keys=keys, digests=found)
     try:
-        notes.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=notes.parent, prefix=".digests-")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(buffer.getvalue())
-        os.replace(name, notes)
+        with evidence.whole(notes) as part:
+            part.write_bytes(buffer.getvalue())
     except OSError:
         return

@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastai.data.transforms import ColReader
 
+from drivetrain import evidence
 from drivetrain.artifact import images
 from drivetrain.training.rows import inputs_of_kind
 
@@ -93,14 +93,8 @@ def _copied(path: str, root: Path, folder: Path, settings: dict[str, Any]) -> st
     small = images.shrunk(image, settings)
     if small.size == image.size and images.upright(image) is image:
         return path
-    handle, name = tempfile.mkstemp(prefix=".copy-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            small.save(stream, "BMP")  # without loss, and read ten times as fast as PNG
-        os.replace(name, copy)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with evidence.whole(copy) as part:
+        small.save(part, "BMP")  # without loss, and read ten times as fast as PNG
     return str(copy)
 
 

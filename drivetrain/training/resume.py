@@ -7,9 +7,7 @@ and code builds its learner as before, skips the epochs that are done, and goes 
 
 from __future__ import annotations
 
-import os
 import random
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from fastai.callback.core import Callback, CancelEpochException, CancelFitExcept
 from fastai.learner import Recorder
 from fastcore.foundation import L
 
+from drivetrain import evidence
 from drivetrain.training.history import History, is_training
 
 
@@ -86,10 +85,8 @@ class Checkpoint(Callback):  # type: ignore[misc]
         if not self._is_due():
             return
         state = _state(self.learn) | {"fit": self.fits, "figures": self.figures, "history": list(self.history.rows)}
-        handle, name = tempfile.mkstemp(prefix=".checkpoint-", dir=self.file.parent)
-        with os.fdopen(handle, "wb") as stream:
-            torch.save(state, stream)
-        os.replace(name, self.file)
+        with evidence.whole(self.file) as part:
+            torch.save(state, part)
         self.saved = time.monotonic()
 
     def _is_due(self) -> bool:
