@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDER = ".drivetrain/cache"
-VERSION = 4
+VERSION = 5
 """Counts up whenever what is kept, or how it is found out, changes."""
 
 

@@ -154,7 +154,7 @@ def _look(spec: Spec, source: Source) -> tuple[Look, list[Finding]]:
         faults.append(Finding("DA111", "fail", error.where, error.what, error.advice))
         parts = np.full(own.count, -1, np.int64)
     pa.default_memory_pool().release_unused()
-    return Look(spec, source, rows, own, row, parts[row], parts), faults
+    return Look(spec, source, rows, own, row, parts if rows is own else parts[row], parts), faults
 
 
 def _not_there(source: Source, error: DrivetrainError) -> Finding:

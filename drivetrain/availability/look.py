@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from drivetrain.spec import Source, Spec
 
 MISSING = "(missing)"
+FEW_VALUES = 100
+"""Values of a column below which one byte holds the number of each, with some to spare."""
 __all__ = ["MISSING", "SPLITS", "Coded", "Look", "array", "coded", "count", "listed", "ranges", "some"]
 
 
@@ -161,8 +163,9 @@ def coded(column: pa.ChunkedArray) -> Coded:
     from drivetrain.source.join import encoded
 
     part = encoded(text(column) if not pa.types.is_boolean(column.type) else column.cast(pa.string()))
-    codes = np.asarray(pc.fill_null(part.indices.cast(pa.int32()), -1), np.int32)
-    return Coded(codes, part.dictionary)
+    # A byte a row where that is enough: a wide table has many such columns.
+    kind = pa.int8() if len(part.dictionary) < FEW_VALUES else pa.int32()
+    return Coded(np.asarray(pc.fill_null(part.indices.cast(kind), -1)), part.dictionary)
 
 
 def array(column: pa.ChunkedArray) -> NDArray[Any]:

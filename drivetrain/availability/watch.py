@@ -106,7 +106,10 @@ def alike(
     seen: Seen, cache: Cache, wanted: NDArray[np.uint64], paths: Sequence[str], executor: Executor | None, cached: bool
 ) -> list[tuple[int, int, float]]:
     """Pairs of pictures that are the same one in another form (`near_pairs`); what was compared before is not again."""
+    import numpy as np
+
     from drivetrain.availability.alike import compare_all, near_pairs
+    from drivetrain.availability.crowd import finer
 
     of = hashlib.blake2b(seen.facts.tobytes(), digest_size=8).hexdigest()
     if cached and of in cache.alike:
@@ -125,7 +128,11 @@ def alike(
             cache.keep(wanted, seen.facts, seen.errors)
         return [cache.scores[name_of(pair)] for pair in pairs]
 
-    pairs = near_pairs(seen, paths, compare)
+    def look(files: list[str]) -> NDArray[np.uint8]:
+        parts = dict(spread(finer, files, executor))
+        return np.concatenate([parts[start] for start in sorted(parts)])
+
+    pairs = near_pairs(seen, paths, compare, look)
     cache.alike = {of: pairs}
     cache.keep(wanted, seen.facts, seen.errors)
     return pairs

@@ -34,9 +34,8 @@ def _jpeg(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
         min_factor=1,
         strict=True,
     )
-    whole.jpeg(data)
-    if data.find(b"MPF\0", 0, 1 << 16) >= 0:
-        # Phones put further pictures behind the first; a file without its end lacks them.
+    if whole.jpeg(data):
+        # A file without its end lacks the second picture.
         return _other(data)
     if four:
         return "JPEG", "CMYK", (width, height), _of_inks(pixels)

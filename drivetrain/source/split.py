@@ -212,31 +212,30 @@ def _by_lot(source: Source, rows: Rows, row: NDArray[np.int64], by: str, where: 
     name = {"random": "path", "entity": source.entity}.get(by, by)
     if name is None:
         raise DataError("splits by entity, but names none.", "Name the column under `entity`.", where)
-    alone = _scrambled(row, seed)
     if by == "random" and (name not in rows or rows.files):
-        return np.asarray(np.unique(alone, return_inverse=True)[1], np.int64)
+        return np.asarray(np.unique(_scrambled(row, seed), return_inverse=True)[1], np.int64)
     keys = encoded(text(_column(rows, name, where)))
     lots = _lots(keys.dictionary, seed)
     codes = np.asarray(pc.fill_null(keys.indices, -1), np.int64)
+    del keys
     empty = np.flatnonzero(codes < 0)
-    codes[empty] = len(lots) + np.arange(len(empty))
-    rank = np.unique(np.concatenate([lots, alone[empty]]), return_inverse=True)[1]
-    return np.asarray(rank[codes], np.int64)
+    if len(empty):
+        codes[empty] = len(lots) + np.arange(len(empty))
+        lots = np.concatenate([lots, _scrambled(row[empty], seed)])
+    return np.asarray(np.unique(lots, return_inverse=True)[1][codes], np.int64)
 
 
 def _lots(names: pa.Array, seed: int) -> NDArray[np.uint64]:
     """The lot of each name, `(n,)`; a part at a time, for as Python's text millions of names would fill the memory."""
     import numpy as np
+    import pyarrow as pa
 
     lots = np.zeros(len(names), np.uint64)
-    begun = hashlib.blake2b(f"{seed}:".encode(), digest_size=8)
+    begun, lot = f"{seed}:".encode(), hashlib.blake2b
     for start in range(0, len(names), 1 << 16):
-        drawn = []
-        for name in names.slice(start, 1 << 16).to_pylist():
-            one = begun.copy()
-            one.update(name.encode())
-            drawn.append(one.digest())
-        lots[start : start + len(drawn)] = np.frombuffer(b"".join(drawn), ">u8")
+        some = names.slice(start, 1 << 16).cast(pa.binary()).to_pylist()
+        drawn = b"".join([lot(begun + name, digest_size=8).digest() for name in some])
+        lots[start : start + len(some)] = np.frombuffer(drawn, ">u8")
     return lots
 
 

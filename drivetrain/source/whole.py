@@ -20,10 +20,24 @@ _DEFLATE, _JPEG = (8, 32946), 7
 _OFFSETS, _COUNTS, _METHOD, _TABLES, _TILES, _TILE_COUNTS = 273, 279, 259, 347, 324, 325
 
 
-def jpeg(data: bytes) -> None:
-    """Huffman codes fall into step again after a fault, and a decoder may notice nothing; a hole is seen."""
-    if data.find(bytes(RUN), data.rfind(b"\xff\xda")) >= 0 and _USUAL in data[:4096]:
+def jpeg(data: bytes) -> bool:
+    """Huffman codes fall into step again after a fault, and a decoder may notice nothing; a hole is seen.
+
+    Returns:
+        Whether further pictures stand behind the first, as phones put them there.
+    """
+    if (
+        data.find(bytes(RUN), data.rfind(b"\xff\xda") if bytes(RUN) in data else len(data)) >= 0
+        and _USUAL in data[:4096]
+    ):
         raise ValueError("it has a hole: bytes in its middle are all zero")
+    place = 2
+    # Segments of the head: a mark, and the length of what follows it.
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] not in (b"\xda", b"\xd9", b""):
+        if data[place + 1] == 0xE2 and data.startswith(b"MPF\0", place + 4):
+            return True
+        place += 2 + (data[place + 2] << 8 | data[place + 3]) if len(data) > place + 3 else 2
+    return False
 
 
 def other(kind: str, data: bytes) -> None:
