@@ -178,3 +178,40 @@ def test_what_was_read_before_a_stop_is_kept(planted, tmp_path, monkeypatch):
     availability.check(spec)
     total = len(list(Path(tmp_path / "data/photos").rglob("*.jpg")))
     assert len(read) == total - 50
+
+
+def test_of_two_strangers_only_the_closer_one_is_the_same_as_a_third():
+    """A small picture of a form hardly shows the numbers in which two forms differ."""
+    from drivetrain.availability.alike import near_pairs
+    from drivetrain.availability.images import Seen, record
+
+    facts = np.zeros(3, record())
+    facts["thumb"] = np.random.default_rng(0).integers(0, 255, 256)
+    facts["digest"], facts["width"], facts["height"], facts["spread"] = [1, 2, 3], 600, 800, 40
+    scores = {("page", "small"): 0.97, ("other", "small"): 0.8, ("other", "page"): 0.0}
+
+    def compare(pairs: list[tuple[str, str]]) -> list[float]:
+        return [scores[tuple(sorted(pair))] for pair in pairs]
+
+    seen = Seen(facts, {})
+    assert near_pairs(seen, ["page", "small", "other"], compare, lambda paths: np.zeros((len(paths), 96, 96))) == [
+        (0, 1, 0.97)
+    ]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 200), st.integers(0, 9))
+def test_no_picture_that_resembles_another_is_left_out_for_speed(seed, count, noise):
+    from drivetrain.availability.thumbs import NEAREST, RESEMBLING, normal, resembling
+
+    random = np.random.default_rng(seed)
+    few = random.normal(size=(1 + count // 4, 256))
+    thumbs = few[random.integers(0, len(few), count)] * 30 + random.normal(size=(count, 256)) * 3 * noise + 128
+    thumbs = np.clip(thumbs, 0, 255).astype(np.uint8)
+    found = resembling(thumbs, random.integers(0, 2**64, count, dtype=np.uint64), np.arange(count))
+    named = {tuple(pair) for pair in [*found.pairs.tolist(), *found.crowd.tolist()]}
+    exact = normal(thumbs) @ normal(thumbs).T
+    for one in range(count):
+        others = [other for other in range(count) if other != one and exact[one, other] > RESEMBLING + 0.05]
+        if len(others) <= NEAREST:
+            assert all((min(one, other), max(one, other)) in named for other in others)

@@ -18,6 +18,8 @@ LEAST = 32
 """Shorter side, in pixels, below which copies cannot be told from pictures that merely look alike."""
 FLAT = 2.5
 """Spread of the brightness (0 to 255) below which there is too little to compare."""
+DOUBT = 0.9
+"""Share of its worst place that is explained, below which a copy is doubted when another picture fits better."""
 CROWD = 1_000
 """Pictures of a crowd that are looked at together; of more, parts that are alike, in two ways."""
 Compare = Callable[[list[tuple[str, str]]], list[float]]
@@ -56,6 +58,8 @@ def near_pairs(seen: Seen, paths: Sequence[str], compare: Compare, look: Finer) 
             else:
                 refused.add(pair)
         pairs = [pair for pair in pairs if tuple(pair) not in refused]
+    for pair in _doubtful(found, paths, compare):
+        del found[pair]
     return [(a, b, score) for (a, b), score in sorted(found.items())]
 
 
@@ -79,6 +83,26 @@ def compare_all(pairs: Sequence[tuple[str, str]]) -> list[float]:
             continue
         scores.append(1 - fits.shape if fits.same else 0.0)
     return scores
+
+
+def _doubtful(found: dict[tuple[int, int], float], paths: Sequence[str], compare: Compare) -> set[tuple[int, int]]:
+    """Pairs to take back: of two strangers only the closer one can be the same as a third.
+
+    A small picture of a page hardly shows its numbers, and would be a copy of two pages that differ in these alone.
+    """
+    partners: dict[int, list[tuple[float, int]]] = {}
+    for (a, b), score in found.items():
+        partners.setdefault(a, []).append((score, b))
+        partners.setdefault(b, []).append((score, a))
+    asked: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for item, others in partners.items():
+        (_, best), *rest = sorted(others, reverse=True)
+        for score, other in rest:
+            if score < DOUBT:
+                asked.setdefault((min(best, other), max(best, other)), []).append((min(item, other), max(item, other)))
+    questions = [pair for pair in asked if pair not in found]
+    scores = compare([(paths[a], paths[b]) for a, b in questions])
+    return {pair for question, score in zip(questions, scores, strict=True) if not score for pair in asked[question]}
 
 
 def _in_crowds(
