@@ -12,7 +12,7 @@ from worlds import CHURN, PRICING, customers, leaving, pricing_truth, pricing_wo
 
 from drivetrain import artifact, evidence, load_spec, policy
 from drivetrain.decision import decide, what_if
-from drivetrain.errors import PolicyError
+from drivetrain.errors import DataError, PolicyError
 from drivetrain.spec import load_text
 
 
@@ -153,6 +153,76 @@ def test_a_zero_propensity_stops_with_its_count(churn):
     assert not (spec.root / "evidence" / "decide.json").exists()
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1.3, -0.2])
+def test_a_prediction_that_is_no_probability_stops_before_anything_is_written(churn, wrong):
+    def broken(**cases):
+        return np.where(np.arange(len(cases["end"])) % 50 == 0, wrong, leaving(**cases))
+
+    spec = churn(count=600)
+    from worlds import Chance
+
+    with pytest.MonkeyPatch.context() as patch:
+        model = Chance("churned", ("end", "calls", "margin", "offer"), broken)
+        patch.setattr(artifact, "load", lambda folder, root=None: Real(model))
+        with pytest.raises(PolicyError, match=r"churned: the prediction is (NaN|no probability).* for 5 of 120 cases"):
+            decide(spec)
+    assert not (spec.root / "artifacts" / "policy.json").exists()
+    assert not (spec.root / "evidence").exists()
+
+
+def test_figures_are_taken_from_no_propensity_that_cannot_be_right(churn):
+    missing = np.where(np.arange(600) % 9, customers(600, 4)["p_offered"], np.nan)
+    with pytest.raises(DataError, match=r"propensity is missing in \d+ of 120"):
+        decide(churn(count=600, p_offered=missing))
+
+
+def test_propensities_by_which_there_are_more_cases_than_there_are_make_nothing_causal(churn):
+    """A density typed where a probability belongs, or a share of a share: weights then mean more cases than exist."""
+    result = decide(churn(count=600, p_offered=np.full(600, 1e-6))).result
+    rows = {row["name"]: row for row in result["policies"]}
+    assert rows["optimized"]["label"] == rows["do_nothing"]["label"] == "model-based"
+    assert abs(rows["optimized"]["value"]) < 300
+    assert any(note.startswith("The propensities cannot be right") for note in result["notes"])
+
+
+def test_settings_that_the_plan_does_not_know_are_left_out_or_named(churn):
+    offered = customers(600, 4)["offered"].astype("<U8")
+    offered[::10] = "letter"
+    result = decide(churn(CHURN.replace("      today: {column: offered}\n", ""), count=600, offered=offered)).result
+    assert any("had `offer` at `letter`, which the plan does not know" in note for note in result["notes"])
+
+
+def test_a_log_of_other_settings_than_the_plan_s_is_no_log(churn):
+    with pytest.raises(DataError, match=r"the log holds `letter`, and none of the settings `call`, `nothing`"):
+        decide(churn(count=600, offered=np.full(600, "letter")))
+
+
+def test_where_nothing_matters_nothing_is_gained_and_the_log_says_so(churn):
+    result = decide(churn(CHURN.replace("cost: 6", "cost: 0"), count=600, margin=np.zeros(600))).result
+    assert {row["value"] for row in result["policies"]} == {0.0}
+    assert all(row["value"] == row["low"] == row["high"] == 0 for row in result["differences"])
+
+
+def test_what_one_more_in_a_limit_is_worth_is_what_it_brings():
+    """A limit that is a ratio: a wider bound gives room to every case that it counts, and to no other."""
+    from worlds import Chance, churn_world
+
+    from drivetrain.decision.compare import compare, priced
+
+    def limited(bound):
+        measure = "mean(margin, offer == 'call')"
+        plan = dedent(CHURN).replace("sum(offer == 'call')", measure).replace("at_most: 400", f"at_most: {bound}")
+        problem = policy.problem(load_text(plan))
+        model = Chance("churned", ("end", "calls", "margin", "offer"), leaving)
+        return problem, churn_world(problem, customers(10_000, 3), model)
+
+    problem, world = limited(180)
+    [row] = compare(problem, world, world).result["constraints"]
+    assert row["price"] > 0
+    wider, tighter = (priced(*limited(bound), None)[1].bound for bound in (183, 177))
+    assert row["relaxed"] == pytest.approx((wider - tighter) / 6, rel=0.1)
+
+
 def test_a_reworded_objective_or_another_owner_makes_nothing_stale(churn):
     spec = churn(count=1_000)
     decide(spec)
@@ -223,6 +293,12 @@ def test_a_price_is_chosen_over_five_years_and_the_service_agrees(tmp_path, monk
     assert values == sorted(values, reverse=True), "a higher share is never worth more"
     assert (tmp_path / decided.result["pictures"]["tradeoff"]).read_bytes().startswith(b"\x89PNG")
     assert what_if(spec, {"price": "400"})["values"]["price=400"] < rows["optimized"]["value"]
+    notes = what_if(spec, {"price": "95"})["notes"]
+    assert [note.split(";")[0].split(" only")[0] for note in notes] == [
+        "`price` goes from 180 to 2400 in the plan",
+        f"The log shows `price` at {price.min():g} to {price.max():g}",
+        "The limits allow it in 0% of the cases",
+    ]
 
 
 WHERE = ["here", "threads", "processes", pytest.param("dask", marks=pytest.mark.full)]

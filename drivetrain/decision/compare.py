@@ -153,7 +153,10 @@ def compare(
             for name in actions
             if name != OPTIMIZED
         ],
-        "constraints": [limit_row(limit, figures["limit", limit.name], made.prices) for limit in limits],
+        "constraints": [
+            limit_row(limit, figures["limit", limit.name], made.prices, float(judged.shares @ parts[limit.name][1]))
+            for limit in limits
+        ],
         "reported": {
             "formula": str(problem.reported),
             "label": label_of(problem),
@@ -344,8 +347,15 @@ def _policy_row(
     return {"name": name, **interval(turned), "label": label, "shares": most}
 
 
-def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float]) -> dict[str, Any]:
-    """A constraint's figure beside its bound; `state` says whether the interval can tell the two apart."""
+def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float], below: float = 1.0) -> dict[str, Any]:
+    """A constraint's figure beside its bound; `state` says whether the interval can tell the two apart.
+
+    Args:
+        limit: The constraint.
+        figure: What it comes to.
+        prices: Constraint -> shadow price, in value per unit of numerator - bound · denominator.
+        below: Mean of the denominator: what a bound of one more gives room for.
+    """
 
     def holds(value: float) -> bool:
         return value <= limit.bound if limit.upper else value >= limit.bound
@@ -361,6 +371,7 @@ def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float]) 
         "met": bool(holds(figure.value)),
         "state": state,
         "price": prices.get(limit.name, 0.0),
+        "relaxed": prices.get(limit.name, 0.0) * below,
     }
 
 
@@ -408,7 +419,22 @@ def _label_notes(problem: policy.Problem, world: World, by_labels: bool, found: 
             f"What {1 - share:.0%} of the logged cases came to was not observed. The others stand in for them by the "
             "inverse of their chance to be observed, which is right where nothing but what is known decides that."
         )
-    thin = [name for name, row in found.items() if not row["enough"]]
+    if wrong := [name for name, row in found.items() if row["impossible"]]:
+        most = max(found[name]["mean_weight"] for name in wrong)
+        notes.append(
+            f"The propensities cannot be right: by them {', '.join(wrong)} would speak for {most:.4g} times as many "
+            "cases as there are. Log the probability with which the setting that was used was drawn (of a range: its "
+            "density)."
+        )
+    for name, row in found.items():
+        if row["thin"] and row["enough"]:
+            notes.append(
+                f"For {1 - row['mean_weight']:.0%} of the cases the log has nothing like what `{name}` does; there its "
+                "figure is what the models expect."
+            )
+    if log is not None and log.strange:
+        notes.append(log.strange)
+    thin = [name for name, row in found.items() if not row["enough"] and not row["impossible"]]
     if thin:
         notes.append(
             f"Model-based for {', '.join(thin)}: too few logged cases took the settings of that policy to say more."

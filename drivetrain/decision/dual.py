@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ Floats = NDArray[np.float64]
 
 SAMPLE = 10_000
 """Cases from which the first prices come when there are more than four times as many."""
-LARGER = 50_000
-"""Cases by which these prices are made better before all cases are looked at."""
+LARGER, LARGEST = 50_000, 200_000
+"""Cases by which these prices are made better, twice, before all cases are looked at."""
 CHUNK = 4_096
 """Rows of one step of a pass: the arrays of a step stay in the processor's cache."""
 STEPS = 120
@@ -65,6 +66,32 @@ class Pass:
     bound: float
     value: float
     use: Floats
+
+
+class Near(NamedTuple):
+    """The cases that could change their mind near some prices, their numbers, and what all cases take at these."""
+
+    instance: Instance
+    rows: NDArray[np.int64]
+    choice: NDArray[np.int64]
+
+
+class Found(NamedTuple):
+    """Prices at which L is least.
+
+    Attributes:
+        prices: Shape (m,).
+        bound: L there.
+        bounded: False when L falls without end, for then no choice is feasible.
+        close: The cases whose choice depends on prices near these, the others as what they add.
+        near: A wider circle of such cases, and how far prices may move within it, shape (m,); None: all cases count.
+    """
+
+    prices: Floats
+    bound: float
+    bounded: bool
+    close: Instance
+    near: tuple[Near, Floats, Floats] | None = None
 
 
 def look(instance: Instance, prices: Floats, *, margins: bool = False) -> Pass:
@@ -128,50 +155,56 @@ def minimum(
     return best_at, best
 
 
-def prices_of(instance: Instance, seed: int) -> tuple[Floats, float, bool, Instance]:
-    """Prices at which L is least.
-
-    Returns:
-        The prices; L there; False when L falls without end, for then no choice is feasible; and the cases whose choice
-            depends on prices near these, the others as what they add.
-    """
+def prices_of(instance: Instance, seed: int) -> Found:
+    """Prices at which L is least."""
     n = len(instance.values)
     if n <= 4 * SAMPLE:
-        return *_searched(instance), instance
+        return Found(*_searched(instance), instance)
     sample = sampled(instance, SAMPLE, seed)
     centre, _, bounded = _searched(sample, 1e-4)
     if not bounded:
-        return *_searched(instance), instance
-    # The small sample tells how use answers to prices, a larger one where it stands, and in the end all cases: each
+        return Found(*_searched(instance), instance)
+    # The small sample tells how use answers to prices, larger ones where it stands, and in the end all cases: each
     # time one step of Newton's method, so that few cases are left whose choice is in question.
     larger = sampled(instance, min(LARGER, n), seed + 1)
     centre = np.maximum(centre + _newton(sample, centre, look(larger, centre).use), 0)
-    step = _newton(larger, centre, look(instance, centre).use)
+    step = _newton(larger, centre, look(sampled(instance, min(LARGEST, n), seed + 2), centre).use)
     centre = np.maximum(centre + step, 0)
-    width = 0.15 * np.abs(step) + 1e-3 * np.maximum(centre, 1e-3 * _scale(sample))
+    width = 0.3 * np.abs(step) + 2e-3 * np.maximum(centre, 1e-3 * _scale(sample))
     for _ in range(4):
-        active = narrowed(instance, centre, width, n // 3)
-        if active is None:
+        near = narrowed(instance, centre, width, n // 3)
+        if near is None:
             break
         low, high = np.maximum(centre - width, 0), centre + width
-        prices, _ = minimum(partial(look, active), low, high, centre, 1e-7)
+        prices, _ = minimum(partial(look, near.instance), low, high, centre, 1e-7)
         if not (((prices <= low) & (low > 0)) | (prices >= high)).any():
-            return _sharpened(active, prices, 0.25 * width)
+            return _sharpened(near, centre, width, prices)
         # The minimum lies beyond: another step from there, whose use is known by now.
-        step = _newton(larger, prices, look(active, prices).use)
+        step = _newton(larger, prices, look(near.instance, prices).use)
         centre, width = np.maximum(prices + step, 0), 4 * width + 0.5 * np.abs(step)
-    return *_searched(instance), instance
-
-
-def _sharpened(active: Instance, prices: Floats, width: Floats) -> tuple[Floats, float, bool, Instance]:
-    """What `prices_of` returns, to the last digits, by the few cases whose choice depends on prices so near."""
-    few = narrowed(active, prices, width) or active
+    # Too many cases are in question for a circle of them: a large sample first, then all from there.
+    high = 3 * centre + _scale(sample)
+    part = sampled(instance, min(LARGEST, n), seed + 3)
+    prices, _ = minimum(partial(look, part), np.zeros(len(centre)), high, centre, 1e-7)
+    width = 0.05 * prices + 1e-3 * _scale(sample)
     low, high = np.maximum(prices - width, 0), prices + width
+    prices, bound = minimum(partial(look, instance), low, high, prices, 1e-6)
+    if not (((prices <= low) & (low > 0)) | (prices >= high)).any():
+        return Found(prices, bound, True, instance)
+    return Found(*_searched(instance, 1e-7), instance)
+
+
+def _sharpened(near: Near, centre: Floats, width: Floats, prices: Floats) -> Found:
+    """What `prices_of` returns, to the last digits, by the few cases whose choice depends on prices so near."""
+    active, fine = near.instance, 0.25 * width
+    narrow = narrowed(active, prices, fine)
+    few = narrow.instance if narrow else active
+    low, high = np.maximum(prices - fine, 0), prices + fine
     found, bound = minimum(partial(look, few), low, high, prices, 1e-12)
     if (((found <= low) & (low > 0)) | (found >= high)).any():
-        found, bound = minimum(partial(look, active), np.maximum(low - 3 * width, 0), high + 3 * width, found, 1e-12)
-        return found, bound, True, active
-    return found, bound, True, few
+        few = active
+        found, bound = minimum(partial(look, few), np.maximum(centre - width, 0), centre + width, found, 1e-12)
+    return Found(found, bound, True, few, (near, centre, width))
 
 
 def sampled(instance: Instance, size: int, seed: int) -> Instance:
@@ -179,7 +212,8 @@ def sampled(instance: Instance, size: int, seed: int) -> Instance:
     n = len(instance.values)
     stream = np.random.default_rng(seed)
     if (instance.weights == instance.weights[0]).all():
-        rows = np.sort(stream.choice(n, size, replace=False))
+        # One of each so many neighbours: as good as a lot, and without shuffling all cases.
+        rows = ((np.arange(size) + stream.random(size)) * (n / size)).astype(np.int64)
         times = np.ones(size, dtype=np.int64)
     else:
         # Systematic sampling: the cumulated weights, met by an even comb with a random start.
@@ -207,7 +241,7 @@ def _newton(sample: Instance, prices: Floats, use: Floats) -> Floats:
     return step
 
 
-def narrowed(instance: Instance, prices: Floats, width: Floats, most: int | None = None) -> Instance | None:
+def narrowed(instance: Instance, prices: Floats, width: Floats, most: int | None = None) -> Near | None:
     """The cases that could change their mind at prices within `width` of these; the others as what they add.
 
     A setting's score moves against that of the best by no more than width · |its use - the use of the best|.
@@ -219,7 +253,8 @@ def narrowed(instance: Instance, prices: Floats, width: Floats, most: int | None
         most: Cases beyond which nothing is gained: then None is returned.
     """
     n = len(instance.values)
-    near, chosen = [], []
+    near = []
+    choice = np.empty(n, dtype=np.int64)
     value, use = instance.value, np.zeros(len(prices)) if instance.use is None else instance.use.copy()
     count = 0
     for start in range(0, n, CHUNK):
@@ -248,14 +283,14 @@ def narrowed(instance: Instance, prices: Floats, width: Floats, most: int | None
         reach = np.count_nonzero(scores >= (top - 1e-12 * np.abs(top))[:, None], axis=1)
         few = np.flatnonzero(reach > 1)
         near.append(few + start)
-        chosen.append(best[few])
+        choice[part] = best
         count += len(few)
         if most is not None and count > most:
             return None
-    rows, taken = np.concatenate(near), np.concatenate(chosen)
-    weights = instance.weights[rows]
+    rows = np.concatenate(near)
+    taken, weights = choice[rows], instance.weights[rows]
     value -= float(weights @ instance.values[rows, taken])
-    return instance.rows(rows, value, use - instance.uses[:, rows, taken] @ weights)
+    return Near(instance.rows(rows, value, use - instance.uses[:, rows, taken] @ weights), rows, choice)
 
 
 def _scale(instance: Instance) -> Floats:
@@ -292,16 +327,19 @@ def settled(instance: Instance, prices: Floats) -> Floats:
     tolerance = np.array([1e-9 * (1 + float(np.abs(used).max(initial=0.0))) for used in instance.uses])
     least = 1e-6 * _scale(instance) if len(instance.values) else np.full(m, 1e-9)
     if len(instance.values) > SAMPLE // 10:
-        close = narrowed(instance, prices, 1e-5 * np.maximum(prices, least), len(instance.values) // 2)
-        if close is not None:
-            found = settled(close, prices)
-            if (look(instance, found).use <= tolerance).all():
+        for width in (1e-5, 1e-4, 1e-3):
+            close = narrowed(instance, prices, width * np.maximum(prices, least), len(instance.values) // 4)
+            if close is None:
+                break
+            found = settled(close.instance, prices)
+            inside = np.abs(found - prices) <= width * np.maximum(prices, least)
+            if inside.all() and (look(close.instance, found).use <= tolerance).all():
                 return found
 
     def holds(at: Floats) -> bool:
         return bool((look(instance, at).use <= tolerance).all())
 
-    at, step = prices, 1e-8
+    at, step = prices.copy(), 1e-8
     for _ in range(64):
         over = look(instance, at).use > tolerance
         if not over.any():

@@ -37,7 +37,7 @@ def all_of(spec: Spec, problem: policy.Problem, decided: Decided, fitted: World)
     """Everything beside the comparison, as plain data, with its pictures drawn; and the code of an experiment."""
     world = decided.world
     found: dict[str, Any] = {
-        "scenarios": scenarios(problem, decided),
+        "scenarios": scenarios(problem, world, decided.actions),
         "sensitivity": sensitivity(problem, decided),
         "curve": curve(problem, decided),
         "catastrophe": catastrophe(problem, decided),
@@ -67,15 +67,14 @@ def all_of(spec: Spec, problem: policy.Problem, decided: Decided, fitted: World)
     return found, program
 
 
-def scenarios(problem: policy.Problem, decided: Decided) -> list[dict[str, Any]]:
+def scenarios(problem: policy.Problem, world: World, actions: Mapping[str, policy.Action]) -> list[dict[str, Any]]:
     """What each policy is expected to be worth in each scenario, in the measure; the policies are those of today."""
-    world = decided.world
     rows = []
     plain = replace(problem, scenarios=())
     for shock in problem.scenarios:
         changed, cases, ask = policy.shocked(plain, shock, world.cases, world.ask)
         values = {}
-        for name, action in decided.actions.items():
+        for name, action in actions.items():
             levers = {lever: np.asarray(setting)[:, None] for lever, setting in action.items()}
             here = simulator.worth(replace(changed, tail=None), world, levers, (cases, ask))[:, 0]
             values[name] = problem.sign * float(world.weights @ np.broadcast_to(here, world.weights.shape))
@@ -107,7 +106,8 @@ def sensitivity(problem: policy.Problem, decided: Decided) -> list[dict[str, Any
             gains.append(kept - base)
             refitted.append(float(world.weights @ worth(here, here.value, cases, made)) - base)
         rows.append(
-            {"constant": name, "low": ends[0], "high": ends[1], "against": against, "gain": gains, "refitted": refitted}
+            {"constant": name, "low": ends[0], "high": ends[1], "against": against, "gain": gains}
+            | {"refitted": refitted, "label": label_of(problem)}
         )
     return rows
 
@@ -246,7 +246,14 @@ def tradeoff(problem: policy.Problem, fitted: World, decided: Decided) -> dict[s
             {"bound": bound, "value": problem.sign * float(judged.weights @ worth(here, here.value, judged, action))}
         )
     binds = any(_of(rule, name) and price > 0 for name, price in decided.prices.items())
-    return {"name": rule.name, "bound": rule.bound, "points": points, "label": label_of(problem), "binds": binds}
+    return {
+        "name": rule.name,
+        "bound": rule.bound,
+        "points": points,
+        "label": label_of(problem),
+        "binds": binds,
+        "cases": judged.count,
+    }
 
 
 def _of(rule: policy.Rule, limit: str) -> bool:

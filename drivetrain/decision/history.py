@@ -73,6 +73,9 @@ def judged_by_log(
             "largest_weight": seen.largest,
             "logged_cases": seen.cases,
             "enough": seen.enough,
+            "mean_weight": seen.total,
+            "impossible": seen.impossible and not problem.items,
+            "thin": seen.thin and not problem.items,
             "observed": float(known.mean()),
         }
         scores[name] = each["dr"]

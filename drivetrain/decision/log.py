@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from drivetrain import policy
 from drivetrain.decision.columns import arrays
+from drivetrain.errors import DataError
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import evaluate, parse
 
@@ -34,6 +35,7 @@ class Log:
         truth, observed: As those of the world, of these rows; None: the world's own. Where items are ranked, a log
             holds some of the pairs of case and item only, and what came of each.
         weights: Of these rows, shape (l,); None: those of the world's cases.
+        strange: What a report says of rows that were left out.
     """
 
     rows: NDArray[np.int64]
@@ -44,6 +46,7 @@ class Log:
     truth: Mapping[str, Array] | None = None
     observed: Mapping[str, NDArray[np.bool_]] | None = None
     weights: Floats | None = None
+    strange: str = ""
 
     def some(self, kept: NDArray[np.bool_]) -> Log:
         """Some of the rows."""
@@ -60,6 +63,7 @@ class Log:
             of(self.truth),
             of(self.observed),
             None if self.weights is None else self.weights[kept],
+            self.strange,
         )
 
 
@@ -69,7 +73,7 @@ def log_of(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
         return None
     used, chance, kinds = {}, np.ones(table.num_rows), []
     known = True
-    rows = np.ones(table.num_rows, dtype=bool)
+    rows, strange = np.ones(table.num_rows, dtype=bool), ""
     for lever in spec.levers:
         history = lever.history
         if history is None or history.column is None or history.column not in table.column_names:
@@ -83,6 +87,14 @@ def log_of(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
             if text
             else np.array([np.nan if v is None else v for v in values], dtype=float)
         )
+        if text:
+            other = rows & ~np.isin(used[lever.name], problem.settings[lever.name])
+            if other.any():
+                names = ", ".join(f"`{name}`" for name in np.unique(used[lever.name][other])[:5].tolist())
+                strange = (
+                    f"{int(other.sum())} logged cases had `{lever.name}` at {names}, which the plan does not know."
+                )
+            rows &= ~other
         if history.rows.strip() not in ALWAYS:
             condition = parse(history.rows)
             here = arrays(frozenset(condition.names), table, frozenset())
@@ -107,6 +119,7 @@ def log_of(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
         chance[where] if known else None,
         all(entry == "randomised" for entry in kinds),
         str(kind),
+        strange=strange,
     )
 
 
@@ -124,7 +137,16 @@ def seen(spec: Spec, problem: policy.Problem, table: Any) -> dict[str, tuple[Any
         if not values:
             continue
         if problem.settings[lever.name].dtype.kind == "U":
-            found[lever.name] = tuple(sorted({str(value) for value in values}))
+            known = set(problem.settings[lever.name].tolist())
+            there = {str(value) for value in values}
+            if not known & there:
+                raise DataError(
+                    f"the log holds {', '.join(f'`{name}`' for name in sorted(there)[:5])}, and none of the settings "
+                    f"{', '.join(f'`{name}`' for name in sorted(known)[:5])}.",
+                    "Name in `history.column` the column that says which setting was used, in the plan's words.",
+                    where=f"levers.{lever.name}.history.column",
+                )
+            found[lever.name] = tuple(sorted(known & there))
         else:
             numbers = np.array(values, dtype=float)
             found[lever.name] = (float(numbers.min()), float(numbers.max()))

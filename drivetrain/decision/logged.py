@@ -30,6 +30,8 @@ Action = Mapping[str, NDArray[Any]]
 METHODS = ("direct", "ips", "snips", "dr")
 LEAST_SIZE = 30
 """Effective sample size below which a weighted figure is not reported as what the log shows."""
+SURE = 5.0
+"""Standard errors beyond which a mean weight is no chance."""
 Z = 1.959964
 """Two-sided 95 % of the normal distribution."""
 
@@ -52,17 +54,31 @@ class Overlap:
         size: Effective sample size, (sum w)² / sum w² (Kish 1965).
         largest: Greatest weight.
         cases: Logged cases.
+        total: Mean weight. It is 1 on average where propensities are right and every setting had a chance.
+        error: Standard error of that mean.
     """
 
     matched: float
     size: float
     largest: float
     cases: int
+    total: float = 1.0
+    error: float = 0.0
 
     @property
     def enough(self) -> bool:
         """Whether the log can carry a figure."""
-        return self.size >= LEAST_SIZE
+        return self.size >= LEAST_SIZE and not self.impossible
+
+    @property
+    def impossible(self) -> bool:
+        """Whether the weights are greater than chance allows: then propensities are wrong."""
+        return self.total > 1.2 + SURE * self.error
+
+    @property
+    def thin(self) -> bool:
+        """Whether the policy often does what had no chance in the log: there the models speak alone."""
+        return self.total < 0.8 - SURE * self.error
 
 
 def check(propensity: Floats, *, density: bool) -> None:
@@ -131,7 +147,8 @@ def overlap(weight: Floats) -> Overlap:
     """How much of the log speaks about a policy with these importance weights."""
     squares = float((weight**2).sum())
     size = float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
-    return Overlap(float((weight > 0).mean()), size, float(weight.max(initial=0.0)), len(weight))
+    total, error = float(weight.mean()), float(weight.std() / math.sqrt(max(1, len(weight))))
+    return Overlap(float((weight > 0).mean()), size, float(weight.max(initial=0.0)), len(weight), total, error)
 
 
 def scores(weight: Floats, reward: Floats, chosen: Floats, used: Floats, share: Floats) -> dict[str, Floats]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.decision.dual import Instance, look, prices_of, settled
+from drivetrain.decision.dual import Found, Instance, look, prices_of, settled
 from drivetrain.decision.ties import broken, filled
 from drivetrain.errors import PolicyError
 from drivetrain.policy import best
@@ -102,9 +102,10 @@ def optimize(
         worth, use = _sums(instance, choice)
         if (use <= tolerance).all():
             return Optimum(choice, np.zeros(len(uses)), worth, worth, -use, worth, -use)
-    prices, bound, bounded, close = prices_of(instance, seed)
+    found = prices_of(instance, seed)
+    prices, bound, close = found.prices, found.bound, found.close
     exact = _exact(instance) if values.size <= EXACT else None
-    if not bounded or (exact is None and values.size <= EXACT):
+    if not found.bounded or (exact is None and values.size <= EXACT):
         _refuse_impossible(instance, names)
         raise PolicyError(
             f"no choice of settings fulfils these constraints together: {', '.join(names)}.",
@@ -114,8 +115,7 @@ def optimize(
     least = prices
     if (look(close, prices).use > tolerance).any():
         prices = settled(close, prices)
-    choice = best(values, uses, feasible, prices)
-    worth, use = _sums(instance, choice)
+    choice, worth, use = _taken(instance, found, prices)
     plain = choice, worth, use
     lot = 0.0
     if (use > tolerance).any() or bound - worth > CLOSE * abs(bound):
@@ -139,6 +139,21 @@ def optimize(
             where="optimizer",
         )
     return Optimum(choice, prices, worth, max(bound, worth), -use, plain[1], -plain[2], lot)
+
+
+def _taken(instance: Instance, found: Found, prices: Floats) -> tuple[NDArray[np.int64], float, Floats]:
+    """What every case takes at some prices, mean value and mean use; only those near are asked anew."""
+    if found.near is not None:
+        near, centre, width = found.near
+        if (np.abs(prices - centre) <= width).all():
+            part = near.instance
+            mine = best(part.values, part.uses, part.feasible, prices)
+            choice = near.choice.copy()
+            choice[near.rows] = mine
+            value, use = _sums(part, mine)
+            return choice, part.value + value, use if part.use is None else part.use + use
+    choice = best(instance.values, instance.uses, instance.feasible, prices)
+    return choice, *_sums(instance, choice)
 
 
 def _sums(instance: Instance, choice: NDArray[np.int64]) -> tuple[float, Floats]:

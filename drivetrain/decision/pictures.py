@@ -163,7 +163,7 @@ def _threshold(axes: Any, found: Mapping[str, Any], result: Mapping[str, Any]) -
         axes.legend(frameon=False)
     axes.set_xlabel(f"act on the likeliest class from this probability on, else as {TITLES[found['otherwise']]}")
     axes.set_ylabel(_measure(result))
-    axes.set_title(f"What a threshold of confidence costs ({_better(result)})", loc="left")
+    axes.set_title(f"What a threshold of confidence costs (causal; {_better(result)})", loc="left")
 
 
 def _tradeoff(axes: Any, result: Mapping[str, Any]) -> None:
@@ -171,10 +171,11 @@ def _tradeoff(axes: Any, result: Mapping[str, Any]) -> None:
     axes.plot([p["bound"] for p in found["points"]], [p["value"] for p in found["points"]], "o-", color=COLOUR)
     axes.axvline(found["bound"], color=ALARM, ls="--", lw=1, label="the plan's limit")
     axes.legend(frameon=False)
-    axes.set_xlabel(plain(f"limit of {found['name']}"))
+    some = f", by {found['cases']:,} cases drawn by lot" if found["cases"] < result["cases"] else ""
+    axes.set_xlabel(plain(f"limit of {found['name']}{some}"))
     axes.set_ylabel(_measure(result))
     what = "What the limit costs" if found.get("binds", True) else "What a tighter limit would cost"
-    axes.set_title(f"{what} ({_better(result)})", loc="left")
+    axes.set_title(f"{what} ({found['label']}; {_better(result)})", loc="left")
 
 
 def _sensitivity(axes: Any, result: Mapping[str, Any]) -> None:
@@ -195,4 +196,4 @@ def _sensitivity(axes: Any, result: Mapping[str, Any]) -> None:
     axes.margins(x=0.1, y=0.3)
     against = TITLES.get(rows[0]["against"], rows[0]["against"])
     axes.set_xlabel(plain(f"gain of the optimized policy over {against} ({result['unit']})"))
-    axes.set_title("If a constant were at its lowest or highest", loc="left")
+    axes.set_title(f"If a constant were at its lowest or highest ({rows[0]['label']})", loc="left")

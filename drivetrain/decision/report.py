@@ -69,8 +69,9 @@ def show(result: Mapping[str, Any]) -> None:
     for row in result["constraints"]:
         sign = "at most" if row["kind"] == "at_most" else "at least"
         line = f"{row['name']}: {number(row['value'])} ({interval(row)}), {sign} {number(row['bound'])}: {row['state']}"
-        price = f"; one unit more is worth {number(row['price'])} {result['unit']}" if row["price"] else ""
-        say(line + price)
+        more = "more" if row["kind"] == "at_most" else "less"
+        worth = f"{number(row.get('relaxed', row['price']))} {result['unit']} (model-based)"
+        say(line + (f"; it binds: a limit of one {more} would be worth {worth}" if row["price"] else ""))
     for row in result.get("checked", ()):
         sign = "at most" if row["kind"] == "at_most" else "at least"
         met = "met" if row["met"] else "not met"
@@ -136,6 +137,11 @@ def show_what_if(result: Mapping[str, Any]) -> None:
     console.print(Text(f"{result['measure']} in {result['unit']} with {changes} ({result['label']})\n"), soft_wrap=True)
     for name, value in result["values"].items():
         console.print(Text(f" {TITLES.get(name, name):16} {number(value)}"), soft_wrap=True)
+    for row in result.get("scenarios", ()):
+        said = ", ".join(f"{TITLES.get(name, name)} {number(value)}" for name, value in row["values"].items())
+        console.print(Text(f"if {row['name']}: {said} ({row['label']})"), soft_wrap=True)
+    for note in result.get("notes", ()):
+        console.print(Text(note), soft_wrap=True)
 
 
 def number(value: float | None) -> str:

@@ -124,7 +124,8 @@ def _least(part: Instance, wide: Floats, start: Floats, seed: int) -> Floats:
     # A share of the sample is off by a hundredth or two, so is the lot from which on cases are taken.
     width = 0.05 * np.maximum(np.abs(centre), 0.02 * wide)
     low, high = np.maximum(centre - width, 0), np.minimum(centre + width, wide)
-    found, _ = minimum(partial(look, narrowed(part, centre, width) or part), low, high, centre, 1e-12)
+    near = narrowed(part, centre, width)
+    found, _ = minimum(partial(look, near.instance if near else part), low, high, centre, 1e-12)
     if ((found <= low) & (low > 0) | (found >= high) & (high < wide)).any():
         return minimum(partial(look, part), zero, wide, centre, 1e-12)[0]
     return found

@@ -10,6 +10,7 @@ import numpy as np
 
 from drivetrain import policy
 from drivetrain.decision.compare import OPTIMIZED, fit, label_of, optimized, reference, worth
+from drivetrain.decision.explore import scenarios
 from drivetrain.decision.world import World, moved
 from drivetrain.errors import PolicyError
 
@@ -68,7 +69,33 @@ def what_if(problem: policy.Problem, fitted: World, judged: World, changes: Mapp
         "unit": problem.unit,
         "values": values,
         "label": label_of(problem),
+        "scenarios": scenarios(here, judged, actions),
+        "notes": _beyond(here, judged, fixed),
     }
+
+
+def _beyond(problem: policy.Problem, world: World, fixed: Mapping[str, Any]) -> list[str]:
+    """What to say of settings that nobody has seen, that the lever does not have, or that the limits forbid."""
+    notes = []
+    for lever, value in fixed.items():
+        settings, seen = problem.settings[lever], problem.seen.get(lever)
+        text = settings.dtype.kind == "U"
+        if not text and not settings.min() <= value <= settings.max():
+            notes.append(
+                f"`{lever}` goes from {settings.min():g} to {settings.max():g} in the plan; {value:g} lies beyond."
+            )
+        if seen and (value not in seen if text else not seen[0] <= value <= seen[1]):
+            shown = ", ".join(seen) if text else f"{seen[0]:g} to {seen[1]:g}"
+            said = value if text else f"{value:g}"
+            notes.append(f"The log shows `{lever}` at {shown} only: what the models say of {said} is a guess.")
+    if fixed and set(fixed) == set(problem.levers) and problem.ranking is None:
+        count = len(world.case)
+        levers = {lever: np.full((count, 1), value) for lever, value in fixed.items()}
+        bare = replace(problem, seen={})
+        may = np.broadcast_to(policy.allowed(bare, world.columns, None, levers), (count, 1))[:, 0]
+        if not may.all():
+            notes.append(f"The limits allow it in {float(world.weights @ may):.0%} of the cases; it is shown for all.")
+    return notes
 
 
 def _setting(problem: policy.Problem, lever: str, text: str) -> Any:

@@ -148,7 +148,8 @@ def _check(name: str, belief: Belief) -> None:
     assert array is not None
     if belief.probabilities is not None and array.size:
         # The usual case, in as few steps as it takes: no comparison with a NaN is true.
-        sums = array.sum(axis=2)
+        with np.errstate(invalid="ignore"):
+            sums = array.sum(axis=2)
         if array.min() >= -1e-9 and array.max() <= 1 + 1e-9 and sums.min() >= 1 - 1e-4 and sums.max() <= 1 + 1e-4:
             return
     bad = ~np.isfinite(array)
