@@ -45,6 +45,7 @@ def keep(browser: Chrome, name: str) -> None:
     """Write what the browser shows to the documentation's pictures, in few colours."""
     from PIL import Image
 
+    browser.execute_script("document.documentElement.style.scrollbarWidth = 'none'")
     shown = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
     shown.quantize(64, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
     print(IMAGES / name)
