@@ -210,6 +210,7 @@ def test_a_folder_of_pictures_is_a_batch(tmp_path: Path) -> None:
         (folder / name).write_bytes(content)
     rows = run(project, folder, tmp_path / "out.csv")
     assert [row["setting"] for row in rows] == ["on", "off", "defer"]
+    assert [row["file"] for row in rows] == ["a/1.png", "b.png", "c.png"]
     assert "not an image" in rows[2]["reasons"]
 
 
@@ -245,7 +246,14 @@ def test_a_table_may_name_pictures_beside_it(tmp_path: Path) -> None:
     project = served.lamp(tmp_path / "p")
     (tmp_path / "dark.png").write_bytes(served.png(0))
     given = write_csv(tmp_path / "new.csv", [{"image": "dark.png", "note": "kept out of the case"}])
-    assert [row["setting"] for row in run(project, given, tmp_path / "out.csv")] == ["on"]
+    [row] = run(project, given, tmp_path / "out.csv")
+    assert (row["image"], row["note"], row["setting"]) == ("dark.png", "kept out of the case", "on")
+    lost = write_csv(tmp_path / "new.csv", [{"image": "dark.png"}, {"image": "lost.png"}])
+    rows = run(project, lost, tmp_path / "out.csv")
+    assert [(row["image"], row["setting"]) for row in rows] == [("dark.png", "on"), ("lost.png", "defer")]
+    pq.write_table(pa.table({"number": [7], "image": [served.png(255)], "tags": [["a"]]}), tmp_path / "new.parquet")
+    [row] = run(project, tmp_path / "new.parquet", tmp_path / "out.parquet")
+    assert (row["number"], row["setting"], "image" in row, "tags" in row) == (7, "off", False, False)
 
 
 @pytest.mark.parametrize(

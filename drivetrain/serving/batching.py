@@ -26,7 +26,7 @@ from drivetrain.errors import DataError, DrivetrainError, ServiceError
 from drivetrain.serving import records, rollout
 from drivetrain.serving.cases import decode, of_form
 from drivetrain.serving.engine import DEFER, Assessed, Engine
-from drivetrain.serving.field import case_of_row, of_name
+from drivetrain.serving.field import Field, case_of_row, of_name
 from drivetrain.serving.limits import Limits
 from drivetrain.serving.log import LOG, Log
 from drivetrain.serving.monitor import Alarm, Monitor, taken
@@ -94,7 +94,7 @@ def batch(spec: Spec, optimize: Optimize, arguments: list[str] | None = None) ->
     state = rollout.read(spec)
     released = rollout.released(spec, state)
     engine = Engine.open(released, replace(Limits(), cases=AT_A_TIME, pixels=MOST_PIXELS))
-    rows = read_input(engine, options.input)
+    shown, rows = read_input(engine, options.input)
     lot = random.SystemRandom()
     decided = decide(engine, state, rows, optimize, lot)
     done = [taken(engine.problem, one.record["chosen"]) for one in decided if one.record is not None]
@@ -105,7 +105,7 @@ def batch(spec: Spec, optimize: Optimize, arguments: list[str] | None = None) ->
         decided = decide(engine, state, rows, optimize, lot)
     # Neither a log of decisions that nobody got, nor decisions that nobody can look up later.
     with _beside(options.output) as part:
-        _write([{**_shown(engine, row), **one.answer} for row, one in zip(rows, decided, strict=True)], part)
+        _write([{**given, **one.answer} for given, one in zip(shown, decided, strict=True)], part)
         _record(spec, engine, decided, rung)
     counts = Counter(str(row.answer["setting"]) for row in decided)
     for alarm in rung:
@@ -280,8 +280,10 @@ def _columns(engine: Engine, rows: Sequence[Mapping[str, Any]], chosen: Sequence
     return columns
 
 
-def read_input(engine: Engine, path: Path) -> list[dict[str, Any]]:
-    """The cases of a table or a folder; what a file has beside the plan's columns is not part of a case.
+def read_input(engine: Engine, path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What of a table or a folder stands beside the decisions, and the cases in it.
+
+    A file is known again by its path, a row by all its columns, of which those of the plan are the case.
 
     Raises:
         DataError: It is missing, empty, or of another kind.
@@ -291,15 +293,19 @@ def read_input(engine: Engine, path: Path) -> list[dict[str, Any]]:
         if not media:
             raise DataError("is a folder, and the cases of this plan are no files.", "Give a table.", str(path))
         files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-        rows = [{media[0]: file.read_bytes(), **of_name(engine.spec, file)} for file in files]
+        named = [of_name(engine.spec, file) for file in files]
+        rows = [{media[0]: file.read_bytes(), **known} for file, known in zip(files, named, strict=True)]
+        shown: list[dict[str, Any]] = [
+            {"file": file.relative_to(path).as_posix(), **known} for file, known in zip(files, named, strict=True)
+        ]
     else:
-        rows = _table(engine, path)
+        shown, rows = _table(engine, path)
     if not rows:
         raise DataError("holds no case.", "Give at least one.", str(path))
-    return rows
+    return shown, rows
 
 
-def _table(engine: Engine, path: Path) -> list[dict[str, Any]]:
+def _table(engine: Engine, path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     if not path.is_file():
         raise DataError("is missing.", "Check the path.", str(path))
     import pyarrow as pa
@@ -308,14 +314,18 @@ def _table(engine: Engine, path: Path) -> list[dict[str, Any]]:
 
     try:
         if path.suffix == ".parquet":
-            return [case_of_row(engine.fields, row, path.parent) for row in pq.read_table(path).to_pylist()]
+            table = pq.read_table(path)
+            rows = [_case(engine.fields, row, path.parent) for row in table.to_pylist()]
+            nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
+            files = [field.name for field in table.schema if pa.types.is_binary(field.type)]
+            return table.drop_columns([*nested, *files]).to_pylist() if rows else [], rows
         if path.suffix == ".csv":
             # Every value as it is written: its type is the plan's to say, not the reader's to guess.
             with path.open(newline="", encoding="utf-8-sig") as stream:
                 names = next(reader(stream), [])
             texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-            rows = csv.read_csv(path, convert_options=texts).to_pylist()
-            return [_typed(engine, row, path.parent) for row in rows]
+            shown = csv.read_csv(path, convert_options=texts).to_pylist()
+            return shown, [_typed(engine, row, path.parent) for row in shown]
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error}).", "Check the file.", str(path)) from error
     raise DataError("is neither .csv nor .parquet.", "Save the cases as one of these.", str(path))
@@ -326,13 +336,18 @@ def _typed(engine: Engine, row: Mapping[str, str], folder: Path) -> dict[str, An
     case = of_form(engine.fields, known, None)
     for name, field in engine.fields.items():
         if field.is_media and case.get(name):
-            case |= case_of_row({name: field}, {name: case[name]}, folder)
+            case |= _case({name: field}, {name: case[name]}, folder)
     return case
 
 
-def _shown(engine: Engine, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a case stands beside its decision: everything but files."""
-    return {name: value for name, value in row.items() if not engine.fields[name].is_media}
+def _case(known: Mapping[str, Field], row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A row as a case; a file that cannot be read is not known, and takes the answer from no other row."""
+    try:
+        return case_of_row(known, row, folder)
+    except DataError:
+        return case_of_row(
+            known, {name: None if known[name].is_media else row[name] for name in row.keys() & known.keys()}, folder
+        )
 
 
 @contextmanager

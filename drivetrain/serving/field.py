@@ -144,7 +144,7 @@ def case_of_row(known: Mapping[str, Field], row: Mapping[str, Any], root: Path) 
 
     Args:
         known: `fields(spec)`.
-        row: Column -> value, as `source.cases` gives it.
+        row: Column -> value, as `source.cases` gives it; of a file its path or its bytes.
         root: The project's folder, from which the row's paths are counted.
 
     Raises:
@@ -155,7 +155,8 @@ def case_of_row(known: Mapping[str, Field], row: Mapping[str, Any], root: Path) 
         column = "series" if field.type == "series" and name not in row else name
         value = row.get(column)
         if value is not None and field.is_media:
-            value = base64.b64encode(_content(root / value)).decode("ascii")
+            content = value if isinstance(value, bytes) else _content(root / str(value))
+            value = base64.b64encode(content).decode("ascii")
         elif isinstance(value, date):
             value = value.isoformat()
         elif isinstance(value, float) and math.isnan(value):

@@ -54,6 +54,8 @@ def harvest(spec: Spec, arguments: list[str] | None = None) -> None:
     _write(rows, path)
     drawn = sum(bool(row["explored"]) for row in rows)
     print(f"{len(rows)} rows, {drawn} of them drawn by lot: {os.path.relpath(path, spec.root)}")
+    if media:
+        print(f"A source of the plan reads it with this file as `location` and `{media[0]}` among its `columns`.")
 
 
 def rows_of(spec: Spec, log: Sequence[Mapping[str, Any]], *, without_outcome: bool = False) -> list[dict[str, Any]]:
