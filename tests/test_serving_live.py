@@ -194,6 +194,20 @@ def test_the_client_asks_with_files_and_rows_and_says_what_is_wrong(tmp_path: Pa
             assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("reader", ["head -c 9", "true", "sed -n 1q"])
+def test_a_step_whose_reader_has_gone_ends_quietly(tmp_path: Path, reader: str) -> None:
+    """`python -m … | head`: no complaint, whether little or much was left to say."""
+    project = served.lamp(tmp_path / "p")
+    served.with_package(project, "night_lamp")
+    photo = project / "data/photos/dark/0.png"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(served.png(0))
+    for cases in ("0", "0 " * 300):
+        command = f"set -o pipefail; {sys.executable} -m night_lamp.client --request {cases} | {reader}"
+        done = subprocess.run(["bash", "-c", command], cwd=project, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_slow_sender_holds_nobody_up(tmp_path: Path) -> None:
     project = served.lender(tmp_path / "p")
     with served.running(project, "small_loans") as (address, _):

@@ -398,6 +398,7 @@ def measure(folder: Path, flood: float) -> list[dict[str, Any]]:
         {"what": "tiny model: /predict above it, ms", "is": 1000 * (tiny["/predict"] - tiny["bare"]), "most": 0.5},
         {"what": "tiny model: /decide, logged, above it, ms", "is": 1000 * (tiny["/decide"] - tiny["bare"])},
         {"what": "learn.predict / /predict", "is": learner / resnet["/predict"], "least": 4},
+        {"what": "learn.predict / (preprocessing + onnxruntime)", "is": learner / resnet["bare"]},
         {"what": "answers a second / a bare FastAPI endpoint's", "is": wire["rate"], "least": 0.9},
         {"what": "processor time an answer / the bare endpoint's", "is": wire["cost"]},
         {"what": "p99 of three callers, ms", "is": 1000 * wire["p99"]},

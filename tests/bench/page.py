@@ -23,7 +23,7 @@ this page; `make bench ARGS=audit` runs one benchmark and keeps the others.
 
 
 def parts() -> list[dict[str, Any]]:
-    """Parts of the page: a title, benchmarks, and goals that tests hold."""
+    """Parts of the page: a title, benchmarks, what has to be said of them, and goals that tests hold."""
     found: list[dict[str, Any]] = tomllib.loads((HERE / "goals.toml").read_text(encoding="utf-8"))["part"]
     return found
 
@@ -51,6 +51,7 @@ def page(figures: dict[str, Any]) -> str:
         lines += [f"## {part['title']}", ""]
         for name in part.get("benchmarks", []):
             lines += benchmark(name, figures["benchmarks"].get(name))
+        lines += [part["note"], ""] if "note" in part else []
         if "tests" in part:
             lines += ["| goal | is | | held by | run |", "|---|---|---|---|---|"]
             lines += [held(goal, figures["tests"].get(goal["test"], {})) for goal in part["tests"]] + [""]
