@@ -57,7 +57,7 @@ def worlds():
 
 @pytest.mark.parametrize("heavy", [False, True], ids=["alike", "some count five times"])
 @pytest.mark.parametrize("name", worlds())
-def test_ties_leave_no_more_unused_than_a_case_of_each_constraint(name, heavy):
+def test_ties_leave_no_more_unused_than_two_cases_of_each_constraint(name, heavy):
     values, uses = worlds()[name]
     weights = np.random.default_rng(1).choice([1.0, 2.0, 5.0], N) if heavy else np.ones(N)
     weights /= weights.sum()

@@ -22,7 +22,7 @@ from drivetrain.decision.evaluate import (
     ratio_of_means,
 )
 from drivetrain.decision.history import figure, judged_by_log
-from drivetrain.decision.optimizer import Optimum, optimize
+from drivetrain.decision.optimizer import EXACT, Optimum, optimize
 from drivetrain.decision.world import World
 from drivetrain.errors import PolicyError
 from drivetrain.spec.formula import Formula
@@ -230,10 +230,23 @@ def priced(problem: policy.Problem, world: World, threshold: float | None) -> tu
             )
         weights = world.weights[free] / world.weights[free].sum()
         optimum = optimize(found.values[free], found.uses[:, free], found.feasible[free], weights, found.names)
+        _refuse_broken(found, optimum)
         prices = dict(zip(found.names, optimum.prices.tolist(), strict=True))
         if not any(prices.values()) or prices == before:
             break
     return prices, optimum
+
+
+def _refuse_broken(found: policy.Considered, optimum: Optimum) -> None:
+    """A policy that only a lot among all cases would keep within its limits cannot be written down."""
+    missed = -1e-6 * (1 + np.abs(found.uses).max(axis=(1, 2), initial=0.0))
+    broken = [name for name, slack, most in zip(found.names, optimum.policy_slack, missed, strict=True) if slack < most]
+    if broken and found.values.size > EXACT:
+        raise PolicyError(
+            f"no policy fulfils {', '.join(broken)} by a price of its own for each: too many cases are worth the same.",
+            "Let the models read more, relax the constraint, or declare it `hard: false`.",
+            where="optimizer",
+        )
 
 
 def optimized(problem: policy.Problem, made: Fitted, world: World) -> policy.Action:
@@ -383,7 +396,8 @@ def _gap_note(made: Fitted, values: Mapping[str, Floats], shares: Floats) -> lis
         return []
     return [
         f"Up to {made.gap:.4g} a case more could be had: so many cases are worth the same that the constraints' "
-        "prices cannot tell whom to take. Let the models read more, or break ties by hand."
+        "prices cannot tell whom to take. Let the models read more, or decide a batch together (`serve: [batch]`), "
+        "where a lot does."
     ]
 
 

@@ -45,7 +45,6 @@ class Optimum:
         policy_value: Mean value of the policy that takes, case by case, the best at these prices: what a service can
             do. For few cases it may be worth less than `choice`, which sees all of them at once.
         policy_slack: As `slack`, of that policy.
-        lot: What a lot is worth in that policy, in value per case; 0 where prices alone decide.
     """
 
     choice: NDArray[np.int64]
@@ -55,7 +54,6 @@ class Optimum:
     slack: Floats
     policy_value: float
     policy_slack: Floats
-    lot: float = 0.0
 
     @property
     def gap(self) -> float:
@@ -75,7 +73,6 @@ def optimize(
     weights: Floats,
     names: Sequence[str],
     *,
-    lots: Floats | None = None,
     seed: int = 42,
 ) -> Optimum:
     """Choose a setting for every case.
@@ -86,8 +83,6 @@ def optimize(
         feasible: What the limits allow, shape (n, k), each case having at least one setting; None: everything.
         weights: Of the cases, summing to 1; shape (n,).
         names: Of the constraints, for messages; length m.
-        lots: By which the policy may decide between settings worth the same, from 0 to 1, shape (n, k); None: it may
-            not, and only `choice` does, by lots of its own.
         seed: Of the sample that the first prices come from when there are very many cases.
 
     Raises:
@@ -117,20 +112,17 @@ def optimize(
         prices = settled(close, prices)
     choice, worth, use = _taken(instance, found, prices)
     plain = choice, worth, use
-    lot = 0.0
     if (use > tolerance).any() or bound - worth > CLOSE * abs(bound):
-        by_lot = broken(instance, least, lots, seed)
-        own, spent = _sums(instance, by_lot.choice)
+        tried, rows = broken(instance, least, seed)
+        own, spent = _sums(instance, tried)
         if (spent <= tolerance).all() and (own > worth or (use > tolerance).any()):
-            choice, worth, use = by_lot.choice, own, spent
-            if lots is not None:
-                prices, lot, plain = by_lot.prices, by_lot.worth, (choice, worth, use)
+            choice, worth, use = tried, own, spent
         if (use <= tolerance).all():
-            choice = filled(instance, by_lot.rows, choice, tolerance - use)
+            choice = filled(instance, rows, choice, tolerance - use)
             worth, use = _sums(instance, choice)
     if exact is not None:
         own, spent = _sums(instance, exact)
-        return Optimum(exact, prices, own, max(bound, own), -spent, plain[1], -plain[2], lot)
+        return Optimum(exact, prices, own, max(bound, own), -spent, plain[1], -plain[2])
     if (use > tolerance).any():
         _refuse_impossible(instance, names)
         raise PolicyError(
@@ -138,7 +130,7 @@ def optimize(
             "Relax one of them, or declare it `hard: false`.",
             where="optimizer",
         )
-    return Optimum(choice, prices, worth, max(bound, worth), -use, plain[1], -plain[2], lot)
+    return Optimum(choice, prices, worth, max(bound, worth), -use, plain[1], -plain[2])
 
 
 def _taken(instance: Instance, found: Found, prices: Floats) -> tuple[NDArray[np.int64], float, Floats]:

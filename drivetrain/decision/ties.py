@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,60 +29,37 @@ MOST_FILLED = 50
 """Cases by which an allocation is filled up to the brim in the end."""
 
 
-class Broken(NamedTuple):
-    """How ties are broken.
-
-    Attributes:
-        prices: Of the constraints, with lots; shape (m,).
-        worth: Of a lot, in value per case.
-        rows: The cases that lots may have decided, shape (t,).
-        choice: Index of the setting taken, shape (n,).
-    """
-
-    prices: Floats
-    worth: float
-    rows: NDArray[np.int64]
-    choice: NDArray[np.int64]
-
-
-def drawn(count: int, settings: int, seed: int) -> Floats:
-    """Lots where nobody brings any, shape (count, settings)."""
-    return np.random.default_rng([seed, 1]).random((count, settings))
-
-
-def broken(instance: Instance, prices: Floats, lots: Floats | None = None, seed: int = 42) -> Broken:
-    """Prices, and choices by lot, that use what is left among cases worth the same.
+def broken(instance: Instance, prices: Floats, seed: int = 42) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A choice by lot among settings worth the same, shape (n,), and the cases that it may have decided, shape (t,).
 
     Args:
         instance: All cases.
-        prices: Those at which L is least.
-        lots: From 0 to 1, shape (n, k); None: they are drawn.
-        seed: Of these.
+        prices: Those at which L is least, shape (m,).
+        seed: Of the lots.
     """
     values = instance.values if instance.feasible is None else np.where(instance.feasible, instance.values, np.nan)
     few = slice(None, None, max(1, len(values) // SAMPLE))
-    worth = WORTH * float(np.mean(np.nanmax(values[few], axis=1) - np.nanmin(values[few], axis=1)))
+    worth = WORTH * (float(np.mean(np.nanmax(values[few], axis=1) - np.nanmin(values[few], axis=1))) or 1.0)
     spread = np.array([float(used.max() - used.min()) or 1.0 for used in instance.uses])
     seen = look(instance, prices, margins=True)
+    choice = seen.choice
     for reach in REACH:
         step = worth * reach / spread
         rows = np.flatnonzero(seen.margin <= worth * (1 + 2 * reach * len(prices)))
         weights, taken = instance.weights[rows], seen.choice[rows]
         others = seen.use - instance.uses[:, rows, taken] @ weights
-        mine = drawn(len(rows), instance.values.shape[1], seed) if lots is None else lots[rows]
         low = np.maximum(prices - step, 0)
         part = instance.rows(rows, 0.0, others)
+        lots = np.random.default_rng([seed, 1]).random(part.values.shape)
         top = (part.values - np.tensordot(prices, part.uses, 1))[np.arange(len(rows)), taken]
-        steps = (part.values - np.tensordot(low, part.uses, 1) - top[:, None]) / worth + mine
+        steps = (part.values - np.tensordot(low, part.uses, 1) - top[:, None]) / worth + lots
         part = replace(part, values=steps)
         wide = (prices + step - low) / worth
         found = _least(part, wide, (prices - low) / worth, seed)
         if (found < wide * (1 - 1e-9)).all() and ((found > 0) | (low == 0)).all():
             break
-    found = settled(part, found)
-    choice = seen.choice
-    choice[rows] = look(part, found).choice
-    return Broken(low + worth * found, worth, rows, choice)
+    choice[rows] = look(part, settled(part, found)).choice
+    return choice, rows
 
 
 def filled(instance: Instance, rows: NDArray[np.int64], choice: NDArray[np.int64], slack: Floats) -> NDArray[np.int64]:
