@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,3 +149,48 @@ def test_energy_is_joined_by_the_distance_each_in_units_of_its_spread() -> None:
     found = joined(torch.tensor(x, dtype=torch.float32), torch.tensor(z, dtype=torch.float32))[:, 0].numpy()
     here = parts(x, z)
     assert found == pytest.approx(here[0] / energy.std(ddof=1) + here[1] / apart.std(ddof=1), rel=1e-4)
+
+
+def test_a_class_that_validation_never_saw_keeps_its_probability() -> None:
+    said = np.array([0.1, 0.4, 0.9])
+    for happened in (np.zeros(3, dtype=bool), np.ones(3, dtype=bool)):
+        table = calibration.isotonic(said, happened)
+        np.testing.assert_allclose(np.interp(said, table["said"], table["seen"]), said)
+
+
+def test_censored_numbers_are_drawn_as_kaplan_and_meier_count_them() -> None:
+    from matplotlib.figure import Figure
+
+    from drivetrain.training.pictures import _under_way
+
+    axes = Figure().subplots()
+    quantiles = np.array([[0.5, 1.5], [2.5, 3.5]])
+    _under_way(axes, np.array([1.0, 2, 2, 3]), np.array([True, True, False, True]), quantiles)
+    seen, said = (line.get_ydata() for line in axes.lines)
+    np.testing.assert_allclose(seen, [3 / 4, 3 / 4 * 2 / 3, 0])  # at two, three are watched and one ends
+    np.testing.assert_allclose(said, [3 / 4, 2 / 4, 1 / 4])
+
+
+def test_every_kind_of_outcome_has_a_picture(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from drivetrain.artifact.distribution import Distribution
+    from drivetrain.training.pictures import draw
+
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet([1, 1, 1], 50)
+    classes = Distribution(("a", "b", "c"), shares)
+    numbers = Distribution((), np.zeros((50, 0)), np.sort(rng.random((50, 20)), axis=1))
+    bins = np.column_stack([shares, rng.random(50), rng.random(50) < 0.5])
+    truths = {
+        "classes": (rng.integers(0, 3, 50), classes),
+        "labels": (rng.integers(0, 2, (50, 3)), classes),
+        "areas": (rng.dirichlet([1, 1, 1], 50), classes),
+        "numbers": (rng.random(50), numbers),
+        "censored": (bins, numbers),
+    }
+    for name, (truth, found) in truths.items():
+        assert draw(truth, found, tmp_path / f"{name}.png", name)
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert len(set(np.asarray(picture.convert("RGB")).reshape(-1, 3).sum(axis=1).tolist())) > 20
+    assert not draw(np.zeros(0), Distribution(("a",), np.zeros((0, 1))), tmp_path / "none.png", "none")

@@ -155,3 +155,15 @@ def test_an_image_that_is_cut_off_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"letters/1/turned-6\.jpg"):
         train()
     assert not list((tmp_path / ".drivetrain/copies").rglob(".*.bmp.*"))
+
+
+def test_pictures_of_twelve_bits_are_refused_and_not_made_white(tmp_path: Path) -> None:
+    from drivetrain.training.copies import _copied
+
+    copy = {"edge": 64, "fit": "short"}
+    for highest, name in ((255, "dark"), (4095, "x-ray")):
+        ramp = np.linspace(0, highest, 64).astype(np.uint16)
+        Image.fromarray(np.tile(ramp, (64, 1))).save(tmp_path / f"{name}.png")
+    assert _copied(str(tmp_path / "dark.png"), tmp_path, tmp_path, copy) == str(tmp_path / "dark.png")
+    with pytest.raises(DataError, match=r"x-ray\.png: a picture of more than 8 bits"):
+        _copied(str(tmp_path / "x-ray.png"), tmp_path, tmp_path, copy)

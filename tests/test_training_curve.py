@@ -50,6 +50,15 @@ def validation(project: Spec) -> pd.DataFrame:
     return frame[frame["part"] == "validation"]
 
 
+def test_a_value_that_no_outcome_stands_in_has_no_worth_to_measure(tmp_path: Path) -> None:
+    from drivetrain.training import worth
+
+    (tmp_path / "data").mkdir()
+    loans().to_parquet(tmp_path / "data" / "loans.parquet")
+    spec = make(tmp_path, PLAN.replace("where(paid, 1, -3)", "1"))
+    assert worth.measured(spec, [Says(np.full(200, 0.5))]) is None  # type: ignore[list-item]
+
+
 def test_the_worth_of_a_model_is_what_its_loans_brought(project: Spec) -> None:
     from drivetrain.training import worth
 

@@ -115,12 +115,18 @@ def test_gradients_are_the_mean_of_both_halves(table: Spec, monkeypatch: pytest.
 
 def test_two_processes_write_one_run_of_pictures(tmp_path: Path) -> None:
     write_digits(tmp_path / "data" / "letters", per_class=15)
-    spec = make(tmp_path, DIGITS.replace("epochs: 3,", "epochs: 4, early_stopping: 3,"))
+    spec = make(
+        tmp_path,
+        DIGITS.replace("epochs: 3,", "epochs: 4, early_stopping: 3,").replace(
+            "learning_rate: 0.005", "learning_rate: auto"
+        ),
+    )
     done = distributed(spec, "train", "--ranks", "2")
     assert done.returncode == 0, done.stderr
     assert "process 1 of 2 is there" in done.stderr
     assert "process 2 of 2 is there" in done.stderr
     assert done.stderr.count("epoch 1/4") == 1
+    assert done.stderr.count("learning rate") == 1  # each searches with its own chance, and all take the first one's
     record = evidence.read(tmp_path, "train")
     assert record is not None
     assert [path.name for path in (tmp_path / "evidence" / "runs").iterdir()] == [record.result["run"]]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from projects import DIGITS, make, python, write_digits
 
 from drivetrain.errors import DataError, DrivetrainError, TrainingError
@@ -97,3 +102,89 @@ def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert f"data/letters/4/{broken.name}" in done.stderr
     assert tree(tmp_path) == before
+
+
+TABLE = """\
+drivetrain: 1
+project: {name: Rows}
+objective: {statement: It works., value: "where(act == 'a', 1, 0)"}
+levers:
+  - {name: act, type: options, options: [a, b]}
+data:
+  - name: rows
+    kind: table
+    location: data/rows.parquet
+    columns: {size: number, photo: image}
+    outcomes:
+      cost: {column: cost, type: number, affected_by: []}
+      outline: {column: outline, type: mask, values: [ground, shape], affected_by: []}
+models:
+  - {name: guess, TASK, training: {TRAINING}}
+"""
+
+
+def rows(folder: Path, masks: dict[int, Any], **columns: Any) -> None:
+    """Forty rows with pictures of 30 by 20 pixels, their masks, and columns with some values changed."""
+    pictures = folder / "data" / "pictures"
+    pictures.mkdir(parents=True)
+    paths = [f"data/pictures/{number}.png" for number in range(40)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (30, 20)).save(folder / path)
+        masks.get(number, Image.new("L", (30, 20))).save(pictures / f"mask-{number}.png")
+    outlines = [path.replace("pictures/", "pictures/mask-") for path in paths]
+    frame = pd.DataFrame({"size": np.arange(40.0), "photo": paths, "cost": np.arange(40.0), "outline": outlines})
+    for name, values in columns.items():
+        frame[name] = [values.get(number, value) for number, value in enumerate(frame[name])]
+    frame.to_parquet(folder / "data" / "rows.parquet")
+
+
+SIZE = "task: table-regression, predicts: cost, inputs: [size]"
+PHOTO = "task: image-regression, predicts: cost, inputs: [photo]"
+OUTLINE = "task: image-segmentation, predicts: outline, inputs: [photo]"
+
+
+@pytest.mark.parametrize(
+    ("task", "masks", "columns", "said"),
+    [
+        (SIZE, {}, {"size": {3: np.inf, 5: np.inf}}, "`size` is infinite in 2 rows"),
+        (SIZE, {}, {"cost": {3: -np.inf}}, "`cost` is infinite in 1 rows"),
+        (SIZE + ", distribution: poisson", {}, {"cost": {3: -1.0}}, "negative in some rows"),
+        (PHOTO, {}, {"photo": {3: None}}, "names no file in 1 rows"),
+        (OUTLINE, {7: Image.new("L", (20, 30))}, {}, "the mask `mask-7.png` is 20 by 30 pixels, its image 30 by 20"),
+        (OUTLINE, {7: Image.new("L", (30, 20), 255)}, {}, "has pixels of 255, and there are only 2 classes"),
+    ],
+)
+def test_values_that_nothing_can_be_learned_from(
+    task: str, masks: dict[int, Any], columns: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    rows(tmp_path, masks, **columns)
+    assert said in refused(tmp_path, TABLE.replace("TASK", task).replace("TRAINING", "epochs: 1")).message
+
+
+def test_a_mask_of_the_same_shape_in_another_size_is_taken(tmp_path: Path) -> None:
+    from drivetrain.training import start
+
+    rows(tmp_path, {number: Image.new("L", (60, 40)) for number in range(40)})
+    spec = make(tmp_path, TABLE.replace("TASK", OUTLINE).replace("TRAINING", "epochs: 1"))
+    with suppress(KeyboardInterrupt), start(spec) as run:
+        assert len(next(run.jobs()).cases) == 32
+        raise KeyboardInterrupt
+
+
+def test_a_batch_of_one_row(tmp_path: Path) -> None:
+    from drivetrain.training import batch_size
+
+    spec = make(tmp_path, TABLE.replace("TASK", SIZE).replace("TRAINING", "batch_size: 1"))
+    with pytest.raises(TrainingError, match=r"models\.guess\.training\.batch_size: a batch of one row"):
+        batch_size(spec.models[0], pd.DataFrame({"split": ["train"] * 9}))
+
+
+def test_a_rate_that_is_far_too_high(tmp_path: Path) -> None:
+    rows(tmp_path, {})
+    training = "epochs: 3, learning_rate: 1.0e+9, batch_size: 8, schedule: one_cycle"
+    spec = make(tmp_path, TABLE.replace("TASK", SIZE).replace("TRAINING", training))
+    done = python(tmp_path, "-m", f"{spec.package}.train")
+    assert done.returncode == 2, done.stderr
+    assert "models.guess: the loss is no number any more" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "artifacts").iterdir())

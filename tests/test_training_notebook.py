@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from projects import DIGITS, PACKAGE, make, train, write_digits
 from test_training_tables import PLAN, loans
-from trainable import MEDIA, plan, sounds
+from trainable import MEDIA, ROWS, plan, sounds, write
 
 from drivetrain.spec import Spec
 
@@ -82,3 +82,14 @@ def test_it_runs_on_sounds(tmp_path: Path) -> None:
     spec = make(tmp_path, text)
     assert train(spec).returncode == 0
     assert "precision" in run(spec, {})
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("name", [*ROWS, *MEDIA])
+def test_it_runs_for_every_task(name: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    text = plan({name: re.sub(r"epochs: \d+", "epochs: 1", {**ROWS, **MEDIA}[name])})
+    spec = make(tmp_path, text.replace("name: Shapes", f"name: {name} alone"))
+    assert train(spec).returncode == 0
+    said = run(spec, {})
+    assert ("precision" in said) == spec.models[0].task.endswith("classification")

@@ -177,3 +177,22 @@ def test_balanced_class_weights_still_give_probabilities_that_mean_frequencies(t
     cases = {name: test[name].tolist() for name in predictor.inputs}
     mean = predictor.predict(cases)["paid"].probabilities[:, 1].mean()
     assert mean == pytest.approx(test["paid"].mean(), abs=0.04)  # 1,000 cases: two standard errors are 0.02
+
+
+def test_isotonic_tables_are_of_the_classes_alone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    frame = loans().rename(columns={"branch": "c"})  # fastai calls the number of classes `c`
+    frame.to_parquet(tmp_path / "data" / "loans.parquet")
+    plan = PLAN.replace("branch: category", "c: category").replace("layers: [32]", "calibration: isotonic")
+    spec = make(tmp_path, plan.replace("Loans", "Steps").replace("epochs: 6", "epochs: 2"))
+    done = train(spec)
+    assert done.returncode == 0, done.stderr
+    predictor = artifact.load(tmp_path / "artifacts" / "payer")
+    tables = predictor.manifest["outcomes"]["paid"]["isotonic"]
+    assert len(tables) == 2
+    # What validation saw is what is said, on average.
+    from drivetrain.training import rows
+
+    validation = rows(spec, spec.models[0]).query("split == 'validation'")
+    said = predictor.predict({name: validation[name].tolist() for name in predictor.inputs})["paid"].probabilities
+    assert said[:, 1].mean() == pytest.approx((validation["paid"] == "true").mean(), abs=0.02)

@@ -202,6 +202,17 @@ def test_images_with_texts_use_both(trained: Trained) -> None:
     assert whole >= other_texts + 0.2
 
 
+@pytest.mark.full
+def test_a_text_is_read_the_same_beside_a_longer_one(trained: Trained) -> None:
+    predictor = load(trained, "reader")
+    cases = asked(predictor, held_out(trained, "reader"))
+    alone = {name: values[:1] for name, values in cases.items()}
+    longer = cases["caption"][1] + " and a letter" * 60
+    beside = {"image": cases["image"][:2], "caption": [cases["caption"][0], longer]}
+    first, second = (predictor.logits(given)[0] for given in (alone, beside))
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
 def test_who_never_rated_is_out_of_domain(trained: Trained) -> None:
     predictor = load(trained, "shelf")
     scores = predictor.scores({"user": ["u1", "nobody", "nobody"], "book": ["b1", "b1", "nothing"]})

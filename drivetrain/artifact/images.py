@@ -100,6 +100,13 @@ def shrunk(image: Image, copy: Mapping[str, Any]) -> Image:
     return image if size == image.size else image.resize(size, Resampling.BILINEAR)
 
 
+def too_deep(image: Image) -> bool:
+    """Whether a picture of more than 8 bits has values that are cut off, as fastai cuts them off in training."""
+    if image.mode != "F" and not image.mode.startswith("I"):
+        return False
+    return bool(np.asarray(image).max() > 255)
+
+
 def upright(image: Image) -> Image:
     """An image turned as its EXIF orientation says; as it is where that cannot be read."""
     from PIL import ImageOps

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from drivetrain.artifact.images import too_deep
 from drivetrain.serving import media
 from drivetrain.serving.field import Field
 from drivetrain.serving.limits import Limits, Refused, kind, short
@@ -77,7 +78,7 @@ def decode(known: Mapping[str, Field], cases: Sequence[Mapping[str, Any]], limit
                 elif field.type == "image":
                     value = media.image(blobs[name], where, pixels)
                     pixels -= value.width * value.height
-                    if media.too_deep(value):
+                    if too_deep(value):
                         reasons.append(f"{name} has values beyond 255, which the network does not see")
                 else:
                     value = media.audio(blobs[name], where, limits)

@@ -59,13 +59,6 @@ def image(data: bytes, where: str, pixels: int) -> Image:
     return found
 
 
-def too_deep(image: Image) -> bool:
-    """Whether a picture of more than 8 bits has values that are cut off, as fastai cuts them off in training."""
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;"):
-        return False
-    return bool(np.asarray(image).max() > 255)
-
-
 def audio(data: bytes, where: str, limits: Limits) -> bytes:
     """A WAV file."""
     if len(data) > limits.audio_bytes:

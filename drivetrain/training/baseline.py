@@ -31,13 +31,12 @@ def kind(model: Model) -> str:
     return "linear" if model.task.startswith(("table", "text")) else "majority"
 
 
-def linear(plan: Spec, model: Model, estimator: Any) -> tuple[Any, list[str]]:
-    """A linear estimator behind the inputs as they are, and the columns that it takes.
+def linear(plan: Spec, model: Model, estimator: Any, train: pd.DataFrame) -> tuple[Any, list[str]]:
+    """A linear estimator behind the inputs as they are, not fitted yet, and the columns that it takes.
 
     Categories become one column each, numbers are standardised (gaps: the median), texts are words, images pixels.
     """
     from sklearn.compose import ColumnTransformer
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -50,7 +49,7 @@ def linear(plan: Spec, model: Model, estimator: Any) -> tuple[Any, list[str]]:
     parts: list[tuple[str, Any, Any]] = [
         ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
         ("categories", OneHotEncoder(handle_unknown="ignore"), of.get("category", [])),
-        *((name, TfidfVectorizer(min_df=2), name) for name in of.get("text", [])),
+        *((name, _words(train[name]), name) for name in of.get("text", []) if train[name].str.strip().any()),
     ]
     if images := of.get("image", []):
         parts.append(("images", FunctionTransformer(_pixels), images))
@@ -63,6 +62,18 @@ def item_mean(plan: Spec, model: Model, train: pd.DataFrame, asked: pd.DataFrame
     item = source.ratings.item if source.ratings and source.ratings.item else plan.derived.model_inputs(model.name)[-1]
     means = train.groupby(item)[outcome].mean()
     return np.asarray(asked[item].map(means).fillna(train[outcome].mean()), dtype=np.float64)
+
+
+def _words(texts: pd.Series) -> Any:
+    """Weights of the words that recur; where none does, of all that stands between spaces."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    usual = TfidfVectorizer(min_df=2)
+    try:
+        usual.fit(texts)
+    except ValueError:
+        return TfidfVectorizer(token_pattern=r"\S+")
+    return usual
 
 
 def _pixels(frame: pd.DataFrame) -> NDArray[np.float64]:

@@ -63,8 +63,12 @@ def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
 def isotonic(said: NDArray[Any], happened: NDArray[Any]) -> dict[str, list[float]]:
     """A monotone table from what was said to what was seen, for one class.
 
+    A class that every row has, or none, says nothing: it stays as it is.
+
     Source: Zadrozny and Elkan, 2002.
     """
+    if happened.all() or not happened.any():
+        return {"said": [0.0, 1.0], "seen": [0.0, 1.0]}
     from sklearn.isotonic import IsotonicRegression
 
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(said, happened.astype(float))

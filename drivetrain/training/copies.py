@@ -19,6 +19,7 @@ from fastai.data.transforms import ColReader
 
 from drivetrain import evidence
 from drivetrain.artifact import images
+from drivetrain.errors import DataError
 from drivetrain.training.rows import inputs_of_kind
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def copies(plan: Spec, model: Model, cases: pd.DataFrame) -> Copies:
 
     Raises:
         OSError: An image cannot be read.
+        DataError: An image has values beyond 255.
     """
     [column] = inputs_of_kind(plan, model, "image")[:1]
     settings = wanted(model)
@@ -84,18 +86,26 @@ def wanted(model: Model) -> dict[str, Any]:
 
 def _copied(path: str, root: Path, folder: Path, settings: dict[str, Any]) -> str:
     """The file to read instead of `path`: its copy, or itself where that would be the same."""
-    status = os.stat(path)
-    text = f"{os.path.relpath(path, root)}|{status.st_size}|{status.st_mtime_ns}"
-    copy = folder / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.bmp"
-    if copy.exists():
+    if (copy := place(path, root, folder, ".bmp")).exists():
         return str(copy)
     image = _opened(path)
+    if images.too_deep(image):
+        advice = "Save it, and others like it, with 8 bits: which values matter is for you to say."
+        where = os.path.relpath(path, root)
+        raise DataError("a picture of more than 8 bits, of which all beyond 255 would be white.", advice, where)
     small = images.shrunk(image, settings)
     if small.size == image.size and images.upright(image) is image:
         return path
     with evidence.whole(copy) as part:
         small.save(part, "BMP")  # without loss, and read ten times as fast as PNG
     return str(copy)
+
+
+def place(path: str, root: Path, folder: Path, suffix: str) -> Path:
+    """Where in `folder` what is made of a file lies; another place once the file has changed."""
+    status = os.stat(path)
+    text = f"{os.path.relpath(path, root)}|{status.st_size}|{status.st_mtime_ns}"
+    return folder / (hashlib.blake2b(text.encode(), digest_size=16).hexdigest() + suffix)
 
 
 def _opened(path: str) -> Image:

@@ -72,13 +72,27 @@ def wait() -> None:
     torch.distributed.barrier()
 
 
-def shared(text: str) -> str:
-    """The first process's text, in every process."""
+def shared(value: Any, ranks: int) -> Any:
+    """The first process's text, number or list of them, in every process."""
     import torch
 
-    held = [text]
+    if ranks == 1:
+        return value
+    held = [value]
     torch.distributed.broadcast_object_list(held, src=0, device=_device())
     return held[0]
+
+
+def gathered(value: Any, ranks: int) -> list[Any]:
+    """What each process holds, in their order; empty in all but the first."""
+    import torch
+
+    if ranks == 1:
+        return [value]
+    first = torch.distributed.get_rank() == 0
+    held: list[Any] = [None] * ranks if first else []
+    torch.distributed.gather_object(value, held if first else None, dst=0)
+    return held
 
 
 def together(learn: Learner, rank: int, ranks: int) -> None:

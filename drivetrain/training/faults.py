@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 
 from drivetrain.artifact import images
 from drivetrain.errors import DataError, DrivetrainError, TrainingError
+from drivetrain.training.rows import classes, input_kind, model_columns, predicted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,13 +37,59 @@ def check_task(model: Model) -> None:
         raise TrainingError(f"the task `{model.task}` cannot be trained.", advice, f"models.{model.name}.task")
 
 
-def explain(error: Exception, plan: Spec, frames: Iterable[pd.DataFrame]) -> DrivetrainError | None:
+def check_masks(plan: Spec, model: Model, frame: pd.DataFrame) -> None:
+    """Refuse masks that say nothing of their image: of another shape, or with pixels that are no class.
+
+    Args:
+        plan: The plan.
+        model: One of its models; nothing is done for one that predicts no mask.
+        frame: Its rows.
+
+    Raises:
+        DataError: With the first mask that does not fit, and how many do not.
+    """
+    outcome = predicted(model)
+    if plan.outcome(outcome).type != "mask":
+        return
+    columns = [name for name in model_columns(plan, model) if input_kind(plan, model, name) == "image"]
+    known = classes(plan, outcome)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        pairs = zip(frame[columns[0]], frame[outcome], strict=True)
+        found = [what for what in pool.map(lambda pair: _misfit(pair[0], pair[1], known), pairs) if what]
+    if found:
+        more = f" ({len(found)} masks do not fit.)" if len(found) > 1 else ""
+        advice = "The value of a mask's pixel is the number of its class, and it lies over its image." + more
+        raise DataError(found[0], advice, f"outcomes.{outcome}")
+
+
+def _misfit(image: str, mask: str, known: list[str]) -> str | None:
+    """What is wrong with a mask; nothing where it fits, or cannot be read, which is told elsewhere."""
+    import numpy as np
+    from PIL import Image
+
+    name = Path(mask).name
+    try:
+        with Image.open(mask) as opened:
+            size, mode, highest = opened.size, opened.mode, int(np.asarray(opened.convert("L")).max())
+        with Image.open(image) as opened:
+            width, height = images.upright(opened).size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    if highest >= len(known):
+        colours = ": of a picture with a palette the colours are read, so save it as plain grey" if mode == "P" else ""
+        return f"the mask `{name}` has pixels of {highest}, and there are only {len(known)} classes, from 0{colours}."
+    if abs(width * size[1] - height * size[0]) > 0.02 * height * size[0]:
+        return f"the mask `{name}` is {size[0]} by {size[1]} pixels, its image {width} by {height}."
+    return None
+
+
+def explain(error: Exception, plan: Spec, frames: Mapping[str, pd.DataFrame]) -> DrivetrainError | None:
     """What a library's error means for the user; None when it is not one that is known.
 
     Args:
         error: What was raised while a run was under way.
         plan: The plan.
-        frames: The rows of the run.
+        frames: The rows of the run, by model.
     """
     from PIL.Image import DecompressionBombError
 
@@ -75,10 +123,17 @@ def no_weights(error: Exception, plan: Spec) -> TrainingError:
     return TrainingError(f"the pretrained weights cannot be downloaded ({error}).", advice)
 
 
-def unreadable(plan: Spec, frames: Iterable[pd.DataFrame]) -> list[str]:
-    """Image files of a run that cannot be read, relative to the plan's folder."""
+def unreadable(plan: Spec, frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Image files of a run, masks among them, that cannot be read, relative to the plan's folder."""
+    paths: dict[str, None] = {}
+    for name, frame in frames.items():
+        model = plan.model(name)
+        columns = [column for column in model_columns(plan, model) if input_kind(plan, model, column) == "image"]
+        if plan.outcome(predicted(model)).type == "mask":
+            columns.append(predicted(model))
+        paths |= dict.fromkeys(path for column in columns for path in frame[column])
     found = []
-    for path in dict.fromkeys(path for frame in frames if "image" in frame for path in frame["image"]):
+    for path in paths:
         try:
             images.read(Path(path), None, "")
         except DataError:

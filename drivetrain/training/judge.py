@@ -143,7 +143,8 @@ def assemble(
     outputs = predictor.logits(columns(rest, list(predictor.inputs)))
     truth = head.targets(plan, outcome, frame)[unseen]
     validation = (rest["split"] == "validation").to_numpy()
-    entry = head.finish(model, entry, outputs[validation], truth[validation])
+    # Behind the outputs there may be the distance, which is none of the model's classes.
+    entry = head.finish(model, entry, outputs[validation, : width(entry)], truth[validation])
     domain["threshold"] = (
         0.5
         if domain["score"] == "unknown"

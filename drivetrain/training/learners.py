@@ -36,8 +36,15 @@ def architecture(model: Model) -> Any:
 
 
 def batch_size(model: Model, cases: pd.DataFrame) -> int:
-    """Rows per step: as the plan says, but never more than there are, because fastai drops an incomplete batch."""
-    return max(1, min(model.training.batch_size, int((cases["split"] == "train").sum())))
+    """Rows per step: as the plan says, but never more than there are, because fastai drops an incomplete batch.
+
+    Raises:
+        TrainingError: It is one, and the network compares the rows of a batch (batch normalisation).
+    """
+    if model.training.batch_size == 1 and model.task != "ratings":
+        where = f"models.{model.name}.training.batch_size"
+        raise TrainingError("a batch of one row cannot be normalised.", "Write 2 or more.", where)
+    return min(model.training.batch_size, int((cases["split"] == "train").sum()))
 
 
 def class_weights(model: Model, dls: Any) -> Any:
@@ -55,7 +62,7 @@ def class_weights(model: Model, dls: Any) -> Any:
     vocab = list(dls.vocab)
     if not np.issubdtype(labels.dtype, np.integer):
         labels = np.array([vocab.index(label) for label in labels])
-    counts = np.bincount(labels, minlength=len(vocab))
+    counts = np.bincount(labels, minlength=len(vocab)).clip(1)  # a bin of numbers may be empty
     return torch.tensor(len(labels) / (len(vocab) * counts), dtype=torch.float32, device=dls.device)
 
 

@@ -46,11 +46,14 @@ class BinLoss(nn.Module):
     bin that lies above it.
     """
 
+    reduction = "mean"  # fastai writes "none" here where it asks for the loss of each case
+
     def forward(self, outputs: torch.Tensor, *targets: torch.Tensor) -> torch.Tensor:
-        """The mean loss of outputs (n, k) and weights (n, k)."""
+        """The loss of outputs (n, k) and weights (n, k)."""
         weights = torch.cat([one.reshape(len(outputs), -1) for one in targets], dim=1).to(outputs.dtype)
         logs = torch.log_softmax(outputs, dim=1)
-        return -torch.logsumexp(logs + torch.log(weights.clamp(min=1e-12)), dim=1).mean()
+        losses = -torch.logsumexp(logs + torch.log(weights.clamp(min=1e-12)), dim=1)
+        return losses.mean() if self.reduction == "mean" else losses
 
     def activation(self, outputs: torch.Tensor) -> torch.Tensor:
         """Probabilities of the bins."""
@@ -64,18 +67,22 @@ class BinLoss(nn.Module):
 class DevianceLoss(nn.Module):
     """The deviance of a Poisson, gamma or lognormal number around its mean, up to what the data alone decide."""
 
+    reduction = "mean"  # fastai writes "none" here where it asks for the loss of each case
+
     def __init__(self, form: str) -> None:
         super().__init__()
         self.form = form
 
     def forward(self, outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """The mean loss of means (n, 1) and numbers (n,)."""
+        """The loss of means (n, 1) and numbers (n,)."""
         mean, y = outputs.reshape(-1).clamp(min=1e-6), target.reshape(-1).to(outputs.dtype)
         if self.form == "poisson":
-            return (mean - y * torch.log(mean)).mean()
-        if self.form == "gamma":
-            return (y / mean + torch.log(mean)).mean()
-        return ((torch.log(y.clamp(min=1e-6)) - torch.log(mean)) ** 2).mean()
+            losses = mean - y * torch.log(mean)
+        elif self.form == "gamma":
+            losses = y / mean + torch.log(mean)
+        else:
+            losses = (torch.log(y.clamp(min=1e-6)) - torch.log(mean)) ** 2
+        return losses.mean() if self.reduction == "mean" else losses
 
 
 def learned(dls: Any, model: Model) -> pd.DataFrame:

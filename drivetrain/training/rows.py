@@ -152,20 +152,28 @@ def check(plan: Spec, model: Model, frame: pd.DataFrame, part: str = "") -> None
         part: Which of its rows these are, in words; all of them when empty.
 
     Raises:
-        DataError: Nothing is left to train or to validate on, an input is empty, a label is not in the plan, or a class
-            has no row to train on.
+        DataError: Nothing is left to train or to validate on, an input is empty or infinite, a label is not in the
+            plan, or a class has no row to train on.
     """
     train, validation = (frame[frame["split"] == split] for split in ("train", "validation"))
     place = f"data.{plan.derived.model_data(model.name)}" + (f" ({part})" if part else "")
     if train.empty or validation.empty:
         short = "train on" if train.empty else "validate on"
         raise DataError(f"there is no row to {short}.", "Collect more data, or change `split`.", place)
+    if len(train) == 1:
+        raise DataError("there is only one row to train on.", "Collect more data, or change `split`.", place)
     for name in plan.derived.model_inputs(model.name):
-        if train[name].isna().all():
+        blank = train[name].str.strip() == "" if input_kind(plan, model, name) == "text" else train[name].isna()
+        if blank.all():
             advice = "Fill the column, or leave it out of `inputs`."
             raise DataError(f"the input `{name}` is empty in every row to train on.", advice, place)
+        if input_kind(plan, model, name) in MEDIA and (gone := int(frame[name].isna().sum())):
+            advice = "Name the files, or remove the rows."
+            raise DataError(f"the input `{name}` names no file in {gone} rows.", advice, place)
+        _finite(frame, name, place)
     outcome = predicted(model)
     spec, where = plan.outcome(outcome), f"{place}.outcomes.{outcome}"
+    _finite(frame, outcome, where)
     if spec.type == "number":
         if spec.event and not spec.bins:
             advice = "Write its `bins`: a classifier over them knows what a censored row says."
@@ -173,6 +181,10 @@ def check(plan: Spec, model: Model, frame: pd.DataFrame, part: str = "") -> None
         if spec.event and model.task.endswith("classification"):
             advice = "Use `table-regression` or `image-regression`: over bins they know what a censored row says."
             raise TrainingError(f"`{model.task}` takes a censored number for a short one.", advice, where)
+        if model.distribution in ("poisson", "gamma", "lognormal") and not spec.bins and frame[outcome].min() < 0:
+            advice = "Write `distribution: empirical` or `normal`, or correct the rows."
+            what = f"`{outcome}` is negative in some rows, and a {model.distribution} number never is."
+            raise DataError(what, advice, f"models.{model.name}.distribution")
         if not model.task.endswith("classification"):
             return
     known = classes(plan, outcome, frame)
@@ -191,6 +203,15 @@ def check(plan: Spec, model: Model, frame: pd.DataFrame, part: str = "") -> None
     if spec.type != "number" and (empty := [value for value in known if value not in learned]):
         named = ", ".join(f"`{value}`" for value in empty[:5])
         raise DataError(f"no row to train on for {named}.", "Collect some, or take the class out of `values`.", where)
+
+
+def _finite(frame: pd.DataFrame, name: str, where: str) -> None:
+    import numpy as np
+
+    if frame[name].dtype.kind != "f" or not (endless := np.flatnonzero(np.isinf(frame[name]))).size:
+        return
+    advice = f"Correct the value or leave it empty; the first is in row {int(frame['case'].iloc[endless[0]]) + 1}."
+    raise DataError(f"`{name}` is infinite in {len(endless)} rows.", advice, where)
 
 
 def input_kind(plan: Spec, model: Model, name: str) -> str:

@@ -103,8 +103,7 @@ class Run:
             say(f"process {self._rank + 1} of {self._ranks} is there")
         if self._rank == 0:
             self._begin(read)
-        if self._ranks > 1:
-            self.name = distributed.shared(self.name)
+        self.name = distributed.shared(self.name, self._ranks)
         # fastai's callbacks print, and only results belong on stdout; of several processes one is enough to hear.
         silent = self._spoken.enter_context(Path(os.devnull).open("w", encoding="utf-8")) if self._rank else None
         self._spoken.enter_context(redirect_stdout(silent or sys.stderr))
@@ -128,13 +127,14 @@ class Run:
         if self._ranks > 1 and error is None:
             distributed.leave()
         if isinstance(error, Exception) and not isinstance(error, DrivetrainError):
-            explained = faults.explain(error, self.plan, self._frames.values())
+            explained = faults.explain(error, self.plan, self._frames)
             if explained is not None:
                 raise explained from error
 
     def _end(self, error: BaseException | None) -> None:
         """Put what was made in place, or clear it away."""
-        stopped = isinstance(error, KeyboardInterrupt)  # by the user, who may want it to go on
+        # By the user, or by another process that ended: it may go on.
+        stopped = isinstance(error, KeyboardInterrupt) or (self._ranks > 1 and isinstance(error, RuntimeError))
         try:
             if error is None:
                 self._finish()
@@ -187,7 +187,6 @@ class Run:
     def watch(self, job: Job, learn: Any) -> None:
         """Have a learner say its progress on stderr and keep its history."""
         from fastai.callback.progress import ProgressCallback
-        from fastcore.basics import noop
 
         from drivetrain.training import history, resume
 
@@ -195,14 +194,11 @@ class Run:
         learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, ProgressCallback)])
         if self._ranks > 1:
             distributed.together(learn, self._rank, self._ranks)
-            if self._rank:
-                learn.logger = noop
-                return
         watched = history.History(job.name)
-        self._watched[job.name] = [watched]
-        if self._ranks == 1:  # several processes start a model anew: each had a state of its own
-            self._watched[job.name].append(resume.Checkpoint(self.staging / f"checkpoint-{job.name}.pth", watched))
+        kept = resume.Checkpoint(self.staging / f"checkpoint-{job.name}.pth", watched, self._rank, self._ranks)
+        self._watched[job.name] = [watched, kept]
         learn.add_cbs(self._watched[job.name])
+        history.heed(learn, watched, self._ranks)
 
     def keep(self, job: Job, learn: Any) -> None:
         """Calibrate, export, check and judge a trained learner.
@@ -224,8 +220,12 @@ class Run:
         name, model = job.part or job.model.name, job.model
         started = time.monotonic()
         watched, *others = self._watched.pop(job.name, [None])
+        history.part(learn)
         if watched is not None:
             learn.remove_cbs([watched, *others])
+            if not job.part and watched.rate is not None:
+                picture = self.folder / f"learning-rate-{job.name}.png"
+                history.draw_rates(watched.tried, watched.rate, picture, job.name)
             if not job.part:
                 history.write_table(watched.rows, self.folder / f"history-{job.name}.csv")
                 history.draw(watched.rows, self.folder / f"history-{job.name}.png", job.name)
@@ -249,6 +249,8 @@ class Run:
             _write_predictions(self.folder / f"predictions-{name}.parquet", job.everything, predictions)
         result["trained_on"] = self._trained.pop(name)
         result["cleaning"] = job.everything.attrs.get("cleaning", {})
+        rate = model.training.learning_rate
+        result["learning_rate"] = (watched.rate if watched else None) if rate == "auto" else rate
         result["epochs"] = len(watched.rows) if watched else None
         result["seconds"] = {
             "training": round(sum(row["seconds"] for row in watched.rows), 2) if watched else None,
@@ -297,6 +299,7 @@ class Run:
             lost = f"; {cleaned['not_found']} decisions fit no row any more" if cleaned["not_found"] else ""
             say(f"{model.name}: {cleaning.FILE}: {said}{lost}")
         check(self.plan, model, self._frames[model.name])
+        faults.check_masks(self.plan, model, self._frames[model.name])
         return self._frames[model.name]
 
     def _foretold(self, model: Model) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastai.torch_core import TitledStr
 from fastcore.foundation import L
 from fasttransform import Transform
 
@@ -26,3 +27,7 @@ class Words(Transform):  # type: ignore[misc]
     def encodes(self, row: Any) -> Any:
         """The tokens of one row."""
         return L(tokens([row[name] for name in self.names]))
+
+    def decodes(self, found: L) -> TitledStr:
+        """A text to be shown, from its tokens."""
+        return TitledStr(" ".join(found))

@@ -86,7 +86,7 @@ def measured(plan: Spec, predictors: Sequence[Predictor]) -> Worth | None:
         if problem.horizon or any(shock.weight for shock in problem.scenarios):
             return None
         known = {name for one in predictors for name in one.manifest["predicts"]}
-        if not set(problem.outcomes) <= known:
+        if not problem.outcomes or not set(problem.outcomes) <= known:
             return None
         return _measured(plan, problem, predictors)
     except DrivetrainError:  # `decide` says what is wrong with the decision; training is not stopped by it

@@ -14,7 +14,7 @@ def get_block(plan: Spec, model: Model, cases: pd.DataFrame) -> DataBlock:
     [outcome] = model.predicts or []
     return DataBlock(
         blocks=(
-            TransformBlock(type_tfms=[picture(plan, model)]),  # frequencies by time, or as `encode` says
+            TransformBlock(type_tfms=[picture(plan, model, cases)]),  # frequencies by time, or as `encode` says
             CategoryBlock(vocab=classes(plan, outcome, cases), sort=False),
         ),
         get_x=ColReader(medium(plan, model)),

@@ -46,7 +46,7 @@ class ImageAndText(nn.Module):
         super().__init__()
         self.image = nn.Sequential(body, AdaptiveConcatPool2d(), Flatten(), LinBnDrop(2 * features, 128, act=nn.ReLU()))
         self.embedding = nn.Embedding(words, 64, padding_idx=1)
-        self.reader = nn.GRU(64, 64, batch_first=True, bidirectional=True)
+        self.reader = nn.GRU(64, 128, batch_first=True)  # forwards only: what is padded behind a text changes nothing
         self.head = nn.Sequential(LinBnDrop(128 + 128, 64, p=0.25, act=nn.ReLU()), nn.Linear(64, classes))
 
     def forward(self, image: Tensor, tokens: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ def get_block(plan: Spec, model: Model, cases: pd.DataFrame) -> DataBlock:
     [outcome] = model.predicts or []
     return DataBlock(
         blocks=(
-            TransformBlock(type_tfms=[picture(plan, model)]),  # one channel of the picture for each of the series
+            TransformBlock(type_tfms=[picture(plan, model, cases)]),  # one channel of the picture for each series
             CategoryBlock(vocab=classes(plan, outcome, cases), sort=False),
         ),
         get_x=ColReader(medium(plan, model)),

@@ -30,6 +30,7 @@ def get_learner(dls: DataLoaders, model: Model) -> Learner:
     return tabular_learner(
         dls,
         layers=model.layers,
+        n_out=len(dls.vocab),  # said, because fastai would take a column named `c` for it
         loss_func=CrossEntropyLossFlat(weight=class_weights(model, dls)),
         metrics=[accuracy],
     )

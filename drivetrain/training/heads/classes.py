@@ -68,7 +68,7 @@ def baseline(
     if rivals.kind(model) == "majority":
         shares = np.bincount(labels, minlength=len(names)) / len(labels)
         return Distribution(names, np.tile(shares, (len(asked), 1)))
-    estimator, inputs = rivals.linear(plan, model, LogisticRegression(max_iter=1000))
+    estimator, inputs = rivals.linear(plan, model, LogisticRegression(max_iter=1000), train)
     estimator.fit(train[inputs], labels)
     found = np.zeros((len(asked), len(names)))
     found[:, estimator.classes_] = estimator.predict_proba(asked[inputs])

@@ -108,7 +108,7 @@ def baseline(
     elif which == "item mean":
         own, mean = (rivals.item_mean(plan, model, train, rows, outcome) for rows in (train, asked))
     else:
-        estimator, inputs = rivals.linear(plan, model, Ridge())
+        estimator, inputs = rivals.linear(plan, model, Ridge(), train)
         estimator.fit(train[inputs], truth)
         own, mean = estimator.predict(train[inputs]), estimator.predict(asked[inputs])
     around = spread("empirical", own, truth, None)

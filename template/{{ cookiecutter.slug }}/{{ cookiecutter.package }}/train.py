@@ -46,17 +46,21 @@ def fit(learn: Learner, model: Model) -> None:
     training = model.training
     if training.mixed_precision and torch.cuda.is_available():
         learn.to_fp16()
+    # Layers are frozen at first only where they were trained before; tables and ratings have none of that kind.
+    fine_tune = training.schedule == "fine_tune" and training.pretrained and model.architecture
+    if not fine_tune:
+        learn.unfreeze()
     rate = training.learning_rate
     if rate == "auto":
         rate = learn.lr_find(show_plot=False).valley
     callbacks = []
     if training.early_stopping:
         callbacks = [SaveModelCallback(), EarlyStoppingCallback(patience=training.early_stopping)]
-    if training.schedule == "fine_tune" and training.pretrained:
+    if fine_tune:
         learn.fine_tune(training.epochs, rate, freeze_epochs=training.freeze_epochs, cbs=callbacks)
     elif training.schedule == "flat_cos":
         learn.fit_flat_cos(training.epochs, rate, cbs=callbacks)
-    else:  # without pretrained weights there is nothing to freeze and fine-tune
+    else:
         learn.fit_one_cycle(training.epochs, rate, cbs=callbacks)
     learn.to_fp32()  # predictions and the export in full precision
 
