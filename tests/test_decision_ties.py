@@ -99,3 +99,43 @@ def test_what_is_said_of_tied_cases_is_true_also_where_they_are_not_all_tried(n,
     assert (uses[:, rows, found.choice] @ weights <= 1e-9).all()
     assert found.value <= max(worth) + 1e-9
     assert max(worth) <= found.bound + 1e-9
+
+
+def alike(limit):
+    """Customers of whom nothing tells one from another, and the plan's limits on calls."""
+    from textwrap import dedent
+
+    from worlds import CHURN, Chance, churn_world, customers, leaving
+
+    from drivetrain import policy
+    from drivetrain.spec import load_text
+
+    problem = policy.problem(load_text(dedent(CHURN).replace("at_most: 400}", limit)))
+    same = {"end": np.full(N, -1.0), "calls": np.ones(N), "margin": np.full(N, 200.0), "consent": np.ones(N, bool)}
+    model = Chance("churned", ("end", "calls", "margin", "offer"), leaving)
+    return problem, churn_world(problem, customers(N, 1) | same, model)
+
+
+def test_a_policy_that_cannot_tell_cases_apart_says_what_it_leaves_and_who_could_use_it():
+    from worlds import leaving
+
+    from drivetrain.decision import compare
+
+    problem, world = alike("at_most: 400}")
+    decided = compare(problem, world, world)
+    assert set(decided.actions["optimized"]["offer"]) == {"nothing"}, "calling all would be too many"
+    [note] = [note for note in decided.result["notes"] if note.startswith("Up to ")]
+    # A fifth may be called, and each call keeps so much of 200 EUR, less its cost.
+    left, called = (float(leaving(np.array(-1), np.array(1), np.array(200), o)) for o in ("nothing", "call"))
+    gain = (left - called) * 200 - 6
+    assert gain > 0
+    assert float(note.split()[2]) == pytest.approx(0.2 * gain, rel=1e-3)
+    assert "serve: [batch]" in note
+
+
+def test_limits_that_only_a_lot_could_keep_are_named():
+    from drivetrain.decision import compare
+
+    problem, world = alike("at_most: 400}, {name: enough calls, measure: \"sum(offer == 'call')\", at_least: 300}")
+    with pytest.raises(PolicyError, match=r"no policy fulfils enough calls .*: too many cases are worth the same"):
+        compare(problem, world, world)
