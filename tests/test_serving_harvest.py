@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from drivetrain import load_spec, source
 from drivetrain.errors import ServiceError
 from drivetrain.serving import harvest, steer
 from drivetrain.serving.desk import Desk
-from drivetrain.serving.limits import Limits
+from drivetrain.serving.limits import Limits, Refused
 from drivetrain.serving.metrics import Metrics
 
 LOGGED = """    time: asked_at
@@ -119,3 +120,25 @@ def test_pictures_lie_in_the_folder_of_their_label(tmp_path: Path) -> None:
     assert (project / f"data/photos/dark/{dark['decision']}.png").read_bytes() == served.png(0)
     rows = source.cases(load_spec(project))
     assert sorted(rows["sky"].to_pylist()) == ["bright", "dark"]
+
+
+def test_a_mask_comes_back_as_a_picture_and_lies_beside_the_table(tmp_path: Path) -> None:
+    """Its pixels are the numbers of their classes; anything else is refused, and what was recorded is its hash."""
+    plan = served.LIGHT_PLAN.replace(
+        "outcomes: {sky: {column: folder, values: [bright, dark, strange], affected_by: []}}",
+        "outcomes: {sky: {column: folder, values: [bright, dark, strange], affected_by: []}, "
+        "view: {column: outline, type: mask, values: [ground, hole], affected_by: []}}",
+    )
+    project = served.lamp(tmp_path / "p", plan)
+    desk = Desk(project, Limits(), Metrics())
+    [decision] = desk.decide([{"image": base64.b64encode(served.png(0)).decode()}])
+    case = {"decision": decision["decision"], "view": base64.b64encode(served.png(1)).decode()}
+    assert desk.feedback([case]) == [{"decision": decision["decision"], "recorded": True}]
+    for wrong, reason in ((served.png(7), "value 7; classes are numbered 0 to 1"), (b"hole", "not an image")):
+        with pytest.raises(Refused, match=reason):
+            desk.feedback([case | {"view": base64.b64encode(wrong).decode()}])
+    desk.log.close()
+    harvest(load_spec(project), [])
+    [row] = pq.read_table(project / "data/served/served.parquet").to_pylist()
+    assert (project / row["outline"]).read_bytes() == served.png(1)
+    assert row["outline"] == f"data/served/{decision['decision']}-view.png"

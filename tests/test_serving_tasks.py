@@ -380,10 +380,10 @@ def test_what_is_served_is_what_was_learned_and_what_the_plan_says(
     ]
 
     settings = ["go", "look", "leave"]
-    # A condition on an area is no sum over classes: it is drawn, 256 times.
-    near = 2e-2 if name == "mask" else 2e-3
+    # A condition on an area is no sum over classes: it is drawn, 256 times from a hundred likely values.
+    near = 4e-2 if name == "mask" else 2e-3
     clear = np.sort(expected, axis=1)[:, -1] - np.sort(expected, axis=1)[:, -2] > near
-    assert clear.mean() > 0.9
+    assert clear.mean() > (0.8 if name == "mask" else 0.9)
     chosen = [result["recommendation"] for result in results]
     best = [settings[place] for place in expected.argmax(axis=1)]
     agree = np.array([a == b for a, b in zip(chosen, best, strict=True)])

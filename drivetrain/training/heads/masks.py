@@ -77,6 +77,9 @@ def spread(said: NDArray[np.float64], seen: NDArray[np.float64]) -> dict[str, An
     rows = np.sort(np.random.default_rng(0).permutation(len(said))[:MOST_ROWS])
     said, seen = said[rows].round(6), seen[rows].round(6)
     missed = seen - said
+    # In order of what is missed most: values taken at even steps then speak of all of them evenly.
+    order = np.argsort(missed @ np.linalg.svd(missed, full_matrices=False)[2][0], kind="stable")
+    said, seen, missed = said[order], seen[order], missed[order]
     apart = np.linalg.norm(missed[:, None] - missed[None], axis=2)
     candidates = [size for size in (len(rows), *(len(rows) // part for part in (2, 4, 8, 16))) if size >= LEAST_NEAR]
 

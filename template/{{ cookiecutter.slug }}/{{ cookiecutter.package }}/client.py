@@ -37,7 +37,7 @@ def ask(url: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def show(case: str, answer: dict[str, Any], unit: str) -> None:
     """Print one answer for people."""
     print(f"{case}: {answer['setting']}")
-    if answer["setting"] == "defer":
+    if answer["recommendation"] != answer["setting"]:
         print(f"  recommended     {answer['recommendation']}")
     if answer["value"] is not None:
         print(f"  expected value  {answer['value']:.4g} {unit}")
