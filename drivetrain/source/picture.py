@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drivetrain.source import whole
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_ENTRIES = 0xB002
+"""Tag of a multi-picture file that lists its pictures."""
 EDGE = 32
 """Side, in pixels, of the square that a picture is looked at in; JPEG is decoded no larger than that needs."""
 
@@ -78,12 +80,25 @@ def _other(data: bytes) -> tuple[str, str, tuple[int, int], NDArray[np.uint8]]:
                 whole.tiff(data, getattr(picture, "tag_v2", {}))
             if kind == "WEBP":
                 whole.webp(data, float(grey.std()))
+            if kind == "MPO":
+                _further(data, picture)
             for frame in range(1, getattr(picture, "n_frames", 1)):
                 picture.seek(frame)
                 picture.load()
                 if kind == "TIFF":
                     whole.tiff(data, getattr(picture, "tag_v2", {}))
     return kind, mode, size, grey
+
+
+def _further(data: bytes, picture: Any) -> None:
+    """Decode what stands behind a phone's first picture as strictly as that; Pillow lets holes in it pass."""
+    import simplejpeg
+
+    for entry in picture.mpinfo[_ENTRIES][1:]:
+        start = data.index(b"MPF\0") + 4 + entry["DataOffset"]
+        part = data[start : start + entry["Size"]]
+        simplejpeg.decode_jpeg(part, colorspace="GRAY", min_height=EDGE, min_width=EDGE, min_factor=1, strict=True)
+        whole.jpeg(part)
 
 
 def unreadable(error: Exception) -> str:

@@ -167,7 +167,7 @@ def _by_duckdb(path: str, delimiter: str, there: Sequence[str], types: dict[str,
     columns = {name: named.get(types.get(name, ""), "VARCHAR") for name in there}
     try:
         with duckdb.connect() as connection:
-            connection.execute("SET memory_limit = '192MB'")
+            connection.execute("SET memory_limit = '96MB'")
             rows = connection.read_csv(
                 path, header=True, sep=delimiter, columns=columns, null_padding=False, quotechar='"', escapechar='"'
             )
