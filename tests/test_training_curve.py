@@ -168,6 +168,7 @@ def test_runs_are_kept_with_their_curve_and_compared(project: Spec) -> None:
     assert curve["target"] == pytest.approx(paid - 0.4)  # had every outcome been known, each payer brings 1
     assert curve["points"][-1]["error"] == pytest.approx(paid - record.result["worth"]["value"])
     assert [finding.id for finding in curves(project)] == ["DA190"]
+    assert (project.root / "evidence" / "runs" / record.result["run"] / "learning-curve-payer.png").exists()
     assert sorted(path.name for path in (project.root / "artifacts").iterdir()) == ["payer"]
     # A model that hardly learns is worth less.
     make(

@@ -75,6 +75,15 @@ def test_an_architecture_that_does_not_exist(tmp_path: Path) -> None:
         architecture(spec.model("reader"))
 
 
+@pytest.mark.parametrize(("name", "said"), [("vit_b_16", "body and a head"), ("fcn_resnet50", "no architecture")])
+def test_an_architecture_that_cannot_be_used(name: str, said: str, tmp_path: Path) -> None:
+    from drivetrain.training import architecture
+
+    spec = make(tmp_path, DIGITS.replace("    image:", f"    architecture: {name}\n    image:"))
+    with pytest.raises(TrainingError, match=said):
+        architecture(spec.model("reader"))
+
+
 def test_weights_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = make(tmp_path, DIGITS.replace(", pretrained: false", ""))
     write_digits(tmp_path / "data" / "letters", 6)

@@ -63,7 +63,7 @@ class History(Callback):  # type: ignore[misc]
         """
         if self.repeating or self.seeking:
             return
-        names = [str(name) for name in self.recorder.metric_names[1:-1]]
+        names = [str(name).lstrip("_") for name in self.recorder.metric_names[1:-1]]  # fastai calls one `_rmse`
         figures = dict(zip(names, map(float, self.recorder.log[1:]), strict=False))
         if not all(math.isfinite(value) for name, value in figures.items() if name.endswith("loss")):
             what = f"the loss is no number any more after epoch {self.epoch + 1}: the training went astray."

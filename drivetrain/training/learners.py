@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from drivetrain.spec import Model, Spec
 
 
+WHOLE = ("googlenet", "inception", "maxvit", "mnasnet", "vit_")
+"""Beginnings of the names of torchvision's networks that cannot be cut before their last pooling."""
+
+
 def architecture(model: Model) -> Any:
     """The function that builds the body of a vision model: a name of torchvision's or fastai's, e.g. `resnet18`.
 
     Raises:
-        TrainingError: There is no architecture of that name.
+        TrainingError: There is no architecture of that name, or fastai cannot use it.
     """
     from difflib import get_close_matches
 
@@ -25,7 +29,12 @@ def architecture(model: Model) -> Any:
     from fastai.vision.models import xresnet
 
     name = model.architecture or "resnet18"
-    known = [n for n in torchvision.models.list_models() if "." not in n and not n.startswith(("raft", "s3d", "mvit"))]
+    every = torchvision.models.list_models(module=torchvision.models)
+    known = [one for one in every if not one.startswith(WHOLE)]
+    if name in every and name not in known:
+        advice = "Take another, e.g. resnet18 or convnext_tiny, or write the network into the learner's file."
+        where = f"models.{model.name}.architecture"
+        raise TrainingError(f"fastai cannot part `{name}` into a body and a head.", advice, where)
     if name in known:
         return getattr(torchvision.models, name)
     if name.startswith("xresnet") and hasattr(xresnet, name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,30 @@ def draw(truth: NDArray[Any], found: Distribution, path: Path, title: str) -> bo
         _areas(left, right, truth, found)
     figure.savefig(path, dpi=100)
     return True
+
+
+def draw_curve(curve: Mapping[str, Any], path: Path, title: str) -> None:
+    """Draw a learning curve as PNG: the error by rows with its 95 % interval, and the target where there is one.
+
+    Args:
+        curve: As `curve.measured` gives it.
+        path: The file.
+        title: Of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    rows, error, noise = ([point[key] for point in curve["points"]] for key in ("rows", "error", "standard_error"))
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.errorbar(rows, error, 1.96 * np.asarray(noise), marker="o", capsize=3)
+    if curve["target"] is not None:
+        axes.axhline(curve["target"], color="grey", linestyle="--", linewidth=1, label="target")
+        axes.legend()
+    axes.set(xscale="log", xlabel="rows trained on", ylabel=str(curve["metric"]).replace("outcome (", "outcome\n("))
+    axes.set_xticks(rows, [f"{count:,}" for count in rows])
+    axes.minorticks_off()
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)
 
 
 def _confusion(axes: Any, truth: NDArray[Any], found: Distribution) -> None:

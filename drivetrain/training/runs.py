@@ -336,6 +336,7 @@ class Run:
             parts = [self._results[one] for one in called]
             model, whole = self.plan.model(name), self._results[name]
             whole["learning_curve"] = measured(self.plan, model, parts, whole, made, smaller)
+            pictures.draw_curve(whole["learning_curve"], self.folder / f"learning-curve-{name}.png", name)
         policy = worth.measured(self.plan, list(made.values()))
         if policy is None:
             return {}
