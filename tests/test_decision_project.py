@@ -107,6 +107,22 @@ def test_a_log_made_by_people_names_the_experiment_that_would_make_it_causal(chu
     assert any("experiment.py" in note for note in result["notes"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "labels"),
+    [
+        ("randomised", {"causal"}),
+        ("rule", {"not causal", "model-based"}),
+        ("human", {"not causal", "model-based"}),
+        ("constant", {"not causal", "model-based"}),
+    ],
+)
+def test_what_a_log_can_say_of_other_policies_follows_from_how_settings_came_about(churn, kind, labels):
+    plan = CHURN.replace("kind: randomised", f"kind: {kind}")
+    called = {"offered": ["nothing"] * 1_000} if kind == "constant" else {}
+    result = decide(churn(plan, count=1_000, **called)).result
+    assert {row["label"] for row in result["policies"]} <= labels
+
+
 def test_a_setting_that_the_log_never_shows_is_not_chosen_unless_the_plan_allows_it(churn):
     plan = CHURN.replace("call: {cost: 6}}", "call: {cost: 6}, gift: {cost: 0}}")
     spec = churn(plan)

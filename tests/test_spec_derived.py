@@ -147,7 +147,6 @@ models:
     spec = load_text(HEAD + "terms: {doubled: a * 2}, value: c}" + chain)
     assert spec.derived.feeders("third") == ["second", "first"]
     assert spec.derived.model_order()[-1] == "third"
-    assert spec.derived.needed_outcomes() == ("a", "b", "c") or set(spec.derived.needed_outcomes()) == {"a", "b", "c"}
 
 
 def test_what_a_formula_uses_terms_followed() -> None:
@@ -207,30 +206,6 @@ def test_an_outcome_that_feeds_another_model_rules_means_out() -> None:
     text = PLANS[4].read_text().replace("value: margin * buy", "value: margin * buy * taste")
     expectation = load_text(text).derived.expectation()
     assert expectation.how == "draws"
-
-
-def test_what_the_log_can_say_about_another_policy() -> None:
-    assert plan("01").derived.log_scores().methods == ("labels",)
-    assert plan("07").derived.log_scores().causal
-    insurance = plan("02").derived.log_scores()
-    assert (insurance.methods, insurance.causal, insurance.levers, insurance.rows) == (
-        ("ips", "snips", "dr"),
-        True,
-        ("price",),
-        "test_cell",
-    )
-    text = PLANS[2].read_text().replace("kind: randomised, data: quotes", "kind: human, data: quotes")
-    chosen = load_text(text).derived.log_scores()
-    assert (chosen.methods, chosen.causal) == (("ips", "snips", "dr"), False)
-    never = load_text(
-        PLANS[3]
-        .read_text()
-        .replace(
-            "{kind: randomised, data: customers, column: offered, propensity: p_offered, rows: test_cell}",
-            "{kind: never}",
-        )
-    )
-    assert (never.derived.log_scores().methods, never.derived.log_scores().causal) == ((), False)
 
 
 def test_sources_that_follow_the_split_of_the_cases() -> None:

@@ -52,24 +52,6 @@ class Expectation(NamedTuple):
     why: str
 
 
-class LogScores(NamedTuple):
-    """What logged data can say about a policy that was not used.
-
-    Attributes:
-        methods: `labels` (any policy is scored by the logged labels), or `ips`, `snips` and `dr`; empty: a model only.
-        causal: Whether the figure is causal.
-        levers: Levers that move a used outcome.
-        rows: Rows of the log that count, a case formula.
-        why: In words.
-    """
-
-    methods: tuple[str, ...]
-    causal: bool
-    levers: tuple[str, ...]
-    rows: str
-    why: str
-
-
 class Derived(Facts):
     """What follows from one plan; each fact is computed when it is asked for."""
 
@@ -151,14 +133,6 @@ class Derived(Facts):
         ]
         used = {name for text in formulas for name in self.uses(text).outcomes}
         return tuple(name for name in self.names.of("outcome") if name in used)
-
-    def needed_outcomes(self) -> tuple[str, ...]:
-        """Outcomes that must be predicted: the used ones, and what their models take as inputs."""
-        needed = list(self.used_outcomes())
-        for outcome in needed:
-            if outcome in self.makers:
-                needed += [name for name in self._outcome_inputs(self.makers[outcome]) if name not in needed]
-        return tuple(needed)
 
     def _outcome_inputs(self, model: str) -> list[str]:
         entries = [name for name in self.model_inputs(model) if name in self.names]
@@ -250,33 +224,3 @@ class Derived(Facts):
         if entry.type in ("category", "any") and entry.values:
             return len(entry.values)
         return 2 ** len(entry.values) if entry.type == "labels" and entry.values else None
-
-    def log_scores(self) -> LogScores:
-        """What the log allows to be said about a policy that was not used."""
-        used = self.used_outcomes()
-        moved = {name: self.upstream(name) for name in used}
-        levers = tuple(name for name in self.names.of("lever") if any(name in by for by in moved.values()))
-        if not levers:
-            return LogScores(
-                ("labels",), True, (), "True", "no used outcome is affected by a lever: logged labels score any policy"
-            )
-        histories = {name: self.part("levers", name).get("history", {}) for name in levers}
-        rows = " & ".join(f"({entry['rows']})" for entry in histories.values() if "rows" in entry) or "True"
-        if len(levers) == 1 and rows != "True":
-            rows = rows[1:-1]
-        for name, history in histories.items():
-            kind = history.get("kind")
-            if kind in (None, "constant", "never"):
-                said = {"constant": "never changed", "never": "was never pulled"}.get(str(kind), "has no history")
-                return LogScores((), False, levers, rows, f"`{name}` {said}: only a model can say what it does")
-            if "column" not in history:
-                return LogScores((), False, levers, rows, f"the log does not say which setting of `{name}` was used")
-        causal = all(entry.get("kind") == "randomised" for entry in histories.values())
-        known = all("propensity" in entry for entry in histories.values())
-        why = (
-            "settings were randomised"
-            if causal
-            else "settings were chosen, not drawn: a hidden cause may stand behind both"
-        )
-        why += "" if known else "; propensities are not logged and must be estimated"
-        return LogScores(("ips", "snips", "dr") if known or not causal else ("dr",), causal, levers, rows, why)
