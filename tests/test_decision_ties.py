@@ -50,6 +50,10 @@ def worlds():
         "two scarce settings": (each(0, 1, 1.5), np.stack([each(0, 1, 0) - 0.2, each(0, 0, 1) - 0.1])),
         "at most and at least": (each(0, 1, 1.5), np.stack([each(0, 1, 2) - 0.7, 0.3 - each(0, 1, 0)])),
         "hardly any room": (each(0, 1), np.stack([each(0, 1) - 0.5, 0.49 - each(0, 1)])),
+        "ten settings, one ratio": (
+            each(*range(10)),
+            np.stack([each(*range(10)) / 10 - 0.25, np.tile(np.arange(10) % 3 == 2, (N, 1)) - 0.12]),
+        ),
         "everything rounded": (np.round(stream.normal(size=(N, 4)), 1), rounded),
         "nothing is worth anything": (each(0, 0, 0), (each(0, 1, 2) - 0.5)[None]),
     }

@@ -118,7 +118,7 @@ def optimize(
         if (spent <= tolerance).all() and (own > worth or (use > tolerance).any()):
             choice, worth, use = tried, own, spent
         if (use <= tolerance).all():
-            choice = filled(instance, rows, choice, tolerance - use)
+            choice = filled(instance, rows, choice, tolerance / 2 - use)
             worth, use = _sums(instance, choice)
     if exact is not None:
         own, spent = _sums(instance, exact)

@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.decision.dual import LARGER, SAMPLE, Instance, look, minimum, narrowed, sampled, settled
+from drivetrain.decision.dual import SAMPLE, Instance, look, minimum, narrowed, sampled, settled
 
 Floats = NDArray[np.float64]
 
@@ -25,8 +25,10 @@ WORTH = 1e-5
 """What a lot is worth at most, as a share of what settings differ by in a case."""
 REACH = (10.0, 1e3, 1e5)
 """How far the prices may move, in lots by the greatest difference of use; the next one where they want further."""
-MOST_FILLED = 50
-"""Cases by which an allocation is filled up to the brim in the end."""
+ROUNDS = 20
+"""Rounds in which an allocation is filled up to the brim in the end."""
+MOST_FILLED = 5_000_000
+"""Cells (case × setting) up to which it is."""
 
 
 def broken(instance: Instance, prices: Floats, seed: int = 42) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -63,7 +65,7 @@ def broken(instance: Instance, prices: Floats, seed: int = 42) -> tuple[NDArray[
 
 
 def filled(instance: Instance, rows: NDArray[np.int64], choice: NDArray[np.int64], slack: Floats) -> NDArray[np.int64]:
-    """The choice with what is left used up, a case at a time, by the one that it helps most; shape (n,).
+    """The choice with what is left used up, by those first whom it helps most; shape (n,).
 
     Args:
         instance: All cases.
@@ -74,17 +76,22 @@ def filled(instance: Instance, rows: NDArray[np.int64], choice: NDArray[np.int64
     choice, slack = choice.copy(), slack.copy()
     part = instance.rows(rows)
     each, taken = np.arange(len(rows)), choice[rows]
-    for _ in range(MOST_FILLED if part.values.size <= 10 * LARGER else 0):
+    for _ in range(ROUNDS if part.values.size <= MOST_FILLED else 0):
         gain = part.weights[:, None] * (part.values - part.values[each, taken][:, None])
         more = part.weights[:, None] * (part.uses - part.uses[:, each, taken][:, :, None])
         fits = (more <= slack[:, None, None]).all(axis=0) & (gain > 0)
         if part.feasible is not None:
             fits &= part.feasible
-        if not fits.any():
+        gain = np.where(fits, gain, -np.inf)
+        best = gain.argmax(axis=1)
+        order = np.argsort(-gain[each, best], kind="stable")[: int(fits.any(axis=1).sum())]
+        if not len(order):
             break
-        row, setting = np.unravel_index(np.argmax(np.where(fits, gain, -np.inf)), gain.shape)
-        taken[row] = setting
-        slack -= more[:, row, setting]
+        # The first of them fits by itself; as many follow as fit together with all before them.
+        together = (np.cumsum(more[:, order, best[order]], axis=1) <= slack[:, None]).all(axis=0)
+        order = order[: len(order) if together.all() else max(1, int(together.argmin()))]
+        slack -= more[:, order, best[order]].sum(axis=1)
+        taken[order] = best[order]
     choice[rows] = taken
     return choice
 
