@@ -504,3 +504,10 @@ def test_no_scheduler_at_the_address_is_one_clear_message(mixed):
 
     with pytest.raises(EnvironmentFault, match=r"no Dask scheduler answers at `tcp://127\.0\.0\.1:1`"):
         availability.run(load_spec(mixed), ["--dask", "tcp://127.0.0.1:1"])
+
+
+def test_a_logged_probability_that_never_changes_is_no_reason_to_take_it_out(tmp_path):
+    people(tmp_path, p=[0.5] * 400)
+    data = PEOPLE.replace("columns: {", "columns: {p: {type: number, role: logged}, ", 1)
+    assert "role: logged" in data
+    assert not of(availability.check(plan(tmp_path, data)), "DA502")

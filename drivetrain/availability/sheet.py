@@ -142,6 +142,8 @@ class Sheet:
         if not len(finite):
             return
         if finite.min() == finite.max():
+            if declared.role == "logged":  # a probability that never changes is a fair coin, and the record of it
+                return
             yield self.look.finding(
                 "DA502", "warn", f"is the same in all rows ({finite[0]:g}).", "It says nothing; take it out.", at=at
             )
