@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from drivetrain import policy
 from drivetrain.decision import logged, measure, rankings, simulator
 from drivetrain.decision.evaluate import (
+    OPTIMIZED,
     Figure,
     Label,
     Statistic,
@@ -22,6 +23,7 @@ from drivetrain.decision.evaluate import (
     ratio_of_means,
 )
 from drivetrain.decision.history import figure, judged_by_log
+from drivetrain.decision.notes import missed, outdone, said
 from drivetrain.decision.optimizer import EXACT, Optimum, optimize
 from drivetrain.decision.world import World
 from drivetrain.errors import PolicyError
@@ -30,7 +32,6 @@ from drivetrain.spec.formula import Formula
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-OPTIMIZED = "optimized"
 ROUNDS = 3
 """How often a searched lever is searched again at the prices of the round before."""
 
@@ -99,9 +100,13 @@ def compare(
         if name != OPTIMIZED:
             statistics[OPTIMIZED, name] = mean_of(values[OPTIMIZED] - value)
     limits = policy.limits(problem, judged.columns)
+
+    def measured(name: str, limit: policy.Limit) -> tuple[Floats, Floats]:
+        return measure_of(problem, limit, judged, actions[name])
+
     parts: dict[str, tuple[Floats, Floats]] = {}
     for limit in limits:
-        parts[limit.name] = measure_of(problem, limit, judged, actions[OPTIMIZED])
+        parts[limit.name] = measured(OPTIMIZED, limit)
         statistics["limit", limit.name] = ratio_of_means(*parts[limit.name])
     own = {}
     if problem.reported is not None:
@@ -168,7 +173,14 @@ def compare(
         "gap": made.gap,
         "threshold": made.threshold,
         "logged": found,
-        "notes": notes + _gap_note(made, values, judged.shares) + _label_notes(problem, speaking, by_labels, found),
+        "notes": [
+            *notes,
+            *missed(made.gap, values, judged.shares),
+            *outdone(
+                limits, values, judged.shares, lambda name, limit: measure_of(problem, limit, judged, actions[name])
+            ),
+            *said(problem, speaking, by_labels, found),
+        ],
     }
     return Decided(result, actions, values, made.prices, judged, made.threshold, scores)
 
@@ -386,71 +398,3 @@ def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float], 
         "price": prices.get(limit.name, 0.0),
         "relaxed": prices.get(limit.name, 0.0) * below,
     }
-
-
-def _gap_note(made: Fitted, values: Mapping[str, Floats], shares: Floats) -> list[str]:
-    """What the optimized policy may miss, where that is not next to nothing: then many cases are worth the same."""
-    mean = float(shares @ values[OPTIMIZED])
-    spread = max((abs(mean - float(shares @ value)) for value in values.values()), default=0.0)
-    if made.gap is None or made.gap <= 0.01 * max(spread, 1e-9 * (1 + abs(mean))):
-        return []
-    return [
-        f"Up to {made.gap:.4g} a case more could be had: so many cases are worth the same that the constraints' "
-        "prices cannot tell whom to take. Let the models read more, or decide a batch together (`serve: [batch]`), "
-        "where a lot does."
-    ]
-
-
-def _label_notes(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[str, Any]) -> list[str]:
-    if by_labels:
-        names = ", ".join(f"`{name}`" for name in problem.outcomes)
-        return [f"Causal by the plan's claim that no lever moves {names}: logged labels score any policy."]
-    notes = []
-    log = world.log
-    if log is None:
-        notes.append(
-            "Model-based: a lever moves an outcome here, so these figures are what the models expect, not what was "
-            "seen. Only a randomised trial makes them causal."
-        )
-    elif log.propensity is None:
-        notes.append("Model-based: the log names no propensity, so past decisions cannot be weighed.")
-    elif problem.horizon is not None or any(shock.weight for shock in problem.scenarios):
-        notes.append(
-            "Model-based: the log shows one period of the world as it was, and value spans several periods or "
-            "scenarios. What it says about one period is given beside."
-        )
-    elif log.causal:
-        notes.append("Causal: settings were randomised; figures are doubly robust means over the logged cases.")
-    else:
-        notes.append(
-            f"Not causal: settings were set by {'people' if log.kind == 'human' else 'a rule'}, and what moved the "
-            "setting may have moved the outcome. Only a randomised trial makes these figures causal."
-        )
-    if "today" in found and found["today"]["matched"] == 1:
-        notes.append("`today` is what was logged in these cases, the lot included: its outcomes are simply there.")
-    if (share := next((row["observed"] for row in found.values()), 1.0)) < 1:
-        notes.append(
-            f"What {1 - share:.0%} of the logged cases came to was not observed. The others stand in for them by the "
-            "inverse of their chance to be observed, which is right where nothing but what is known decides that."
-        )
-    if wrong := [name for name, row in found.items() if row["impossible"]]:
-        most = max(found[name]["mean_weight"] for name in wrong)
-        notes.append(
-            f"The propensities cannot be right: by them {', '.join(wrong)} would speak for {most:.4g} times as many "
-            "cases as there are. Log the probability with which the setting that was used was drawn (of a range: its "
-            "density)."
-        )
-    for name, row in found.items():
-        if row["thin"] and row["enough"]:
-            notes.append(
-                f"For {1 - row['mean_weight']:.0%} of the cases the log has nothing like what `{name}` does; there its "
-                "figure is what the models expect."
-            )
-    if log is not None and log.strange:
-        notes.append(log.strange)
-    thin = [name for name, row in found.items() if not row["enough"] and not row["impossible"]]
-    if thin:
-        notes.append(
-            f"Model-based for {', '.join(thin)}: too few logged cases took the settings of that policy to say more."
-        )
-    return notes

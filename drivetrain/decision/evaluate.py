@@ -18,6 +18,7 @@ from drivetrain import intervals
 
 Floats = NDArray[np.float64]
 Label = Literal["causal", "model-based", "not causal"]
+OPTIMIZED = "optimized"
 
 REPETITIONS = 2_000
 """Bootstrap repetitions: the Monte-Carlo error of a 95 % bound is then about 2 % of the interval's width."""

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import policy
-from drivetrain.decision.compare import OPTIMIZED, Decided
+from drivetrain.decision.compare import Decided
+from drivetrain.decision.evaluate import OPTIMIZED
 from drivetrain.decision.logged import kernel_cost
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import parse, substitute

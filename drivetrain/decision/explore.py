@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from drivetrain import policy
 from drivetrain.decision import experiment, pictures, simulator
-from drivetrain.decision.compare import OPTIMIZED, Decided, Fitted, fit, label_of, optimized, worth
+from drivetrain.decision.compare import Decided, Fitted, fit, label_of, optimized, worth
+from drivetrain.decision.evaluate import OPTIMIZED
 from drivetrain.decision.history import rewards
 from drivetrain.decision.world import World, moved
 from drivetrain.errors import PolicyError

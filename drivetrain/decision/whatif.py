@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from drivetrain import policy
-from drivetrain.decision.compare import OPTIMIZED, fit, label_of, optimized, reference, worth
+from drivetrain.decision.compare import fit, label_of, optimized, reference, worth
+from drivetrain.decision.evaluate import OPTIMIZED
 from drivetrain.decision.explore import scenarios
 from drivetrain.decision.world import World, moved
 from drivetrain.errors import PolicyError
