@@ -62,6 +62,9 @@ def open_rows(spec: Spec, name: str) -> Rows:
 @contextmanager
 def opened_once() -> Iterator[None]:
     """Within it each source is listed once, however many ask for its rows, and stays as it was found."""
+    if _OPENED.get() is not None:
+        yield
+        return
     token = _OPENED.set({})
     try:
         yield
