@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 from projects import DIGITS, make, python, write_digits
 
+from drivetrain import examples
 from drivetrain.errors import DataError, DrivetrainError, TrainingError
+from drivetrain.spec import load_text
 
 pytestmark = pytest.mark.train
 
@@ -98,6 +101,19 @@ def test_weights_that_cannot_be_downloaded(tmp_path: Path, monkeypatch: pytest.M
     assert str(tmp_path.parent / "empty" / "hub" / "checkpoints") in done.stderr
     assert ".pth" in done.stderr
     assert tree(tmp_path) == before
+
+
+def test_weights_of_a_text_model_lie_where_fastai_keeps_them() -> None:
+    from fastai.data.external import fastai_cfg
+
+    from drivetrain.training.faults import no_weights
+
+    text = examples.path("support-tickets").read_text(encoding="utf-8")
+    spec = load_text(text.replace("pretrained: false", "pretrained: true"))
+    said = str(no_weights(URLError("no network"), spec))
+    assert "unpack wt103-fwd.tgz (https://" in said
+    assert f" in {fastai_cfg().path('model')}, or " in said
+    assert "pretrained: false" in said
 
 
 def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:

@@ -107,11 +107,15 @@ def explain(error: Exception, plan: Spec, frames: Mapping[str, pd.DataFrame]) ->
 def no_weights(error: Exception, plan: Spec) -> TrainingError:
     """Pretrained weights could not be downloaded: both ways out."""
     import torch
+    from fastai.data.external import URLs, fastai_cfg
     from torchvision.models import get_model_weights
 
     ways = []
     for model in plan.models:
-        if model.training.pretrained and model.architecture:
+        if model.training.pretrained and model.task == "text-classification":
+            archive = URLs.WT103_FWD.rsplit("/", 1)[-1]
+            ways.append(f"unpack {archive} ({URLs.WT103_FWD}) in {fastai_cfg().path('model')}")
+        elif model.training.pretrained and model.architecture:
             folder = f"{torch.hub.get_dir()}/checkpoints"
             try:
                 address = get_model_weights(model.architecture)["DEFAULT"].url
