@@ -159,7 +159,8 @@ def _accelerator() -> Finding:
     if done is None:
         return Finding("DE301", "warn", "torch", "torch does not start.", "Reinstall it.")
     version, gpus, threads = json.loads(done)
-    what = f"torch {version}, {gpus or 'no'} GPU{'s' if gpus > 1 else ''}, {threads} threads on {os.cpu_count()} cores."
+    gpu, thread = "GPU" if gpus < 2 else "GPUs", "thread" if threads == 1 else "threads"
+    what = f"torch {version}, {gpus or 'no'} {gpu}, {threads} {thread} on {os.cpu_count()} cores."
     return Finding("DE302", "pass", "torch", what, facts={"gpus": gpus, "threads": threads, "cores": os.cpu_count()})
 
 
