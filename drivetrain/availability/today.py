@@ -161,6 +161,9 @@ def _as_logged(spec: Spec, look: Look, names: Mapping[str, Any], used: set[str])
     """
     import numpy as np
 
+    for name in used:
+        if spec.outcome(name).event:
+            raise _CannotTellError(f"some `{name}` were not seen to their end, and a time that is not over is no label")
     moving = {lever for name in used for lever in spec.outcome(name).affected_by or ()}
     same, chosen = np.ones(look.rows.count, bool), False
     for lever in spec.levers:

@@ -187,7 +187,7 @@ def compare(
 
 def label_of(problem: policy.Problem) -> Label:
     """How far a figure goes that comes from labels or models alone."""
-    moved = any(problem.affected[name] for name in problem.outcomes) or problem.items is not None
+    moved = any(problem.affected[name] for name in problem.outcomes) or problem.items is not None or problem.censored
     return "model-based" if moved or problem.horizon or any(s.weight for s in problem.scenarios) else "causal"
 
 

@@ -69,7 +69,7 @@ class Log:
 
 def log_of(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
     """Past decisions among the rows of a table; None when the table does not hold the settings that were used."""
-    if not any(problem.affected[name] for name in problem.outcomes):
+    if problem.censored or not any(problem.affected[name] for name in problem.outcomes):
         return None
     used, chance, kinds = {}, np.ones(table.num_rows), []
     known = True

@@ -69,7 +69,13 @@ def said(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[
         return [f"Causal by the plan's claim that no lever moves {names}: logged labels score any policy."]
     notes = []
     log = world.log
-    if log is None:
+    if problem.censored:
+        names = ", ".join(f"`{name}`" for name in sorted(problem.censored))
+        notes.append(
+            f"Model-based: some {names} were not seen to their end (`event`), and a time that is not over is no label. "
+            "These figures are what the models expect, which allow for it."
+        )
+    elif log is None:
         notes.append(
             "Model-based: a lever moves an outcome here, so these figures are what the models expect, not what was "
             "seen. Only a randomised trial makes them causal."

@@ -286,7 +286,7 @@ def remembered(ask: policy.Ask) -> policy.Ask:
 
 def _must_ask(problem: policy.Problem) -> bool:
     """Whether beliefs about the listed settings are not all that is needed."""
-    moved = any(problem.affected[name] for name in problem.outcomes)
+    moved = any(problem.affected[name] for name in problem.outcomes) or bool(problem.censored)
     return moved or not problem.simple or bool(problem.scenarios or problem.terms) or problem.searched is not None
 
 

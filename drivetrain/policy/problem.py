@@ -108,6 +108,7 @@ class Problem:
         classes: Outcome -> its classes (`("false", "true")` for a binary one); empty for a number.
         binary: Outcomes that formulas see as booleans.
         affected: Outcome -> levers that change it, by the plan's claim.
+        censored: Outcomes of which some were not seen to their end (`event`): what was seen is a least value, no label.
         allowed: Case formulas that must all be true for a setting to be chosen.
         constraints: Measures that are optimised or checked.
         policies: Reference policy -> lever -> how it is set.
@@ -163,6 +164,7 @@ class Problem:
     foretold: frozenset[str] = frozenset()
     reported: Formula | None = None
     parts: Mapping[str, Part] = field(default_factory=dict)
+    censored: frozenset[str] = frozenset()
 
     def home(self, outcome: str) -> str:
         """The outcome that a model predicts and a column holds: of a part the whole, else itself."""
@@ -261,6 +263,7 @@ def problem(spec: Spec) -> Problem:
         classes={name: outcomes.classes(spec, name, parts) for name in used},
         binary=frozenset(name for name in {*used, *parts} if outcomes.binary(spec, name, parts)),
         affected={name: outcomes.affected(spec, name, parts) for name in used},
+        censored=frozenset(name for name in used if name not in parts and spec.outcome(name).event),
         allowed=tuple(outcomes.formula(spec, limit) for lever in spec.levers for limit in lever.limits),
         constraints=found_rules,
         policies=policies,

@@ -86,6 +86,8 @@ def measured(plan: Spec, predictors: Sequence[Predictor]) -> Worth | None:
         if problem.horizon or any(shock.weight for shock in problem.scenarios):
             return None
         known = {name for one in predictors for name in one.manifest["predicts"]}
+        if problem.censored:
+            return None  # a time that is not over is no label
         if not problem.outcomes or not set(problem.outcomes) <= known:
             return None
         return _measured(plan, problem, predictors)
