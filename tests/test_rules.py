@@ -273,6 +273,22 @@ def test_ordinary_aims_are_not_taken_for_fates(text):
     assert not [field.name for field in fields() if field.named_in(text)]
 
 
+@pytest.mark.parametrize(("outcome", "asked"), [("days_left", False), ("customer_left", True), ("time_left", False)])
+def test_time_that_is_left_is_not_taken_for_somebody_who_left(outcome, asked):
+    plan = f"""
+drivetrain: 1
+project: {{name: A}}
+objective: {{statement: Serve in time., value: "where(visit == 'now', -1, 0) - {outcome}"}}
+levers: [{{name: visit, type: options, options: [now, later]}}]
+data:
+  - name: d
+    kind: table
+    location: d.csv
+    outcomes: {{{outcome}: {{column: {outcome}, type: number, affected_by: []}}}}
+"""
+    assert ("DT303" in {finding.id for finding in judge(load_text(plan))}) is asked
+
+
 @pytest.mark.parametrize("text", [
     "postgres://app:s3cret@db/cases", "password=hunter22", "AKIAIOSFODNN7EXAMPLE", "token: abc123def456ghi789jkl0",
 ])  # fmt: skip

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from drivetrain.spec import Model, Spec
 
 _BEHAVIOUR = re.compile(
-    r"(^|_)(buy|bought|purchas\w*|sales?|sold|click\w*|churn\w*|leav\w*|left|accept\w*|renew\w*|cancel\w*|attend\w*|"
+    r"(^|_)(buy|bought|purchas\w*|sales?|sold|click\w*|churn\w*|leav\w*|accept\w*|renew\w*|cancel\w*|attend\w*|"
+    r"(?<!days_)(?<!hours_)(?<!weeks_)(?<!months_)(?<!time_)(?<!life_)left|"  # days that are left are nobody's doing
     r"show_?up|respon[ds]\w*|repl(y|ied)|open(ed)?|pay(s|ing|ment)?|paid|default(ed)?|complain\w*|return(ed|s)?|"
     r"convert\w*|conversion|subscri\w*|donat\w*|answer(ed)?|recover\w*|relaps\w*|readmi\w*|stay(s|ed)?)(_|$)"
 )
