@@ -22,6 +22,7 @@ def run(spec: Spec, change: dict[str, str]) -> str:
     """Run the notebook as its user does, with some text of its cells replaced; what it printed."""
     import nbformat
     from nbclient import NotebookClient
+    from nbclient.exceptions import CellTimeoutError
 
     text = NOTEBOOK.read_text(encoding="utf-8")
     for old, new in change.items():
@@ -29,8 +30,16 @@ def run(spec: Spec, change: dict[str, str]) -> str:
         text = text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
     folder = spec.root / "notebooks"
     folder.mkdir()
-    notebook = nbformat.reads(text, as_version=4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    for last in (False, True):
+        notebook = nbformat.reads(text, as_version=4)
+        client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(folder)}})
+        try:
+            client.execute()
+            break
+        except CellTimeoutError:
+            # ipykernel 7 now and then loses a request and waits for ever (ipython/ipykernel#1529): ask a fresh one.
+            if last:
+                raise
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return "\n".join(output.get("text", "") or str(output.get("data", "")) for output in outputs)
 
