@@ -103,7 +103,10 @@ def commands() -> Iterator[str]:
     yield "# Commands"
     yield "Results go to stdout, progress to stderr."
     yield "Exit code 0: done, nothing failed. 1: something that must not pass. 2: wrong use, or an unreadable plan."
-    for name, command in main.commands.items():
+    group = click.Context(main)
+    for name in main.list_commands(group):
+        command = main.get_command(group, name)
+        assert command is not None
         context = click.Context(command, info_name=f"drivetrain {name}", max_content_width=96)
         yield f"## drivetrain {name}"
         yield f"```text\n{command.get_help(context)}\n```"

@@ -34,8 +34,7 @@ ORDER = [
     {"review", "device"},
     {"project"},
     {"doctor", "explain"},
-    {"printing"},
-    {"meetings"},
+    {"commands"},
     {"cli", "__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

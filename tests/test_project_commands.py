@@ -110,3 +110,27 @@ def test_an_output_that_takes_no_more_is_told_of_without_a_traceback(tmp_path, a
         )
     assert run.returncode == 2
     assert run.stderr == "the output: No space left on device.\n"
+
+
+def test_a_command_ends_after_its_threads_and_what_has_to_be_cleaned_up(tmp_path):
+    code = """
+import atexit, sys, threading, time
+from drivetrain import cli
+from drivetrain.__main__ import run
+
+def late():
+    time.sleep(0.2)
+    print("thread")
+
+def main(**named):
+    atexit.register(print, "cleaned up")
+    threading.Thread(target=late).start()
+    real(**named)
+
+real, cli.main = cli.main, main
+sys.argv = ["drivetrain", "validate", "nowhere.yaml"]
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split("\n")) == (2, ["thread", "cleaned up", ""])
+    assert done.stderr.startswith("nowhere.yaml: there is no such file.")

@@ -9,7 +9,6 @@ to a formula is noticed.
 import math
 import re
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from drivetrain.errors import SpecError
@@ -52,7 +51,6 @@ class Place(NamedTuple):
     flow: bool = False
 
 
-@dataclass
 class Document:
     """A plan as plain data.
 
@@ -67,15 +65,14 @@ class Document:
         parts: Definition of the part that stands at each path of `clean`.
     """
 
-    filename: str
-    text: str = ""
-    tree: Any = None
-    places: dict[Path, Place] = field(default_factory=dict)
-    keys: dict[Path, Place] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    questions: dict[Path, tuple[str, str, str]] = field(default_factory=dict)
-    clean: dict[str, Any] = field(default_factory=dict)
-    parts: dict[Path, dict[str, Any]] = field(default_factory=dict)
+    def __init__(self, filename: str, text: str = "", tree: Any = None) -> None:
+        self.filename, self.text, self.tree = filename, text, tree
+        self.places: dict[Path, Place] = {}
+        self.keys: dict[Path, Place] = {}
+        self.findings: list[Finding] = []
+        self.questions: dict[Path, tuple[str, str, str]] = {}
+        self.clean: dict[str, Any] = {}
+        self.parts: dict[Path, dict[str, Any]] = {}
 
     def add(self, kind: int, path: Path, what: str, advice: str = "", level: Level = "fail") -> None:
         """Note a finding about the value at `path`; its id is that of its part and kind."""

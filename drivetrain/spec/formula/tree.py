@@ -4,7 +4,6 @@ import ast
 import math
 import re
 import warnings
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,6 @@ _INSTEAD: dict[type[ast.AST], str] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
 class Formula:
     """A formula that was read.
 
@@ -64,8 +62,11 @@ class Formula:
         node: Its tree, which holds only what the white list allows.
     """
 
-    text: str
-    node: ast.expr
+    def __init__(self, text: str, node: ast.expr) -> None:
+        self.text, self.node = text, node
+
+    def __repr__(self) -> str:
+        return f"Formula({str(self)!r})"
 
     def __str__(self) -> str:
         return ast.unparse(self.node)

@@ -1,4 +1,4 @@
-"""The commands around which people meet: checklist, review, sign, tour. Parse, call, print; as in `cli`."""
+"""The commands around which people meet: checklist, review, sign, tour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drivetrain.printing import PLAN, as_format, display, print_findings
+from drivetrain.commands.printing import PLAN, as_format, display, print_findings
 from drivetrain.stages import STAGES, Stage
 
 if TYPE_CHECKING:
