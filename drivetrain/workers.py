@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -18,13 +22,14 @@ def cores() -> int:
 
 
 @contextmanager
-def pool(workers: int | None, dask: str | None = None, *, threads: bool = False) -> Iterator[Executor | None]:
+def pool(workers: int | None, dask: str | None = None, *, quick: bool = False) -> Iterator[Executor | None]:
     """An executor; None stands for this process.
 
     Args:
         workers: Processes; 1 means this one. None: as many as there are cores.
         dask: Address of a Dask scheduler to use instead.
-        threads: Whether threads do the work instead of processes.
+        quick: Whether the work is over before fresh processes would have started: then copies of this process do it,
+            or threads where copies are not safe.
 
     Raises:
         EnvironmentFault: Dask is missing, or nothing answers at the address; or `workers` is no number of processes.
@@ -39,20 +44,58 @@ def pool(workers: int | None, dask: str | None = None, *, threads: bool = False)
     if count == 1:
         yield None
         return
-    import multiprocessing
-
-    made: Executor
-    if threads:
-        made = ThreadPoolExecutor(count)
-    else:
-        # A forked copy of a process with threads may hang, so workers start fresh.
-        made = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    made = _Quick(count) if quick else _processes(count, "spawn")
     try:
         yield made
     except BaseException:
         made.shutdown(wait=False, cancel_futures=True)
         raise
     made.shutdown()
+
+
+def _processes(count: int, start: str) -> Executor:
+    import multiprocessing
+
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context(start), initializer=_begin)
+
+
+class _Quick(Executor):
+    """Workers that start at once, and only when there is work.
+
+    They are copies of this process where none of its threads could hold a lock in them for good, else threads.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._made: Executor | None = None
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self._made is None:
+            copies = sys.platform == "linux" and threading.active_count() == 1
+            self._made = _processes(self._count, "fork") if copies else ThreadPoolExecutor(self._count)
+        with warnings.catch_warnings():
+            # Python counts threads of numerical libraries as well, which prepare for being copied.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return self._made.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if self._made is not None:
+            self._made.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _begin() -> None:
+    """What a worker does first: leave Ctrl-C, which goes to all of them, to its parent, and never outlive that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

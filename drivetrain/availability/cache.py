@@ -25,18 +25,19 @@ def keys(paths: Sequence[str]) -> NDArray[np.uint64]:
     """A number for each file that changes with its path, size or time of change, `(n,)`; 0 for files that are gone."""
     import numpy as np
 
-    said = np.zeros((len(paths), 4), np.uint64)
-    gone = []
+    said, gone = [], []
     for place, path in enumerate(paths):
         try:
             status = os.stat(path)
         except (OSError, ValueError):
             gone.append(place)
+            said.append((0, 0, 0, 0))
             continue
-        said[place] = (zlib.crc32(os.fsencode(path)), status.st_size, abs(status.st_mtime_ns), status.st_ino)
+        name = path.encode(errors="replace")
+        said.append((zlib.crc32(name), status.st_size, abs(status.st_mtime_ns), status.st_ino))
     found = np.full(len(paths), VERSION, np.uint64)
     with np.errstate(over="ignore"):
-        for column in said.T:
+        for column in np.array(said, np.uint64).reshape(-1, 4).T:
             found = (found ^ column) * np.uint64(0x9E3779B97F4A7C15)
             found ^= found >> np.uint64(29)
     found[gone] = 0

@@ -118,7 +118,7 @@ def _media(look: Look, executor: Executor | None, progress: Progress, cached: bo
     from drivetrain.availability.watch import alike, facts_of
 
     above = os.path.join(root, "")
-    paths = [path if os.path.isabs(path) else above + path for path in look.own.column("path").to_pylist()]
+    paths = [above + path for path in look.own.column("path").to_pylist()]
     if kind == "audio":
         from drivetrain.availability import sounds
 

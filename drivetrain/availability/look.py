@@ -91,12 +91,18 @@ class Look:
         kept = self._coded.get(name) if self.rows is self.own else None
         return kept if kept is not None else coded(values)
 
+    def keep(self, name: str, column: Coded) -> None:
+        """Keep a column that was read, where a byte a row is enough for it."""
+        if column.codes.dtype.itemsize == 1:
+            self._coded.setdefault(name, column)
+
     def coded(self, name: str) -> Coded:
         """A column of few values, kept once it was read."""
         if name not in self._coded:
             import pyarrow as pa
 
-            self._coded[name] = coded(self.rows.column(name))
+            part = self.rows.encoded.pop(name, None)
+            self._coded[name] = coded(self.rows.column(name)) if part is None else _coded(part)
             # Arrow keeps what it freed; names of millions of rows would add up.
             pa.default_memory_pool().release_unused()
         return self._coded[name]
@@ -155,14 +161,19 @@ class Look:
 
 def coded(column: pa.ChunkedArray) -> Coded:
     """A column as numbers and the values that they stand for."""
-    import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     from drivetrain.source.convert import text
     from drivetrain.source.join import encoded
 
-    part = encoded(text(column) if not pa.types.is_boolean(column.type) else column.cast(pa.string()))
+    return _coded(encoded(text(column) if not pa.types.is_boolean(column.type) else column.cast(pa.string())))
+
+
+def _coded(part: pa.DictionaryArray) -> Coded:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     # A byte a row where that is enough: a wide table has many such columns.
     kind = pa.int8() if len(part.dictionary) < FEW_VALUES else pa.int32()
     return Coded(np.asarray(pc.fill_null(part.indices.cast(kind), -1)), part.dictionary)

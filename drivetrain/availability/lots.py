@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.availability.look import Look, array, count
-from drivetrain.availability.overlap import allowed, context_columns, in_fifths
+from drivetrain.availability.look import Coded, Look, array, count
+from drivetrain.availability.overlap import allowed, context_columns, crossed, in_fifths, places
 from drivetrain.findings import Finding
 
 if TYPE_CHECKING:
@@ -90,36 +90,48 @@ def _matches(
     import numpy as np
 
     logged = look.coded(str(history.column))
-    off: list[str] = []
     checked = 0
-    contexts = {"": None} | {name: in_fifths(look, name, column) for name, column in context_columns(look).items()}
-    for setting in spec.derived.settings(lever):
-        used = rows & logged.having([setting])
-        open_rows = rows & allowed(look, lever, setting)
-        weight = np.where(used, 1 / np.where(probability > 0, probability, 1), 0.0)
-        spread = np.where(used, (1 - probability) * weight**2, 0.0)
-        for name, context in contexts.items():
-            if context is None and name:
-                continue
-            codes = np.zeros(len(used), np.int64) if context is None else context.codes.astype(np.int64)
-            values = ["all rows"] if context is None else [f"{name} = {value}" for value in context.values]
-            if len(values) > 20:
-                continue
-            inside = codes >= 0
-            size = len(values)
-            claimed = np.bincount(codes[inside], weight[inside], size)
-            error = np.sqrt(np.bincount(codes[inside], spread[inside], size))
-            could = np.bincount(codes[inside & open_rows], minlength=size)
+    contexts = {"": None} | {
+        name: found
+        for name, column in context_columns(look).items()
+        if (found := in_fifths(look, name, column)) is not None
+    }
+    settings = spec.derived.settings(lever)
+    taken = places(logged, settings, rows)
+    free = [rows & allowed(look, lever, setting) for setting in settings]
+    off: list[list[str]] = [[] for _ in settings]
+    some = probability[rows]
+    # With one probability for all, rows need only be counted.
+    even = float(some[0]) if len(some) and (some == some[0]).all() else None
+    weight = np.zeros(0) if even else 1 / np.where(probability > 0, probability, 1)
+    for name, context in contexts.items():
+        values = ["all rows"] if context is None else [f"{name} = {value}" for value in context.values]
+        if len(values) > 20:
+            continue
+        if context is None:
+            context = Coded(np.zeros(len(taken), np.int8), [""])
+        size, shape = len(values), (len(settings) + 1, len(values) + 1)
+        key = crossed(taken, context, size)
+
+        def total(each: NDArray[np.float64] | None, key: Any = key, shape: tuple[int, int] = shape) -> NDArray[Any]:
+            return np.bincount(key, each, shape[0] * shape[1]).reshape(shape)[1:, 1:]
+
+        used = total(None)
+        claimed = used / even if even else total(weight)
+        spread = used * (1 - even) / even**2 if even else total((1 - probability) * weight**2)
+        for at, setting in enumerate(settings):
+            could = np.bincount(context.codes[free[at]] + 1, minlength=size + 1)[1:]
             for place, value in enumerate(values):
                 checked += 1
                 # Where nothing varies (probability 1), any difference counts.
-                noise = max(float(error[place]), 1.0)
-                if could[place] >= 30 and abs(claimed[place] - could[place]) > SURPRISE * noise + 0.01 * could[place]:
-                    off.append(
-                        f"{value}: `{setting}` used {int(np.sum(used & (codes == place))):,} times, "
-                        f"propensities stand for {claimed[place]:,.0f} rows, it was open in {int(could[place]):,}"
+                noise = max(float(np.sqrt(spread[at, place])), 1.0)
+                off_by = abs(claimed[at, place] - could[place])
+                if could[place] >= 30 and off_by > SURPRISE * noise + 0.01 * could[place]:
+                    off[at].append(
+                        f"{value}: `{setting}` used {int(used[at, place]):,} times, "
+                        f"propensities stand for {claimed[at, place]:,.0f} rows, it was open in {int(could[place]):,}"
                     )
-    yield _verdict(lever, look, off, checked, needed)
+    yield _verdict(lever, look, [line for lines in off for line in lines], checked, needed)
 
 
 def _verdict(lever: Lever, look: Look, off: list[str], checked: int, needed: bool) -> Finding:

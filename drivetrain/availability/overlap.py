@@ -223,23 +223,44 @@ def by_context(
     """
     import numpy as np
 
-    open_rows = {setting: rows & allowed(look, lever, setting) for setting in settings}
-    pulled = {setting: rows & logged.having([setting]) for setting in settings}
+    taken = places(logged, settings, rows)
+    free = [rows & allowed(look, lever, setting) for setting in settings] if lever.limits else [rows] * len(settings)
     found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for name, column in context_columns(look).items():
         context = in_fifths(look, name, column)
         if context is None or not 1 < len(context.values) <= 20:
             continue
         top = len(context.values)
-        per = {
-            setting: [np.bincount(context.codes[chosen] + 1, minlength=top + 1)[1:] for chosen in (took, may)]
-            for setting, took, may in ((s, pulled[s], open_rows[s]) for s in settings)
-        }
+        pulled = np.bincount(crossed(taken, context, top), minlength=(len(settings) + 1) * (top + 1))
+        pulled = pulled.reshape(len(settings) + 1, top + 1)[1:, 1:]
+        may = [np.bincount(context.codes[there] + 1, minlength=top + 1)[1:] for there in _different(free)]
+        may = may * (len(settings) // len(may))
         found[name] = {
-            value: {s: {"pulled": int(per[s][0][k]), "allowed": int(per[s][1][k])} for s in settings}
+            value: {s: {"pulled": int(pulled[at, k]), "allowed": int(may[at][k])} for at, s in enumerate(settings)}
             for k, value in enumerate(context.values)
         }
     return found
+
+
+def places(logged: Coded, settings: Sequence[str], rows: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Place of each row's setting among the settings, `(n,)`; -1 in other rows, and for what is no setting."""
+    import numpy as np
+
+    known = {setting: place for place, setting in enumerate(settings)}
+    table = np.array([*[known.get(value, -1) for value in logged.values], -1], np.int32)
+    return np.where(rows, table[logged.codes], np.int32(-1))
+
+
+def crossed(taken: NDArray[np.int32], context: Coded, top: int) -> NDArray[np.int32]:
+    """One number for each pair of a setting and a value, `(n,)`: those of the first setting from `top` + 2 on."""
+    import numpy as np
+
+    return np.asarray((taken + np.int32(1)) * np.int32(top + 1) + context.codes + np.int32(1), np.int32)
+
+
+def _different(masks: list[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
+    """The first of masks that are one and the same, else all."""
+    return masks[:1] if all(mask is masks[0] for mask in masks) else masks
 
 
 def allowed(look: Look, lever: Lever, setting: Any) -> NDArray[np.bool_]:
@@ -271,11 +292,11 @@ def _in_fifths(look: Look, name: str, column: Column) -> Coded | None:
             return Coded(np.where(found.codes < 0, len(found.values), found.codes), [*found.values, MISSING])
         return found
     if name not in look.fifths:
-        look.fifths[name] = _cut(array(look.rows.column(name)))
+        look.fifths[name] = cut(array(look.rows.column(name)))
     return look.fifths[name]
 
 
-def _cut(values: NDArray[Any]) -> Coded | None:
+def cut(values: NDArray[Any]) -> Coded | None:
     """Numbers in fifths; where a long column is cut is read off 100,000 of its rows."""
     import numpy as np
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 _COLOURS = {"pass": "green", "note": "cyan", "warn": "yellow", "unknown": "magenta", "fail": "bold red"}
 _SHOWN = 5
+OFTEN = 0.1
+"""Seconds between two looks at the bar: drawing it takes time from the work."""
 SOME, MANY = 1_000, 50_000
-"""Files from which on threads pay, and from which on processes do."""
+"""Files from which on copies of this process pay, and from which on fresh processes do."""
 
 READS = (
     *("kind", "location", "collect", "filename", "columns", "outcomes", "ratings", "entity", "time", "weight"),
@@ -85,8 +88,8 @@ def pool(workers: int | None, dask: str | None = None, files: int = 0) -> Iterat
     """Where files are read.
 
     Args:
-        workers: Processes; 1 means this one. When None, this process for few files, threads for some (decoders let
-            others run, and a process takes half a second to start), processes for many.
+        workers: Processes; 1 means this one. When None, this process for few files, copies of it for some (a fresh one
+            takes half a second to start), fresh ones for many.
         dask: Address of a Dask scheduler to use instead.
         files: How many files there are.
 
@@ -94,7 +97,7 @@ def pool(workers: int | None, dask: str | None = None, files: int = 0) -> Iterat
         EnvironmentFault: Dask is missing, or nothing answers at the address; or `workers` is no number of processes.
     """
     usual = workers is None and not dask
-    with shared(1 if usual and files < SOME else workers, dask, threads=usual and files < MANY) as executor:
+    with shared(1 if usual and files < SOME else workers, dask, quick=usual and files < MANY) as executor:
         yield executor
 
 
@@ -120,13 +123,19 @@ def bar() -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    # It is drawn when something happened, without a thread of its own, so that workers may be copies of this process.
+    with Bars(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bars:
         tasks: dict[str, TaskID] = {}
+        shown = 0.0
 
         def tell(name: str, done: int, total: int) -> None:
+            nonlocal shown
             if name not in tasks:
                 tasks[name] = bars.add_task(name, total=total, rate="")
+            elif time.monotonic() < shown + OFTEN and done < total:
+                return
+            shown = time.monotonic()
             speed = bars.tasks[tasks[name]].speed
-            bars.update(tasks[name], completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "")
+            bars.update(tasks[name], completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "", refresh=True)
 
         yield tell

@@ -6,20 +6,23 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.availability.look import Coded, Look, array, coded, count, some
+from drivetrain.availability.overlap import context_columns, cut
 from drivetrain.availability.skill import skill
 from drivetrain.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from drivetrain.findings import Finding
+    from drivetrain.source.rows import Rows
     from drivetrain.spec.data import Column
 
 SURE = 0.95
@@ -42,6 +45,7 @@ class Sheet:
         self.telling = False
         self.best: dict[str, tuple[str, float]] = {}
         self.places = _places(look.rows.count)
+        self.contexts = set(context_columns(look)) if look.spec.levers else set[str]()
         self.labels: dict[str, tuple[NDArray[Any], bool]] = {}
         for name, outcome in look.source.outcomes.items():
             if name in look.rows:
@@ -55,16 +59,14 @@ class Sheet:
 
         look = self.look
         built_in = {"path", "folder", "stem", "suffix", "image", "audio", "series"}
-        for name in look.own.names:
-            if look.source.kind not in ("table", "ratings") and name in built_in | {"text"}:
-                continue
-            try:
-                values = look.own.column(name)
-            except DataError as error:
-                yield from self._misfit(name, error)
+        left_out = set[str]() if look.source.kind in ("table", "ratings") else built_in | {"text"}
+        for name, values in _read_ahead(look.own, [name for name in look.own.names if name not in left_out]):
+            if isinstance(values, DataError):
+                yield from self._misfit(name, values)
                 continue
             text = pa.types.is_string(values.type) or pa.types.is_boolean(values.type)
             seen = look.own_coded(name, values) if text else array(values)
+            self._keep(name, seen)
             self._mix(seen)
             if name not in look.source.outcomes:
                 yield from self._column(name, values, seen)
@@ -101,6 +103,14 @@ class Sheet:
             column = self.look.rows.column(name)
             seen = coded(column) if isinstance(seen, Coded) else array(column)
         yield from self._leak(name, declared, seen)
+
+    def _keep(self, name: str, seen: Coded | NDArray[Any]) -> None:
+        """What levers are held against, so that they need not read it again."""
+        if name in self.contexts and self.look.rows is self.look.own:
+            if isinstance(seen, Coded):
+                self.look.keep(name, seen)
+            else:
+                self.look.fifths.setdefault(name, cut(seen))
 
     def _one_to_one(self) -> bool:
         return self.look.rows.count == self.look.own.count
@@ -345,6 +355,25 @@ class Sheet:
                 affected=self.look.own_names(rows),
                 facts=facts,
             )
+
+
+def _read_ahead(rows: Rows, names: Sequence[str]) -> Iterator[tuple[str, pa.ChunkedArray | DataError]]:
+    """Columns one after the other; while one is looked at, the next is read."""
+
+    def read(name: str) -> pa.ChunkedArray | DataError:
+        try:
+            return rows.column(name)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, names[0]) if names else None
+        for place, name in enumerate(names):
+            assert ahead is not None
+            values = ahead.result()
+            ahead = reader.submit(read, names[place + 1]) if place + 1 < len(names) else None
+            yield name, values
+            del values
 
 
 def _places(count: int) -> NDArray[np.int64] | None:

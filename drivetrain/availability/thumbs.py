@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.availability.images import THUMB
 from drivetrain.availability.near import candidates
+from drivetrain.workers import cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +73,9 @@ def resembling(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64], chosen: ND
     if len(chosen) < 2:
         return Resembling(none, np.zeros(0, np.float32), none)
     components = reduced(thumbs, chosen)
-    found = [_within(thumbs, chosen, components, block) for block in leaves(components)]
+    # The work is large products of matrices, which let other threads run.
+    with ThreadPoolExecutor(cores()) as threads:
+        found = list(threads.map(partial(_within, thumbs, chosen, components), leaves(components)))
     pairs, close = np.concatenate([f.pairs for f in found]), np.concatenate([f.close for f in found])
     crowd = np.concatenate([f.crowd for f in found])
     if len(chosen) > ALL:
@@ -124,7 +129,7 @@ def reduced(thumbs: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.
     _, axes = np.linalg.eigh(some.T @ some)
     axes = axes[:, ::-1]
     # Soft pictures have few components, grainy ones many; without enough of them the bound bounds nothing.
-    left = np.quantile(1 - np.cumsum((some @ axes[:, :128]) ** 2, axis=1), 0.9, axis=0)
+    left = np.quantile(1 - np.cumsum((some[::4] @ axes[:, :128]) ** 2, axis=1), 0.9, axis=0)
     main = np.ascontiguousarray(
         axes[:, : max(4 * MIXED, int(np.argmax(left <= LEFT)) + 1 if left[-1] <= LEFT else 128)]
     )

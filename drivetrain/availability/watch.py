@@ -124,15 +124,15 @@ def alike(
         for start, scores in spread(compare_all, fresh, executor):
             for pair, score in zip(fresh[start : start + len(scores)], scores, strict=True):
                 cache.scores[name_of(pair)] = score
-        if fresh:
-            cache.keep(wanted, seen.facts, seen.errors)
         return [cache.scores[name_of(pair)] for pair in pairs]
 
     def look(files: list[str]) -> NDArray[np.uint8]:
         parts = dict(spread(finer, files, executor))
         return np.concatenate([parts[start] for start in sorted(parts)])
 
-    pairs = near_pairs(seen, paths, compare, look)
-    cache.alike = {of: pairs}
-    cache.keep(wanted, seen.facts, seen.errors)
+    try:
+        pairs = near_pairs(seen, paths, compare, look)
+        cache.alike = {of: pairs}
+    finally:  # when the run is stopped, what was compared so far is kept
+        cache.keep(wanted, seen.facts, seen.errors)
     return pairs

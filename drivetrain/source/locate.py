@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,21 +117,16 @@ def locate(spec: Spec, source: Source) -> Files:
     if not path.exists():
         raise DataError(f"`{where}` is not there.", _advice(source), named)
     wanted = _suffixes(source.kind)
-    there = list(_walk(path))
-    found = _sorted(name for name in there if suffix(name) in wanted)
+    there = [(name, suffix(name)) for name in _walk(str(path))]
+    found = [name for name, ending in there if ending in wanted]
     if not found and source.kind not in ("table", "ratings"):
         wanted = TABLES
-        found = _sorted(name for name in there if suffix(name) in wanted)
+        found = [name for name, ending in there if ending in wanted]
     if not found:
         endings = ", ".join(sorted(_suffixes(source.kind)))
         raise DataError(f"`{where}` holds no file that ends in {endings}.", _advice(source), named)
     # Each file of a folder is one series, though it holds a table.
     return Files(path, tuple(found), source.kind == "series" or wanted is not TABLES)
-
-
-def _sorted(names: Iterable[str]) -> list[str]:
-    """In the order of their names, folder by folder, as `sorted` gives paths, at a fifth of the time."""
-    return sorted(names, key=lambda name: name.split(os.sep))
 
 
 def _suffixes(kind: str) -> frozenset[str]:
@@ -145,23 +141,29 @@ def _split_glob(root: Path, where: str) -> tuple[Path, str]:
     return root.joinpath(*parts[:first]), "/".join(parts[first:])
 
 
-def _walk(folder: Path) -> Iterator[str]:
-    """Files below a folder, hidden and side files left out; a link back to a folder above is followed only once."""
-    waiting, seen = [str(folder)], set[tuple[int, int]]()
+def _walk(folder: str) -> Iterator[str]:
+    """Files below a folder in the order of their names, folder by folder; hidden and side files are left out.
+
+    A link back to a folder above is followed only once.
+    """
+    waiting, seen = [(folder, True)], set[tuple[int, int]]()
     while waiting:
-        here = waiting.pop()
+        here, is_folder = waiting.pop()
+        if not is_folder:
+            yield _as_text(here)
+            continue
         status = os.stat(here)
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(here) as entries:
-            for entry in entries:
+            for entry in sorted(entries, key=attrgetter("name"), reverse=True):
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
-                    waiting.append(entry.path)
+                    waiting.append((entry.path, True))
                 elif entry.is_file() and entry.name not in _SIDE_FILES:
-                    yield _as_text(entry.path)
+                    waiting.append((entry.path, False))
 
 
 def _as_text(name: str) -> str:

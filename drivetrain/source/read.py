@@ -155,10 +155,9 @@ def _media(spec: Spec, source: Source, files: Files) -> Rows:
     """One row for each file."""
     import pyarrow as pa
 
-    root = spec.root
-    paths = [relative(name, root) for name in files.names]
-    columns: dict[str, list[Any]] = {MEDIUM.get(source.kind, "path"): paths, "path": paths}
-    columns |= _built_in(files) | _from_names(source, files)
+    built_in = _built_in(files, spec.root)
+    columns: dict[str, list[Any]] = {MEDIUM.get(source.kind, "path"): built_in["path"]}
+    columns |= built_in | _from_names(source, files)
     arrays = {name: pa.chunked_array([pa.array(values, pa.string())]) for name, values in columns.items()}
     rows = of_table(_with_records(spec, source, files, pa.table(arrays)))
     if source.kind in ("text", "images+text"):
@@ -172,18 +171,21 @@ def _media(spec: Spec, source: Source, files: Files) -> Rows:
     return rows
 
 
-def _built_in(files: Files) -> dict[str, list[str]]:
+def _built_in(files: Files, root: Path) -> dict[str, list[str]]:
     """What the place of each file says."""
-    folders: dict[str, str] = {}
-    found: dict[str, list[str]] = {"folder": [], "stem": [], "suffix": []}
+    folders: dict[str, tuple[str, str]] = {}
+    found: dict[str, list[str]] = {"path": [], "folder": [], "stem": [], "suffix": []}
+    add_path, add_folder, add_stem, add_suffix = (found[name].append for name in found)
     for name in files.names:
         above, _, last = name.rpartition(os.sep)
         if above not in folders:
-            folders[above] = os.path.basename(above)
+            folders[above] = relative(above, root), os.path.basename(above)
+        below, folder = folders[above]
         stem, dot, ending = last.rpartition(".")
-        found["folder"].append(folders[above])
-        found["stem"].append(stem if stem else last)
-        found["suffix"].append(dot + ending if stem else "")
+        add_path(f"{below}/{last}" if below != "." else last)
+        add_folder(folder)
+        add_stem(stem or last)
+        add_suffix(dot + ending if stem else "")
     return found
 
 
@@ -230,7 +232,7 @@ def _tables(spec: Spec, source: Source, files: Files) -> Rows:
     wanted = _wanted(spec, source)
     wheres = [relative(path, spec.root) for path in files.paths]
     names = _from_names(source, files)
-    facts: dict[str, Sequence[str | None]] = {"path": wheres, **_built_in(files), **names}
+    facts: dict[str, Sequence[str | None]] = {**_built_in(files, spec.root), **names}
     for path, where in zip(files.paths, wheres, strict=True):
         _all_there(spec, source, tables.columns_of(path, where), where, tuple(facts))
     rows = tables.read(files.paths, wheres, wanted)

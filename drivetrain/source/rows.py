@@ -19,10 +19,12 @@ class Rows:
         count: Number of rows.
         files: Files that the rows come from in their order, with the number of rows of each; empty where each row is a
             file of its own, or where rows come from a database.
+        encoded: Columns of text as numbers and their values, by name: for whoever comes next, who takes them out.
     """
 
     def __init__(self, count: int, readers: Mapping[str, Reader], files: Iterable[tuple[str, int]] = ()) -> None:
         self.count, self._readers, self.files = count, dict(readers), tuple(files)
+        self.encoded: dict[str, pa.DictionaryArray] = {}
 
     @property
     def names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import DataError
@@ -11,9 +12,11 @@ from drivetrain.source.convert import text
 from drivetrain.source.join import encoded, in_seconds, joined, key_codes
 from drivetrain.source.read import missing, open_rows
 from drivetrain.source.rows import Rows
+from drivetrain.workers import cores, pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     import numpy as np
     import pyarrow as pa
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from drivetrain.spec.data import Source
 
 SPLITS = ("train", "validation", "test", "hold_out")
+PART, MANY = 1 << 15, 500_000
+"""Names whose lots are drawn at a time, and from which on several processes draw."""
 _SPELLINGS = {"train": 0, "training": 0, "validation": 1, "valid": 1, "val": 1, "test": 2, "hold_out": 3}
 
 
@@ -206,6 +211,7 @@ def _by_lot(source: Source, rows: Rows, row: NDArray[np.int64], by: str, where: 
     data are added. Rows of a table have only their place.
     """
     import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     seed = source.split.seed
@@ -215,8 +221,12 @@ def _by_lot(source: Source, rows: Rows, row: NDArray[np.int64], by: str, where: 
     if by == "random" and (name not in rows or rows.files):
         return np.asarray(np.unique(_scrambled(row, seed), return_inverse=True)[1], np.int64)
     keys = encoded(text(_column(rows, name, where)))
+    # Arrow keeps what it freed; a text in each of millions of rows is a lot.
+    pa.default_memory_pool().release_unused()
     lots = _lots(keys.dictionary, seed)
     codes = np.asarray(pc.fill_null(keys.indices, -1), np.int64)
+    if by == "entity":
+        rows.encoded[name] = keys
     del keys
     empty = np.flatnonzero(codes < 0)
     if len(empty):
@@ -231,12 +241,30 @@ def _lots(names: pa.Array, seed: int) -> NDArray[np.uint64]:
     import pyarrow as pa
 
     lots = np.zeros(len(names), np.uint64)
-    begun, lot = f"{seed}:".encode(), hashlib.blake2b
-    for start in range(0, len(names), 1 << 16):
-        some = names.slice(start, 1 << 16).cast(pa.binary()).to_pylist()
-        drawn = b"".join([lot(begun + name, digest_size=8).digest() for name in some])
-        lots[start : start + len(some)] = np.frombuffer(drawn, ">u8")
+
+    def put(start: int, drawn: bytes) -> None:
+        lots[start : start + len(drawn) // 8] = np.frombuffer(drawn, ">u8")
+
+    with pool(None if len(names) >= MANY else 1, quick=True) as executor:
+        waiting: deque[tuple[int, Future[bytes]]] = deque()
+        for start in range(0, len(names), PART):
+            part = names.slice(start, PART).cast(pa.binary()).to_pylist()
+            if executor is None:
+                put(start, _drawn_lots(part, seed))
+                continue
+            waiting.append((start, executor.submit(_drawn_lots, part, seed)))
+            if len(waiting) > cores():
+                first, task = waiting.popleft()
+                put(first, task.result())
+        for start, task in waiting:
+            put(start, task.result())
     return lots
+
+
+def _drawn_lots(names: list[bytes], seed: int) -> bytes:
+    """Eight bytes for each name."""
+    begun, lot = f"{seed}:".encode(), hashlib.blake2b
+    return b"".join([lot(begun + name, digest_size=8).digest() for name in names])
 
 
 def _lot(value: str, seed: int) -> int:

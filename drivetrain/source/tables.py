@@ -6,6 +6,7 @@ import re
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DataError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 IN_MEMORY = 64 * 1024 * 1024
 """Bytes of a CSV file up to which its columns are kept in memory; those of a larger one wait on disk."""
+BLOCK, WIDEST = 1 << 20, 1 << 28
+"""Bytes of a CSV file that are parsed at once, several times that in memory; more where a row does not fit into it."""
 _PARQUET = (".parquet", ".pq")
 
 
@@ -113,10 +116,14 @@ def _parquet(path: Path, where: str, wanted: Mapping[str, str]) -> Rows:
     except (pa.ArrowException, OSError) as error:
         raise _unreadable("Parquet", error, where) from error
 
+    # A column is looked at while the next one is read, and one file is no place for two readers.
+    one = Lock()
+
     def reader(name: str) -> Reader:
         def column() -> Any:
             try:
-                return file.read([name])[name]
+                with one:
+                    return file.read([name])[name]
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable("Parquet", error, where) from error
 
@@ -142,40 +149,26 @@ def _parsed(path: str, where: str, delimiter: str, there: Any, types: Any, modif
 
 @lru_cache(maxsize=2)
 def _spooled(path: str, where: str, delimiter: str, there: Any, types: Any, modified: int, size: int) -> Rows:
-    """Columns of a large CSV file, parsed once into a Parquet file that Python deletes when it is no longer needed."""
-    spool = tempfile.NamedTemporaryFile(prefix="drivetrain-", suffix=".parquet")  # noqa: SIM115 - lives as long as Rows
-    kinds = dict(types)
-    if not _by_duckdb(path, delimiter, there, kinds, spool.name):
-        _batches(Path(path), where, delimiter, there, kinds, spool=spool.name)
-    rows = _parquet(Path(spool.name), where, kinds)
+    """Columns of a large CSV file, parsed once into a file that Python deletes when it is no longer needed."""
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    spool = tempfile.NamedTemporaryFile(prefix="drivetrain-", suffix=".arrow")  # noqa: SIM115 - lives as long as Rows
+    _batches(Path(path), where, delimiter, there, dict(types), spool=spool.name)
 
     def reader(name: str) -> Reader:
         def column() -> Any:
-            # The spool must outlive its readers.
-            return rows.column(name) if spool else None
+            # Mapped anew for each column, so that its pages are let go with it.
+            batches = ipc.open_file(pa.memory_map(spool.name))
+            place = batches.schema.get_field_index(name)
+            parts = [batches.get_batch(number).column(place) for number in range(batches.num_record_batches)]
+            return pa.chunked_array(parts, batches.schema.field(place).type)
 
         return column
 
-    return Rows(rows.count, {name: reader(name) for name in kinds})
-
-
-def _by_duckdb(path: str, delimiter: str, there: Sequence[str], types: dict[str, str], spool: str) -> bool:
-    """Parse a CSV file on all cores, in the plan's types; False when a cell does not fit, which takes more care."""
-    import duckdb
-
-    named = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "binary": "BOOLEAN", "time": "TIMESTAMP"}
-    columns = {name: named.get(types.get(name, ""), "VARCHAR") for name in there}
-    try:
-        with duckdb.connect() as connection:
-            connection.execute("SET memory_limit = '96MB'")
-            rows = connection.read_csv(
-                path, header=True, sep=delimiter, columns=columns, null_padding=False, quotechar='"', escapechar='"'
-            )
-            kept = rows.select(*[duckdb.ColumnExpression(name) for name in types])
-            kept.write_parquet(spool, compression="uncompressed")
-    except duckdb.Error:
-        return False
-    return True
+    batches = ipc.open_file(pa.memory_map(spool.name))
+    count = sum(batches.get_batch(number).num_rows for number in range(batches.num_record_batches))
+    return Rows(count, {name: reader(name) for name in dict(types)})
 
 
 def _batches(
@@ -183,8 +176,7 @@ def _batches(
 ) -> Any:
     """Parse a CSV file, to a table or to a spool: in the plan's types, or all as text when a cell does not fit."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import csv
+    from pyarrow import csv, ipc
 
     arrow = {
         "number": pa.float64(),
@@ -194,7 +186,9 @@ def _batches(
         "time": pa.timestamp("us"),
     }
     fast = {name: arrow.get(kind, pa.string()) for name, kind in types.items()}
-    for kinds in (fast, dict.fromkeys(types, pa.string())):
+    kinds, block = fast, BLOCK
+    parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    while True:
         convert_options = csv.ConvertOptions(
             include_columns=list(types),
             column_types=kinds,
@@ -204,28 +198,25 @@ def _batches(
             false_values=["false", "False", "FALSE", "f", "0", "no"],
             timestamp_parsers=[csv.ISO8601],
         )
-        parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        read = csv.ReadOptions(block_size=block)
         try:
             with pa.input_stream(str(path)) as stream:
-                reader = csv.open_csv(
-                    stream,
-                    read_options=csv.ReadOptions(block_size=4 << 20),
-                    parse_options=parse,
-                    convert_options=convert_options,
-                )
+                reader = csv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert_options)
                 if spool is None:
                     return _emptied(reader.read_all())
-                with pq.ParquetWriter(spool, reader.schema, compression="none") as writer:
+                with pa.OSFile(spool, "wb") as file, ipc.new_file(file, reader.schema) as writer:
                     for batch in reader:
                         writer.write_table(_emptied(pa.table(batch)))
                 return None
         except pa.ArrowInvalid as error:
-            if kinds is fast and "conversion error" in str(error):
-                continue
-            raise _unreadable("CSV", error, where) from error
+            if "straddl" in str(error) and block < WIDEST:
+                block *= 16
+            elif kinds is fast and "conversion error" in str(error):
+                kinds = dict.fromkeys(types, pa.string())
+            else:
+                raise _unreadable("CSV", error, where) from error
         except (pa.ArrowException, OSError) as error:
             raise _unreadable("CSV", error, where) from error
-    raise AssertionError("text takes any cell")
 
 
 def _emptied(table: pa.Table) -> pa.Table:
