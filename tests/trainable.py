@@ -56,7 +56,7 @@ data:
     kind: ratings
     location: data/stars.csv
     ratings: {user: user, item: book}
-    outcomes: {taste: {column: taste, type: number, minimum: 1, maximum: 5, affected_by: []}}
+    outcomes: {taste: {column: taste, type: number, minimum: 1, maximum: 5, bins: [2, 3, 4], affected_by: []}}
 """
 SERVED = "deployment: {serve: [api], guards: {out_of_domain: {false_alarms: 0.05}}}\n"
 _SMALL = "image: {size: 32, resize: squish}, augment: none"

@@ -79,7 +79,7 @@ def export(
     from drivetrain.training import network
 
     outcome = predicted(model)
-    head = heads.of(plan, outcome)
+    head = heads.of(plan, model, outcome)
     preparation = store.settings(plan, model, learn)
     validation = cases[cases["split"] == "validation"].reset_index(drop=True)
     with learn.no_logging():
@@ -128,7 +128,7 @@ def assemble(
         TrainingError: What is served is not what the learner predicts.
     """
     outcome = predicted(model)
-    head = heads.of(plan, outcome)
+    head = heads.of(plan, model, outcome)
     entry = head.entry(plan, outcome, frame)
     alarms = FALSE_ALARMS
     if plan.deployment and plan.deployment.guards:

@@ -132,13 +132,17 @@ def edges(plan: Spec, outcome: str) -> list[float]:
 def targets(plan: Spec, model: Model) -> list[str]:
     """The columns that a network learns: the outcome, or the weights of its bins."""
     outcome = predicted(model)
-    return bin_columns(plan, outcome) or [outcome]
+    return bin_columns(plan, outcome) if learns_bins(plan, model) else [outcome]
+
+
+def learns_bins(plan: Spec, model: Model) -> bool:
+    """Whether a model predicts a number through its bins; a product of factors is one number, whatever its bins."""
+    outcome = plan.outcome(predicted(model))
+    return outcome.type == "number" and bool(outcome.bins) and model.task != "ratings"
 
 
 def bin_columns(plan: Spec, outcome: str) -> list[str]:
-    """Names of the columns with the weights of a number's bins; none where it has no bins."""
-    if plan.outcome(outcome).type != "number" or not plan.outcome(outcome).bins:
-        return []
+    """Names of the columns with the weights of a number's bins."""
     return [f"{outcome} bin {index}" for index in range(len(edges(plan, outcome)) - 1)]
 
 
@@ -178,10 +182,14 @@ def check(plan: Spec, model: Model, frame: pd.DataFrame, part: str = "") -> None
         if spec.event and not spec.bins:
             advice = "Write its `bins`: a classifier over them knows what a censored row says."
             raise TrainingError("a number with censored rows cannot be learned as a mean.", advice, where)
-        if spec.event and model.task.endswith("classification"):
+        if spec.event and (model.task == "ratings" or model.task.endswith("classification")):
             advice = "Use `table-regression` or `image-regression`: over bins they know what a censored row says."
             raise TrainingError(f"`{model.task}` takes a censored number for a short one.", advice, where)
-        if model.distribution in ("poisson", "gamma", "lognormal") and not spec.bins and frame[outcome].min() < 0:
+        if (
+            model.distribution in ("poisson", "gamma", "lognormal")
+            and not learns_bins(plan, model)
+            and frame[outcome].min() < 0
+        ):
             advice = "Write `distribution: empirical` or `normal`, or correct the rows."
             what = f"`{outcome}` is negative in some rows, and a {model.distribution} number never is."
             raise DataError(what, advice, f"models.{model.name}.distribution")
@@ -343,10 +351,10 @@ def _with_bins(plan: Spec, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
     """
     import numpy as np
 
+    if not learns_bins(plan, model):
+        return frame
     outcome = predicted(model)
     names = bin_columns(plan, outcome)
-    if not names:
-        return frame
     limits = np.array(edges(plan, outcome))
     number = frame[outcome].to_numpy(dtype=float).clip(limits[0], limits[-1])
     own = np.clip(np.searchsorted(limits, number, side="right") - 1, 0, len(names) - 1)

@@ -18,14 +18,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from drivetrain.training.heads import bins, classes, labels, masks, numbers
+from drivetrain.training.rows import learns_bins
 
 if TYPE_CHECKING:
-    from drivetrain.spec import Spec
+    from drivetrain.spec import Model, Spec
 
 
-def of(plan: Spec, outcome: str) -> ModuleType:
-    """The module of an outcome's kind."""
+def of(plan: Spec, model: Model, outcome: str) -> ModuleType:
+    """The module of the kind of outcome that a model predicts."""
     spec = plan.outcome(outcome)
     if spec.type == "number":
-        return bins if spec.bins else numbers
+        return bins if learns_bins(plan, model) else numbers
     return {"labels": labels, "mask": masks}.get(spec.type, classes)
