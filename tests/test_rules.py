@@ -213,10 +213,11 @@ def test_the_verdict_may_be_that_no_model_is_needed(value, model):
     assert ("DT403" in ids(text)) == (model == "not needed")
 
 
-def test_with_a_guardrail_a_dominant_setting_does_not_settle_it():
-    guard = "guardrails: [{name: light, measure: \"mean(roof == 'shut', rain)\", at_most: 0.5}]"
+@pytest.mark.parametrize(("gives_way", "model"), [("", "needed"), (", hard: false", "not needed")])
+def test_with_a_limit_that_must_hold_a_dominant_setting_does_not_settle_it(gives_way, model):
+    guard = f"guardrails: [{{name: light, measure: \"mean(roof == 'shut', rain)\", at_most: 0.5{gives_way}}}]"
     text = ROOF.format(value="where(roof == 'open', -100 * rain - 2, 0) - cost(roof)", more=guard)
-    assert verdict(load_text(text)).model == "needed"
+    assert verdict(load_text(text)).model == model
 
 
 NAMES = {"a": 2.0, "b": -1.5, "t": True, "s": "x"}

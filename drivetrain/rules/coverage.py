@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import SpecError
-from drivetrain.rules.rule import Fault, Rule, is_open, outcomes, plain, told
+from drivetrain.rules.rule import Fault, Rule, is_open, limits, outcomes, plain, told
 from drivetrain.spec import seconds
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ class GroupsAreCovered(Rule):
         groups = {name for source in spec.data for name in source.groups}
         open_groups = any(is_open(source, "groups") for source in spec.data)
         levers = {lever.name for lever in spec.levers}
-        limits = [("objective", "guardrails", c) for c in (spec.objective.guardrails if spec.objective else ())]
-        limits += [("optimizer", "constraints", c) for c in (spec.optimizer.constraints if spec.optimizer else ())]
-        for part, field, limit in limits:
+        for part, field, limit in limits(spec):
             for name in limit.by:
                 if name in groups | levers or open_groups:
                     continue

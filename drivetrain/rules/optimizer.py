@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError, SpecError
 from drivetrain.rules.computable import immovable, unmeasurable
-from drivetrain.rules.rule import Fault, Rule, is_open, told
+from drivetrain.rules.rule import Fault, Rule, is_open, limits, told
 from drivetrain.spec.formula import parse, ratio
 
 if TYPE_CHECKING:
@@ -57,14 +57,9 @@ class SumsHaveABatch(Rule):
 
     def faults(self, spec: Spec) -> Iterator[Fault]:
         """`sum(…)` in a limit, and no batch."""
-        assert spec.objective is not None
         if spec.decision and (spec.decision.batch or is_open(spec.decision, "batch")):
             return
-        limits = [("objective", "guardrails", limit) for limit in spec.objective.guardrails]
-        limits += [
-            ("optimizer", "constraints", limit) for limit in (spec.optimizer.constraints if spec.optimizer else ())
-        ]
-        for part, field, limit in limits:
+        for part, field, limit in limits(spec):
             try:
                 formula = parse(limit.measure or "0")
             except FormulaError:
@@ -138,14 +133,9 @@ class LimitsLeaveRoom(Rule):
 
     def faults(self, spec: Spec) -> Iterator[Fault]:
         """An upper limit below a lower one, of the same measure in the same groups."""
-        assert spec.objective is not None
-        limits = [("objective", "guardrails", limit) for limit in spec.objective.guardrails]
-        limits += [
-            ("optimizer", "constraints", limit) for limit in (spec.optimizer.constraints if spec.optimizer else ())
-        ]
         hard = [
             (part, field, limit, parse(limit.measure))
-            for part, field, limit in limits
+            for part, field, limit in limits(spec)
             if limit.hard and limit.measure and not is_open(limit, "hard") and not is_open(limit, "by")
         ]
         for part, field, upper, figure in hard:

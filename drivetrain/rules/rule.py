@@ -12,7 +12,7 @@ from drivetrain.spec.asked import Asked
 from drivetrain.stages import Stage
 
 if TYPE_CHECKING:
-    from drivetrain.spec import Outcome, Part, Source, Spec
+    from drivetrain.spec import Constraint, Outcome, Part, Source, Spec
 
 
 class Fault(NamedTuple):
@@ -106,6 +106,14 @@ def outcomes(spec: Spec) -> Iterator[tuple[Source, str, Outcome]]:
     for source in spec.data:
         for name, outcome in source.outcomes.items():
             yield source, name, outcome
+
+
+def limits(spec: Spec) -> Iterator[tuple[str, str, Constraint]]:
+    """Guardrails and the optimizer's constraints, each with the part and the field that hold it."""
+    for limit in spec.objective.guardrails if spec.objective else ():
+        yield "objective", "guardrails", limit
+    for limit in spec.optimizer.constraints if spec.optimizer else ():
+        yield "optimizer", "constraints", limit
 
 
 def told(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from drivetrain.errors import FormulaError
-from drivetrain.rules.rule import is_open, stands, told
+from drivetrain.rules.rule import is_open, limits, stands, told
 from drivetrain.rules.worth import always_best
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ def verdict(spec: Spec) -> Verdict:
             "`value` depends on nothing that is still to be found out: "
             "the best setting can be computed from what is known.",
         )
-    assert spec.objective is not None
-    limits = spec.objective.guardrails or (spec.optimizer and spec.optimizer.constraints)
     best = next(always_best(spec), None)
-    if best is not None and not limits:
+    if best is not None and not any(limit.hard for _, _, limit in limits(spec)):
         levers = derived.uses("value").levers
         said = ", ".join(f"`{lever}: {setting}`" for lever, setting in zip(levers, best, strict=True))
         return Verdict(
