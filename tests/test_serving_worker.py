@@ -64,6 +64,24 @@ def test_a_flood_is_refused_and_who_is_taken_does_not_wait() -> None:
     worker.stop()
 
 
+def test_in_a_flood_nobody_is_taken_who_would_wait_for_most_of_another() -> None:
+    worker = Worker(1)
+    worker._usual = 0.2  # as after many requests of this length
+
+    async def flood() -> list[bool]:
+        first = asyncio.create_task(worker.ask(taking(0.25)))
+        await asyncio.sleep(0.01)
+        early = [asyncio.create_task(worker.ask(taking(0.01))) for _ in range(3)]
+        await asyncio.wait(early)
+        await asyncio.sleep(0.15)
+        late = [asyncio.create_task(worker.ask(taking(0.01))) for _ in range(2)]
+        await asyncio.wait([first, *late])
+        return [task.exception() is None for task in (first, *early, *late)]
+
+    assert asyncio.run(flood()) == [True, False, False, False, True, False]
+    worker.stop()
+
+
 def test_after_a_flood_everything_is_as_before() -> None:
     worker = Worker(8)
     assert any(not ok for _, ok in ask(worker, 100, 0.01, gap=0.001))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Predictor:
         self.manifest = manifest
         self.outcomes = {name: tuple(manifest["outcomes"][name].get("classes", ())) for name in manifest["predicts"]}
         self._sessions, self._root, self._origin = sessions, root, origin
+        self._reads = {file: {entry.name for entry in session.get_inputs()} for file, session in sessions.items()}
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Another process loads the artifact itself, and verifies it; it must see the same files."""
@@ -106,26 +107,25 @@ class Predictor:
                 found[rows] = self._run(arm["file"], arm["preprocessing"], part)
         return found
 
-    @property
+    @cached_property
     def _width(self) -> int:
         total = sum(outcomes.width(self.manifest["outcomes"][name]) for name in self.manifest["predicts"])
         return int(total + (self.manifest["out_of_domain"]["score"] != "energy"))
 
     def _run(self, file: str, settings: Mapping[str, Any], cases: Cases) -> Floats:
-        session = self._sessions[file]
-        wanted = {entry.name for entry in session.get_inputs()}
-        rows = [_outputs(session, feed, wanted) for feed in feeds(cases, settings, self._root)]
+        session, reads, width = self._sessions[file], self._reads[file], self._width
+        rows = [_outputs(session, feed, reads) for feed in feeds(cases, settings, self._root)]
         if not rows:
-            return np.zeros((0, self._width))
-        logits = np.concatenate(rows).astype(np.float64)
-        if logits.shape[1] != self._width:
+            return np.zeros((0, width))
+        logits = (rows[0] if len(rows) == 1 else np.concatenate(rows)).astype(np.float64)
+        if logits.shape[1] != width:
             where = f"artifacts/{self.manifest['model']}"
-            raise ArtifactError(f"the network has {logits.shape[1]} outputs, the manifest {self._width}.", where=where)
+            raise ArtifactError(f"the network has {logits.shape[1]} outputs, the manifest {width}.", where=where)
         return logits
 
 
-def _outputs(session: Any, feed: Feed, wanted: set[str]) -> Floats:
-    [logits] = session.run(["logits"], {name: array for name, array in feed.items() if name in wanted})
+def _outputs(session: Any, feed: Feed, reads: set[str]) -> Floats:
+    [logits] = session.run(["logits"], {name: array for name, array in feed.items() if name in reads})
     return np.asarray(logits)
 
 

@@ -31,8 +31,10 @@ def best(values: Floats, uses: Floats, feasible: NDArray[Any] | None, prices: Fl
     Returns:
         Index of the setting, shape (n,).
     """
+    priced = [(price, use) for price, use in zip(prices.tolist(), uses, strict=True) if price > 0]
+    if len(values) <= ROWS:
+        return _best(values, priced, feasible)
     found = np.empty(len(values), dtype=np.int64)
-    priced = [(price, use) for price, use in zip(prices, uses, strict=True) if price > 0]
     for start in range(0, len(values), ROWS):
         part = slice(start, start + ROWS)
         here = None if feasible is None else feasible[part]
@@ -46,9 +48,7 @@ def _best(values: Floats, priced: list[tuple[float, Floats]], feasible: NDArray[
         scores -= price * use
     if feasible is not None:
         scores[~feasible] = -np.inf
-    chosen = scores.argmax(axis=1)
-    rows = np.arange(len(scores))
-    top = scores[rows, chosen]
+    chosen, top = scores.argmax(axis=1), scores.max(axis=1)
     least = (top - TIE * (1 + np.abs(top)))[:, None]
     equal = scores >= least
     if np.count_nonzero(equal) > len(equal):

@@ -54,9 +54,10 @@ class Considered:
     def choose(self, prices: Mapping[str, float]) -> NDArray[np.int64]:
         """Index of the best feasible setting of each case at these prices; -1 where none is feasible. Shape (n,)."""
         known = np.array([prices.get(name, 0.0) for name in self.names])
-        priced = known > 0
-        chosen = best(self.values, self.uses[priced], self.feasible, known[priced])
-        return np.asarray(np.where(self.feasible.any(axis=1), chosen, -1))
+        chosen = best(self.values, self.uses, self.feasible, known)
+        if not self.feasible.all():
+            chosen[~self.feasible.any(axis=1)] = -1
+        return chosen
 
     def action(self, chosen: NDArray[np.int64]) -> dict[str, Array]:
         """Lever -> the chosen setting of each case, shape (n,)."""

@@ -17,6 +17,7 @@ from drivetrain.serving.engine import Engine
 from drivetrain.serving.limits import Limits, Refused
 from drivetrain.serving.log import LOG, Log
 from drivetrain.serving.log import read as read_log
+from drivetrain.serving.memory import in_large_pages
 from drivetrain.serving.metrics import Metrics
 from drivetrain.serving.monitor import Monitor, taken
 from drivetrain.stages import reached
@@ -53,6 +54,7 @@ class Desk:
         state = rollout.read(project)
         spec = rollout.released(project, state)
         engine = Engine.open(spec, self._limits)
+        in_large_pages()
         if not state.release:
             history.keep(project.root, list(engine.predictors))
         self.project, self.engine, self.state = project, engine, state

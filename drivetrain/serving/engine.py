@@ -176,10 +176,9 @@ class Engine:
             for case, fault in faults.items():
                 reasons[case].append(fault)
         told = self._sayable(self._chosen_beliefs(sound, judged.beliefs, choices))
-        allowed = np.ones((1, 1), dtype=bool)
+        allowed = np.ones((1, len(self.problem.labels)), dtype=bool)
         if inside and self._explores and (self.problem.allowed or self.problem.seen):
             allowed = policy.allowed(self.problem, self._arrays(sound), self._under_all(sound, judged.beliefs))
-        allowed = np.broadcast_to(allowed, (len(batch), len(self.problem.labels)))
         # Before the stage parallel nobody asks what is done today.
         today = self._today(sound, judged.beliefs) if inside and reached(self.spec.stage, "parallel") else None
         return [
@@ -190,7 +189,7 @@ class Engine:
                 settled=choice is not None and choice.values.get(choice.setting) is not None,
                 recommendation=choice.setting if choice is not None else self._fallback(batch, case),
                 today=self._label(today, case) if today is not None and choice is not None else None,
-                allowed=allowed[case],
+                allowed=allowed[case if len(allowed) > 1 else 0],
                 columns={name: v[case] for name, v in batch.columns.items() if not self.fields[name].is_media},
                 files=batch.files[case],
                 looks=self._looks(batch, case),

@@ -52,13 +52,15 @@ def judge(problem: Problem, predictors: Mapping[str, Predictor], batch: Batch) -
             outside[case] = outside[case] or [reason]
         threshold = predictor.manifest["out_of_domain"]["threshold"]
         # A score that is no number is no reason to trust a case.
-        for case in np.flatnonzero(~(scores[name] <= threshold)).tolist():
-            outside[case].append(f"unlike the cases that {name} was trained on")
+        for case, score in enumerate(scores[name].tolist()):
+            if not score <= threshold:
+                outside[case].append(f"unlike the cases that {name} was trained on")
     for outcome, belief in beliefs.items():
         if outcome in problem.parts:
             continue
-        for case in np.flatnonzero(~finite(belief)).tolist():
-            outside[case].append(f"no number comes out for {outcome}")
+        for case, sound in enumerate(finite(belief).tolist()):
+            if not sound:
+                outside[case].append(f"no number comes out for {outcome}")
     return Judged(beliefs, scores, outside)
 
 

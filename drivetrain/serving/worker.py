@@ -24,7 +24,8 @@ SECONDS_OF_WORK = 1.0
 LEAST = 4
 """Requests that may wait however long one takes."""
 STRICT = 2
-"""Requests taken at one time while too many come: one at the models, and one that follows without a gap."""
+"""Requests taken at one time while too many come: one at the models, and one that follows without a gap. That one is
+taken when the first is half done, so that it waits no longer than it must."""
 STRICT_SECONDS = 0.5
 """How long that lasts after the last refusal."""
 
@@ -49,15 +50,18 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._usual = 0.01
+        self._begun = 0.0
         self._strict_until = 0.0
         self.taken = 0
 
     def full(self) -> bool:
         """Whether the next request is to be refused; it is, when this says so."""
-        if self.taken < STRICT:
+        if not self.taken:
             return False
         now = perf_counter()
         if now < self._strict_until:
+            if self.taken < STRICT and now > self._begun + self._usual / 2:
+                return False
             self._strict_until = now + STRICT_SECONDS
             return True
         if self.taken < min(self._most, max(LEAST, int(SECONDS_OF_WORK / self._usual))):
@@ -78,6 +82,8 @@ class Worker:
         job = _Job(work, loop.create_future(), loop)
         self.taken += 1
         try:
+            if self.taken == 1:
+                self._begun = perf_counter()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="models", daemon=True)
                 self._thread.start()
@@ -117,7 +123,7 @@ class Worker:
                 continue
             if job.answer.cancelled():
                 continue
-            begun = perf_counter()
+            self._begun = begun = perf_counter()
             try:
                 found, fault = job.work(), None
             except Exception as error:  # Handed to who asked, whatever it is.
