@@ -128,6 +128,7 @@ def test_it_is_better_than_knowing_only_the_shares(name: str, figure: str, margi
     ("name", "figure", "share"),
     [
         ("shelf", "mean_absolute_error", 0.5),
+        ("fan", "log_loss", 0.6),
         pytest.param("ruler", "mean_absolute_error", 0.8, marks=pytest.mark.full),
         pytest.param("tracer", "area_error", 0.9, marks=pytest.mark.full),
     ],
@@ -135,6 +136,18 @@ def test_it_is_better_than_knowing_only_the_shares(name: str, figure: str, margi
 def test_its_error_is_a_share_of_the_baselines(name: str, figure: str, share: float, trained: Trained) -> None:
     found, rival = trained.result(name)["metrics"], trained.result(name)["baseline"]["metrics"]
     assert found["held_out"][figure] <= share * rival["held_out"][figure]
+
+
+def test_the_baseline_of_what_was_liked_is_how_often_the_item_was(trained: Trained) -> None:
+    from drivetrain.training import rows
+
+    frame = rows(trained("fan"), trained("fan").model("fan"))
+    train, held = frame[frame["split"] == "train"], held_out(trained, "fan")
+    overall = (train["again"] == "true").mean()
+    likes = train.assign(yes=train["again"] == "true").groupby("book")["yes"].agg(["sum", "count"])
+    said = held["book"].map((likes["sum"] + overall) / (likes["count"] + 1)).fillna(overall)
+    found = trained.result("fan")["baseline"]["metrics"]["held_out"]["log_loss"]
+    assert found == pytest.approx(metrics.log_loss(held["again"] == "true", said))
 
 
 def test_numbers_come_with_a_spread_that_covers(trained: Trained) -> None:

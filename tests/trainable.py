@@ -56,7 +56,9 @@ data:
     kind: ratings
     location: data/stars.csv
     ratings: {user: user, item: book}
-    outcomes: {taste: {column: taste, type: number, minimum: 1, maximum: 5, bins: [2, 3, 4], affected_by: []}}
+    outcomes:
+      taste: {column: taste, type: number, minimum: 1, maximum: 5, bins: [2, 3, 4], affected_by: []}
+      again: {column: again, type: binary, affected_by: []}
 """
 SERVED = "deployment: {serve: [api], guards: {out_of_domain: {false_alarms: 0.05}}}\n"
 _SMALL = "image: {size: 32, resize: squish}, augment: none"
@@ -83,6 +85,8 @@ ROWS = {
     "bed": f"task: table-regression, predicts: stay, {_TABLE}",
     "door": f"task: table-classification, predicts: came, arms: sort, {_TABLE}",
     "shelf": "task: ratings, predicts: taste, factors: 8, "
+    "training: {epochs: 8, schedule: one_cycle, learning_rate: 0.02, batch_size: 64}",
+    "fan": "task: ratings, predicts: again, factors: 8, "
     "training: {epochs: 8, schedule: one_cycle, learning_rate: 0.02, batch_size: 64}",
 }
 """Models of texts, rows and ratings: quick."""
@@ -211,7 +215,7 @@ def visits(count: int = 1500) -> pd.DataFrame:
 
 
 def stars(count: int = 3000) -> pd.DataFrame:
-    """Ratings by 60 users of 40 books: taste is two-dimensional."""
+    """Ratings by 60 users of 40 books: taste is two-dimensional; what was liked is read again."""
     rng = np.random.default_rng(5)
     users, books = rng.normal(0, 1, (60, 2)), rng.normal(0, 1, (40, 2))
     user, book = rng.integers(0, 60, count), rng.integers(0, 40, count)
@@ -221,5 +225,6 @@ def stars(count: int = 3000) -> pd.DataFrame:
             "user": [f"u{one}" for one in user],
             "book": [f"b{one}" for one in book],
             "taste": np.clip(taste, 1, 5).round(2),
+            "again": taste > 3,
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,10 +59,27 @@ def linear(plan: Spec, model: Model, estimator: Any, train: pd.DataFrame) -> tup
 
 def item_mean(plan: Spec, model: Model, train: pd.DataFrame, asked: pd.DataFrame, outcome: str) -> NDArray[np.float64]:
     """The mean rating of each item; of all where an item has none."""
-    source = plan.source(plan.derived.model_data(model.name))
-    item = source.ratings.item if source.ratings and source.ratings.item else plan.derived.model_inputs(model.name)[-1]
+    item = _item(plan, model)
     means = train.groupby(item)[outcome].mean()
     return np.asarray(asked[item].map(means).fillna(train[outcome].mean()), dtype=np.float64)
+
+
+def item_shares(
+    plan: Spec, model: Model, train: pd.DataFrame, asked: pd.DataFrame, outcome: str, names: Sequence[str]
+) -> NDArray[np.float64]:
+    """How often each class (n, k) was given to the item, with the share among all as one more rating of it."""
+    import pandas as pd
+
+    item = _item(plan, model)
+    given = train[outcome].to_numpy()[:, None] == np.array(names, dtype=object)
+    counts = pd.DataFrame(given, index=train[item]).groupby(level=0).sum()
+    shares = counts.reindex(asked[item]).fillna(0).to_numpy(dtype=np.float64) + given.mean(axis=0)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def _item(plan: Spec, model: Model) -> str:
+    source = plan.source(plan.derived.model_data(model.name))
+    return source.ratings.item if source.ratings and source.ratings.item else plan.derived.model_inputs(model.name)[-1]
 
 
 def _words(texts: pd.Series) -> Any:

@@ -60,7 +60,7 @@ def figures(truth: NDArray[Any], found: Distribution, entry: dict[str, Any]) -> 
 def baseline(
     plan: Spec, model: Model, train: pd.DataFrame, asked: pd.DataFrame, outcome: str, entry: dict[str, Any]
 ) -> Distribution:
-    """The shares of the classes, or logistic regression."""
+    """The shares of the classes, of all cases or of an item's, or logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
     names = tuple(entry["classes"])
@@ -68,6 +68,8 @@ def baseline(
     if rivals.kind(model) == "majority":
         shares = np.bincount(labels, minlength=len(names)) / len(labels)
         return Distribution(names, np.tile(shares, (len(asked), 1)))
+    if rivals.kind(model) == "item mean":
+        return Distribution(names, rivals.item_shares(plan, model, train, asked, outcome, names))
     estimator, inputs = rivals.linear(plan, model, LogisticRegression(max_iter=1000), train)
     estimator.fit(train[inputs], labels)
     found = np.zeros((len(asked), len(names)))
