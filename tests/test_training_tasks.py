@@ -150,6 +150,19 @@ def test_the_baseline_of_what_was_liked_is_how_often_the_item_was(trained: Train
     assert found == pytest.approx(metrics.log_loss(held["again"] == "true", said))
 
 
+@pytest.mark.parametrize(("form", "deviance"), [("poisson", "mean_poisson_deviance"), ("gamma", "mean_gamma_deviance")])
+def test_the_loss_of_a_form_is_half_its_deviance(form: str, deviance: str) -> None:
+    import torch
+
+    from drivetrain.training.numbers import DevianceLoss
+
+    rng = np.random.default_rng(0)
+    mean, y = rng.gamma(2, 30, 200), rng.poisson(40, 200) + (form == "gamma")
+    found = DevianceLoss(form)(torch.tensor(mean)[:, None], torch.tensor(y, dtype=torch.float64))
+    assert float(found) == pytest.approx(getattr(metrics, deviance)(y, mean) / 2)
+    assert float(DevianceLoss(form)(torch.tensor(y * 1.0), torch.tensor(y * 1.0))) == pytest.approx(0, abs=1e-12)
+
+
 def test_numbers_come_with_a_spread_that_covers(trained: Trained) -> None:
     for name in ("purse", "phone"):
         figures = trained.result(name)["metrics"]["held_out"]

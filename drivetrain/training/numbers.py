@@ -65,7 +65,11 @@ class BinLoss(nn.Module):
 
 
 class DevianceLoss(nn.Module):
-    """The deviance of a Poisson, gamma or lognormal number around its mean, up to what the data alone decide."""
+    """Half the deviance of a Poisson, gamma or lognormal number around its mean.
+
+    It is never below zero: fastai's search for a learning rate would take any loss below zero for one that explodes.
+    Source: McCullagh and Nelder, Generalized Linear Models, 1989, section 2.3.
+    """
 
     reduction = "mean"  # fastai writes "none" here where it asks for the loss of each case
 
@@ -77,9 +81,9 @@ class DevianceLoss(nn.Module):
         """The loss of means (n, 1) and numbers (n,)."""
         mean, y = outputs.reshape(-1).clamp(min=1e-6), target.reshape(-1).to(outputs.dtype)
         if self.form == "poisson":
-            losses = mean - y * torch.log(mean)
+            losses = torch.xlogy(y, y / mean) - (y - mean)
         elif self.form == "gamma":
-            losses = y / mean + torch.log(mean)
+            losses = (y - mean) / mean - torch.log(y.clamp(min=1e-6) / mean)
         else:
             losses = (torch.log(y.clamp(min=1e-6)) - torch.log(mean)) ** 2
         return losses.mean() if self.reduction == "mean" else losses
