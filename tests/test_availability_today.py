@@ -155,3 +155,24 @@ def test_sample_data_are_no_reason_to_doubt_the_plan(tmp_path: Path) -> None:
     [finding] = [f for f in check(load_spec(tmp_path)) if f.id == "DA213"]
     assert finding.level == "note"
     assert "sample data" in finding.what
+
+
+def test_a_policy_may_only_take_settings_from_its_column(tmp_path: Path) -> None:
+    data = table()
+    used = data["did"].astype(object)
+    used[:3], used[3:5] = "phone", None
+    found(tmp_path, today="{column: did}")
+    inside = judged({"place": np.arange(len(used))}, tmp_path)["place"]
+    assert not [one for one in check(load_spec(tmp_path)) if one.id == "DA214"]
+    found(tmp_path, today="{column: did}", rows=data | {"did": used})
+    said = [one for one in check(load_spec(tmp_path)) if one.id == "DA214"]
+    empty, strange = np.isin([3, 4], inside).sum(), np.isin([0, 1, 2], inside).sum()
+    assert empty > 0
+    assert strange > 0
+    assert {one.where for one in said} == {"levers.act.policies.today"}
+    assert {one.level for one in said} == {"fail"}
+    cases = "1 case" if empty == 1 else f"{empty} cases"
+    assert said[0].what == f"`did` is empty in {cases} of the test."
+    verb, cases = ("is", "1 case") if strange == 1 else ("are", f"{strange} cases")
+    assert said[1].what == f"`did` holds `phone`, which {verb} no setting, in {cases} of the test."
+    assert said[1].advice == "Settings are `wait`, `call`: correct the column, or name these among them."

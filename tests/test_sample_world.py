@@ -263,7 +263,49 @@ data:
 models: [{name: paying, task: table-classification, predicts: repaid}]
 """
 
-PLANS |= {"flood": FLOOD, "pumps": PUMPS, "lifts": LIFTS, "loans": LOANS}
+SACKS = """
+drivetrain: 1
+project: {name: Sacks}
+objective: {statement: Grind well., value: "where(grain > 2, -5, 4) - price / 10"}
+levers:
+  - name: price
+    type: integer
+    minimum: 0
+    maximum: 10
+    step: 2
+    history: {kind: randomised, column: was, propensity: p}
+  - {name: gap, type: options, options_from: {outcome: flour}, policies: {today: {column: set_to}}}
+data:
+  - name: sacks
+    kind: table
+    location: data/sacks.csv
+    columns: {mill: category, was: {type: integer, role: logged}, p: {type: number, role: logged}, set_to: category}
+    outcomes:
+      grain: {column: mm, type: number, bins: [0, 1, 2, 3, 5], affected_by: []}
+      flour: {column: flour, values: [fine, rough], affected_by: []}
+models: [{name: sieve, task: table-classification, predicts: grain}]
+"""
+
+BATS = """
+drivetrain: 1
+project: {name: Bats}
+objective: {statement: Spare the rare., value: "-where(mill == 'run', where(bat == 'rare', 80, 0), 6)"}
+levers:
+  - name: mill
+    type: options
+    options: [run, stop]
+    policies: {simple_rule: {formula: "where(site == 'ridge', 'stop', 'run')"}}
+data:
+  - name: calls
+    kind: images
+    location: "data/calls/*/*.png"
+    filename: "/(?P<site>[a-z]+)-"
+    columns: {site: category}
+    outcomes: {bat: {column: folder, values: [none, rare], affected_by: []}}
+models: [{name: ear, task: image-classification, predicts: bat}]
+"""
+
+PLANS |= {"flood": FLOOD, "pumps": PUMPS, "lifts": LIFTS, "loans": LOANS, "sacks": SACKS, "bats": BATS}
 
 
 def written(folder: Path, text: str, seed: int = 42) -> Spec:
@@ -448,6 +490,23 @@ def test_file_names_fit_the_pattern_of_the_plan(tmp_path, pattern):
             values = rows["kind" if group == "who" else group]
             assert values.notna().all()
             assert values.nunique() == 3
+
+
+def test_files_that_no_number_tells_apart_get_one_and_lie_in_the_folder_of_their_class(tmp_path):
+    spec = written(tmp_path, BATS)
+    rows = source.cases(spec).to_pandas()
+    assert set(rows.bat) == {"none", "rare"}
+    assert (rows.path.map(lambda path: Path(path).parent.name) == rows.bat).all()
+    assert "ridge" in set(rows.site)  # the one that the plan speaks of
+
+
+def test_settings_keep_to_the_steps_of_a_lever_and_to_its_names_and_numbers_to_their_bins(tmp_path):
+    rows = source.cases(written(tmp_path, SACKS)).to_pandas()
+    assert set(rows.was) == {0, 2, 4, 6, 8, 10}
+    np.testing.assert_allclose(rows.p, 1 / 6, atol=1e-6)
+    assert set(rows.set_to) == {"fine", "rough"}
+    assert rows.grain.between(0, 5, inclusive="neither").mean() > 0.95
+    assert 0.1 < (rows.grain > 2).mean() < 0.9
 
 
 ATOMS = st.sampled_from(

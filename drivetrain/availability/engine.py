@@ -46,6 +46,7 @@ def check(
     """
     from drivetrain.availability.curve import curves
     from drivetrain.availability.overlap import levers
+    from drivetrain.availability.policies import policies
     from drivetrain.availability.today import today
     from drivetrain.source.read import opened_once
 
@@ -56,6 +57,7 @@ def check(
         for source in spec.data:
             found += _source(spec, source, looks, executor, progress or (lambda *_: None), cached)
         found += levers(spec, looks)
+        found += policies(spec, looks)
         found += today(spec, looks)
         found += curves(spec)
         found += _own(spec, looks, own)

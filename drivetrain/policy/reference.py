@@ -190,7 +190,7 @@ def _checked(problem: Problem, lever: str, policy: str, values: Array) -> Array:
         if strange:
             raise PolicyError(
                 f"`{policy}` sets `{lever}` to {', '.join(map(repr, strange[:5]))}, which is none of its settings.",
-                f"Settings are {', '.join(settings.tolist()[:12])}.",
+                f"Settings are {', '.join(list(dict.fromkeys(settings.tolist()))[:12])}.",
                 where=f"levers.{lever}.policies.{policy}",
             )
         return values

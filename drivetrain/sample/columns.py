@@ -31,7 +31,7 @@ def column(name: str, declared: Column, rows: int, known: Hints, draw: np.random
     if kind == "boolean":
         return draw.random(rows) < 0.6
     if kind in ("category", "text"):
-        return category(name, declared.values or [], rows, known, draw)
+        return category(name, declared.values or known.settings.get(name, []), rows, known, draw)
     if kind in ("id", "path", "image", "audio"):
         return ids(name, rows)
     if kind == "integer":

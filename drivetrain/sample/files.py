@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DataError
 from drivetrain.sample import media
-from drivetrain.sample.naming import fitting, np_random
+from drivetrain.sample.naming import fitting, holds, tail
 from drivetrain.sample.staging import target
 from drivetrain.sample.texts import texts
 from drivetrain.sample.world import MEDIA, ROW, Frame, World, joined
@@ -213,19 +213,15 @@ def _name(world: World, source: Source, frame: Frame, row: int, ending: str, fol
     given = {g: _as_named(source, g, frame[labels.get(g, g)][row]) for g in groups if labels.get(g, g) in frame}
     drawn = fitting(source.filename, number, given, world.draw(source.name, str(number)))
     if not Path(drawn).suffix:
-        drawn += ending
-    for name in (drawn if "/" in drawn or not folder else f"{folder}/{drawn}", f"{folder}/{drawn}", drawn):
+        drawn += tail(source.filename, number) + ending
+    inside = f"{folder}/{drawn.lstrip('/')}"
+    for name in (drawn if "/" in drawn.lstrip("/") or not folder else inside, inside, drawn):
         found = re.search(source.filename, name)
-        if found and all(found[group] == value for group, value in given.items()):
+        placed = not folder or Path(name).parent.name == folder
+        if placed and found and all(found[group] == value for group, value in given.items()):
             return name.lstrip("/")
-    unfit = next((g for g, v in given.items() if not _holds(source.filename, g, v)), None)
+    unfit = next((g for g, v in given.items() if not holds(source.filename, g, v)), None)
     raise _no_name(source, f"; its `{unfit}` cannot hold `{given[unfit]}`" if unfit else "")
-
-
-def _holds(pattern: str, group: str, text: str) -> bool:
-    """Whether a named group can be this text."""
-    found = re.search(pattern, fitting(pattern, 1, {group: text}, np_random(0)))
-    return bool(found and found[group] == text)
 
 
 _TRUE_FALSE = (("1", "0"), ("true", "false"), ("yes", "no"), ("True", "False"), ("TRUE", "FALSE"), ("YES", "NO"))
@@ -238,7 +234,7 @@ def _as_named(source: Source, group: str, value: Any) -> str:
     if not isinstance(value, bool | np.bool_):
         return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
     for words in _TRUE_FALSE:
-        if _holds(source.filename or "", group, words[0] if value else words[1]):
+        if holds(source.filename or "", group, words[0] if value else words[1]):
             return words[0] if value else words[1]
     return str(value)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivetrain.sample import columns as make
-from drivetrain.sample.naming import counts, times_of, values_of
+from drivetrain.sample.naming import counts, holds, tail, times_of, values_of
 from drivetrain.sample.world import ROW, join_names, span
 from drivetrain.source.columns import needed
 
@@ -33,10 +33,11 @@ def named(world: World, source: Source, rows: int) -> Frame:
             values = times_of(pattern, group, make.times(rows, *span(source), draw), draw)
         elif group in {source.entity, *join_names(source)}:
             values = values_of(pattern, group, max(10, rows // 5), draw)
-        values = values or values_of(pattern, group, 3, draw)
+        words = [word for word in world.known.words.get(group, []) if holds(pattern, group, word)]
+        values = values or list(dict.fromkeys([*words, *values_of(pattern, group, 3, draw)]))
         if values:
             frame[group] = np.array(values)[draw.integers(0, len(values), rows)]
-    if pattern and not counts(pattern):
+    if pattern and not counts(pattern) and not tail(pattern, 1):
         _tell_apart(world, source, pattern, frame)
     for name in [*source.columns, *needed(world.spec, source)]:
         if name not in frame and source.collect is not None and name not in labels:

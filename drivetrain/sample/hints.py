@@ -22,6 +22,7 @@ class Hints:
         thresholds: Numbers that a name is compared with.
         words: Texts that a name is compared with.
         ranges: Columns that a policy takes a setting from -> lowest and highest setting.
+        settings: Columns that a policy takes a setting from -> the settings that have names.
         cells: Truth columns that say in which rows a lever was set by lot.
         scales: Unit -> usual size of a number with that unit.
     """
@@ -29,6 +30,7 @@ class Hints:
     thresholds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     words: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    settings: dict[str, list[str]] = field(default_factory=dict)
     cells: set[str] = field(default_factory=set)
     scales: dict[str, float] = field(default_factory=dict)
 
@@ -39,6 +41,9 @@ def hints(spec: Spec) -> Hints:
     for text in formulas(spec):
         _compare(text, found)
     for lever in spec.levers:
+        if lever.type == "options":
+            columns = [getattr(policy, "column", None) for policy in _policies(lever)]
+            found.settings |= {column: spec.derived.settings(lever) for column in columns if column}
         if lever.type in ("integer", "range") and lever.minimum is not None and lever.maximum is not None:
             for policy in _policies(lever):
                 column = getattr(policy, "column", None)

@@ -60,6 +60,25 @@ def counts(pattern: str) -> bool:
     return len({fitting(pattern, number, {}, np_random(1)) for number in (1, 2)}) == 2
 
 
+def tail(pattern: str, number: int) -> str:
+    """The end of a name by which names differ: a number, unless the expression has one or takes it for its own."""
+    if counts(pattern):
+        return ""
+    text = fitting(pattern, 1, {}, np_random(1))
+    alone = re.search(pattern, text)
+    for mark in ("", "-", "_"):
+        found = re.search(pattern, f"{text}{mark}{number:05d}")
+        if alone and found and found.groupdict() == alone.groupdict():
+            return f"{mark}{number:05d}"
+    return ""
+
+
+def holds(pattern: str, group: str, text: str) -> bool:
+    """Whether a named group can be this text."""
+    found = re.search(pattern, fitting(pattern, 1, {group: text}, np_random(0)))
+    return bool(found and found[group] == text)
+
+
 def np_random(seed: int) -> np.random.Generator:
     """The same stream each time, so that only the number differs."""
     import numpy as np

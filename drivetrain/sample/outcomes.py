@@ -97,13 +97,16 @@ def _number(
     import numpy as np
 
     low, high = outcome.minimum, outcome.maximum
+    if edges := outcome.bins:
+        low, high = edges[0] if low is None else low, edges[-1] if high is None else high
     move = 0.35 * score + 0.3 * pulled["logit"]
     if low is not None and high is not None:
         mean = low + (high - low) / (1 + np.exp(-2 * move))
         values = mean + 0.08 * (high - low) * draw.standard_normal(len(mean))
         how = "minimum + range x logistic(2 x move)"
     else:
-        scale = world.known.scales.get(outcome.unit or "", 100.0) * 0.6
+        marks = [abs(mark - (low or 0.0)) for mark in world.known.thresholds.get(name, ()) if mark != low]
+        scale = sum(marks) / len(marks) if any(marks) else world.known.scales.get(outcome.unit or "", 100.0) * 0.6
         mean = (low or 0.0) + scale * np.exp(move - np.var(move) / 2)
         values = (low or 0.0) + (mean - (low or 0.0)) * draw.gamma(3, 1 / 3, len(mean))
         how = f"minimum + {scale * math.exp(-np.var(move) / 2):.6g} x exp(move), gamma with shape 3 around it"

@@ -135,8 +135,8 @@ def _numbers(
     if history.kind in ("constant", "never"):
         return np.full(rows, (low + high) / 2), np.ones(rows)
     whole = lever.type == "integer"
-    count = int(high - low) + 1 if whole else STEPS
-    width = 1.0 if whole else (high - low) / count
+    width = (1.0 if lever.step == "none" else lever.step) if whole else (high - low) / STEPS
+    count = int((high - low) / width + 1e-9) + 1 if whole else STEPS
     start = np.zeros(rows) if whole else draw.random(rows)
     seen = np.zeros(rows, int)
     chosen = np.full(rows, np.nan)
@@ -152,7 +152,7 @@ def _numbers(
         take = fits & (draw.random(rows) * seen < 1)
         chosen = np.where(take, candidate, chosen)
     chosen = np.where(seen > 0, chosen, low)
-    density = 1.0 / (np.maximum(seen, 1) * width)
+    density = 1.0 / (np.maximum(seen, 1) * (1.0 if whole else width))
     if not cell.all() and usual in frame:
         chosen = np.where(cell, chosen, frame[usual].astype(float))
         density = np.where(cell, density, 1.0)
