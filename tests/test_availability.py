@@ -436,3 +436,25 @@ def test_files_with_odd_names_are_looked_at_or_named(photos):
     assert unread.facts["files"] == ["data/photos/a/\\xff\\xfe.jpg"]
     (again,) = of(findings, "DA307")
     assert len(again.facts["files"]) == 3
+
+
+@pytest.mark.parametrize(("edges", "level"), [("[0, 10, 40]", "pass"), ("[0, 10, 20]", "warn"), ("[5, 10]", "warn")])
+def test_numbers_beyond_the_bins_are_told(tmp_path, edges, level):
+    plan = f"""
+    drivetrain: 1
+    project: {{name: Stays}}
+    objective: {{statement: Free beds., value: "where(bed == 'yes', -days, 0)"}}
+    levers: [{{name: bed, type: options, options: ["yes", "no"]}}]
+    data:
+      - name: stays
+        kind: table
+        location: s.parquet
+        outcomes: {{days: {{column: days, type: number, minimum: 0, bins: {edges}, affected_by: []}}}}
+    """
+    days = np.concatenate([np.arange(0, 20, 0.1), [30.0] * 10])
+    pq.write_table(pa.table({"days": days}), tmp_path / "s.parquet")
+    [found] = of(availability.check(write_plan(tmp_path, plan)), "DA134")
+    assert found.level == level
+    last = json.loads(edges)[-1]
+    assert found.facts["share"] == pytest.approx((days > last).mean())
+    assert f"below 0 or above {last}" in found.what

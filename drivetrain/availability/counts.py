@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from drivetrain.findings import Finding
     from drivetrain.spec import Outcome
 
+BEYOND = 0.01
+"""Share of the numbers that may lie beyond the bins, as slips of the pen do."""
+
 
 def counts(look: Look) -> Iterator[Finding]:
     """Findings about amounts."""
@@ -350,3 +353,21 @@ def _spread(look: Look, name: str) -> Iterator[Finding]:
         at=f"outcomes.{name}",
         facts={"minimum": float(low), "median": float(middle), "maximum": float(high)},
     )
+    outcome = look.source.outcomes[name]
+    if not outcome.bins:
+        return
+    first = outcome.bins[0] if outcome.minimum is None else min(outcome.bins[0], outcome.minimum)
+    last = outcome.bins[-1] if outcome.maximum is None else max(outcome.bins[-1], outcome.maximum)
+    beyond = float(np.mean((numbers < first) | (numbers > last)))
+    shares = f"{beyond:.1%} of the numbers lie beyond its `bins`, below {first:g} or above {last:g}"
+    if beyond > BEYOND:
+        yield look.finding(
+            "DA134",
+            "warn",
+            f"{shares}, and count as the outermost bin.",
+            "Add an edge to `bins`: what they are worth is lost otherwise.",
+            at=f"outcomes.{name}",
+            facts={"share": beyond},
+        )
+    else:
+        yield look.finding("DA134", "pass", f"{shares}.", at=f"outcomes.{name}", facts={"share": beyond})
