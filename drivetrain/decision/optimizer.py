@@ -17,8 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.decision.dual import Found, Instance, look, prices_of, settled
-from drivetrain.decision.ties import broken, filled
+from drivetrain.decision.dual import Instance, looks
+from drivetrain.decision.kinds import kinds
+from drivetrain.decision.prices import Found, prices_of, settled
+from drivetrain.decision.ties import dealt, filled, repaired
 from drivetrain.errors import PolicyError
 from drivetrain.policy import best
 
@@ -30,6 +32,8 @@ CLOSE = 2e-5
 """Share of the value below which nobody looks for what is left among cases worth the same."""
 MANY = 1_000_000
 """Cells beyond which no pass over all of them is wasted."""
+FILLED = 200_000
+"""Cells of the cases among which what is left of a constraint is used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,10 @@ def optimize(
         worth, use = _sums(instance, choice)
         if (use <= tolerance).all():
             return Optimum(choice, np.zeros(len(uses)), worth, worth, -use, worth, -use)
-    found = prices_of(instance, seed)
-    prices, bound, close = found.prices, found.bound, found.close
+    few = kinds(instance)
+    small, kind = few or (instance, None)
+    found = prices_of(small, seed)
+    prices, bound = found.least.prices, found.least.bound
     exact = _exact(instance) if values.size <= EXACT else None
     if not found.bounded or (exact is None and values.size <= EXACT):
         _refuse_impossible(instance, names)
@@ -107,22 +113,29 @@ def optimize(
             "Relax one of them, or declare it `hard: false`.",
             where="optimizer",
         )
-    least = prices
-    if (look(close, prices).use > tolerance).any():
-        prices = settled(close, prices)
-    choice, worth, use = _taken(instance, found, prices)
-    plain = choice, worth, use
-    if (use > tolerance).any() or bound - worth > CLOSE * abs(bound):
-        tried, rows = broken(instance, least, seed)
-        own, spent = _sums(instance, tried)
-        if (spent <= tolerance).all() and (own > worth or (use > tolerance).any()):
-            choice, worth, use = tried, own, spent
-        if (use <= tolerance).all():
-            choice = filled(instance, rows, choice, tolerance / 2 - use)
-            worth, use = _sums(instance, choice)
+    lowest = min(found.least.seen, key=lambda one: one.bound)
+    if (lowest.use > tolerance).any():
+        prices = settled(found.close, lowest)
+    choice, worth, use = _taken(small, found, prices)
+    choice = choice if kind is None else choice[kind]
+    plain = worth, use
     if exact is not None:
         own, spent = _sums(instance, exact)
-        return Optimum(exact, prices, own, max(bound, own), -spent, plain[1], -plain[2])
+        return Optimum(exact, prices, own, max(bound, own), -spent, plain[0], -plain[1])
+    if (use > tolerance).any() or bound - worth > CLOSE * abs(bound):
+        tried, rows = _shared(instance, small, kind, found)
+        # Those that hesitate lose nothing by a change; where these are few, so many others lose little.
+        step = 1 + rows.size * values.shape[1] // FILLED
+        rows = rows[::step] if step > 1 else np.union1d(rows, np.arange(0, len(values), 1 + values.size // FILLED))
+        tried, left = repaired(instance, rows, tried, tolerance / 2 - _sums(instance, tried)[1])
+        if (left >= 0).all():
+            tried = filled(instance, rows, tried, left)
+            own, spent = _sums(instance, tried)
+            if (spent <= tolerance).all() and (own > worth or (use > tolerance).any()):
+                choice, worth, use = tried, own, spent
+        if choice is not tried and (use <= tolerance).all():
+            choice = filled(instance, rows, choice, tolerance / 2 - use)
+            worth, use = _sums(instance, choice)
     if (use > tolerance).any():
         _refuse_impossible(instance, names)
         raise PolicyError(
@@ -130,7 +143,7 @@ def optimize(
             "Relax one of them, or declare it `hard: false`.",
             where="optimizer",
         )
-    return Optimum(choice, prices, worth, max(bound, worth), -use, plain[1], -plain[2])
+    return Optimum(choice, prices, worth, max(bound, worth), -use, plain[0], -plain[1])
 
 
 def _taken(instance: Instance, found: Found, prices: Floats) -> tuple[NDArray[np.int64], float, Floats]:
@@ -140,12 +153,58 @@ def _taken(instance: Instance, found: Found, prices: Floats) -> tuple[NDArray[np
         if (np.abs(prices - centre) <= width).all():
             part = near.instance
             mine = best(part.values, part.uses, part.feasible, prices)
-            choice = near.choice.copy()
+            choice = near.choice.astype(np.int64)
             choice[near.rows] = mine
             value, use = _sums(part, mine)
-            return choice, part.value + value, use if part.use is None else part.use + use
+            return choice, part.value + value, use + part.rest
     choice = best(instance.values, instance.uses, instance.feasible, prices)
     return choice, *_sums(instance, choice)
+
+
+def _shared(
+    instance: Instance, small: Instance, kind: NDArray[np.int32] | None, found: Found
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The mixture that the relaxation makes best, dealt out among the cases; and those that hesitate.
+
+    Args:
+        instance: All cases.
+        small: One of each kind, or all cases.
+        kind: Of each case, an index into `small`; None: its own.
+        found: The prices of `small`.
+    """
+    corners, shares = found.least.corners, found.least.shares
+    target = np.array([corner.use for corner in corners]).T @ shares
+    if found.near is None:
+        part, place, base = small, np.arange(len(small.values)), corners[0].choice
+        picks = [corner.choice for corner in corners]
+    else:
+        near, _, _ = found.near
+        part, place = near.instance, near.rows
+        picks = [one.choice for one in looks(part, [corner.prices for corner in corners])]
+        base = near.choice.copy()
+        base[place] = picks[0]
+    undecided = np.flatnonzero(np.any([pick != picks[0] for pick in picks], axis=0))
+    rows = place[undecided]
+    if not len(undecided):
+        return (base if kind is None else base[kind]).astype(np.int64), rows
+    options = np.array([pick[undecided] for pick in picks])
+    # Half the memory will do: what is missed by rounding is repaired one by one.
+    moves = np.empty((len(picks) - 1, len(part.uses), len(undecided)), dtype=np.float32)
+    for number, used in enumerate(part.uses):
+        first = used[undecided, options[0]]
+        for other, option in enumerate(options[1:]):
+            moves[other, number] = used[undecided, option] - first
+    if kind is not None:
+        slot = np.full(len(small.values), -1, dtype=np.int32)
+        slot[rows] = np.arange(len(rows), dtype=np.int32)
+        rows = np.flatnonzero(slot[kind] >= 0)
+        which = slot[kind[rows]]
+        base, moves, options = base[kind], moves[:, :, which], options[:, which]
+    weights = instance.weights if len(rows) == len(instance.weights) else instance.weights[rows]
+    part_of = dealt(moves, weights, corners[0].use, shares, target, found.least.prices)
+    choice = base.astype(np.int64)
+    choice[rows] = options[part_of, np.arange(len(rows))]
+    return choice, rows
 
 
 def _sums(instance: Instance, choice: NDArray[np.int64]) -> tuple[float, Floats]:

@@ -44,7 +44,7 @@ def fit(problem: policy.Problem, world: World) -> tuple[dict[str, float], float 
     spread = np.array([float(np.ptp(used)) for used in found.uses])
     scale = (float(np.ptp(found.values)) + 1e-12) / np.where(spread > 0, spread, 1)
     high = 4 * world.width * scale
-    prices, _ = minimum(look, zero, high, zero, 1e-9)
+    prices = minimum(look, zero, high, zero, 1e-9 * (1 + abs(free.value))).prices
     prices = _settled(look, prices, tolerance, 1e-6 * scale)
     seen = look(prices)
     if (seen.use > tolerance).any():
@@ -93,7 +93,7 @@ def _looker(problem: policy.Problem, world: World, found: policy.Considered) -> 
                 # A mean over cases counts each case once, and its bound stands at every item.
                 sign = 1 if limit.upper else -1
                 use[place] += sign * limit.bound * (world.width - 1)
-        return Pass(np.zeros(0, dtype=np.int64), np.zeros(0), value - float(prices @ use), value, use)
+        return Pass(prices, np.zeros(0, dtype=np.uint8), value - float(prices @ use), value, use)
 
     return look
 

@@ -1,67 +1,124 @@
-"""Cases that are worth the same: prices cannot tell whom to take, a lot can.
+"""Cases that are worth the same: prices cannot tell whom to take, shares can.
 
 Where many cases hesitate between the same settings, a price gives all of them the one or all of them the other, and
-capacity is left over. So each case draws a lot for each setting, a number from 0 to 1 that is worth next to nothing;
-then no two cases are alike, and the prices of the values with lots decide how many of them get what:
-
-    max_a [q_i(a) - sum_c p_c g_ic(a) + e u_i(a)],   u_i(a) the lots, e their worth
-
-The prices are looked for as steps of e from those without lots, or their last digits would not be seen.
+capacity is left over. The optimum of the relaxation is a mixture of a few choices, those of the prices around its own,
+and it says how large the share of each is. So the cases that hesitate are dealt out among these choices, each its
+share: by an even sequence over all of them (Weyl 1916), so that the first get no more than the last. What the cases
+add up to is then corrected to the last few, and what is left goes to those whom it helps most.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.decision.dual import SAMPLE, Instance, look, minimum, narrowed, sampled, settled
+from drivetrain.decision.dual import Floats, Instance
 
-Floats = NDArray[np.float64]
-
-WORTH = 1e-5
-"""What a lot is worth at most, as a share of what settings differ by in a case."""
-REACH = (10.0, 1e3, 1e5)
-"""How far the prices may move, in lots by the greatest difference of use; the next one where they want further."""
+GOLDEN = (5**0.5 - 1) / 2
+"""The step of the most even sequence."""
+CORRECTIONS = 8
+"""How often the shares are corrected by what the cases add up to."""
+NEAR = 4
+"""Cases by which the mark may be missed: that much is made good one by one."""
+HEAVY = 20
+"""Cases so many times as heavy as others are dealt out once, for no correction could hit the mark with them."""
 ROUNDS = 20
-"""Rounds in which an allocation is filled up to the brim in the end."""
-MOST_FILLED = 5_000_000
-"""Cells (case × setting) up to which it is."""
+"""Rounds in which an allocation is brought below the brim, and filled up to it, in the end."""
 
 
-def broken(instance: Instance, prices: Floats, seed: int = 42) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """A choice by lot among settings worth the same, shape (n,), and the cases that it may have decided, shape (t,).
+def dealt(
+    moves: NDArray[np.float32], weights: Floats, use: Floats, shares: Floats, target: Floats, prices: Floats
+) -> NDArray[np.int64]:
+    """Which of a few choices each hesitating case takes, shape (r,): together they use what they should but for a few.
+
+    Args:
+        moves: What a case uses more by each choice than by the first, shape (choices - 1, m, r).
+        weights: Shape (r,).
+        use: Of all cases, when all of these take the first choice; shape (m,).
+        shares: Of the choices, summing to 1.
+        target: Use of all cases that the shares should come to, shape (m,).
+        prices: Of the constraints, shape (m,): what they say a miss costs.
+    """
+    count = len(weights)
+    lots = np.arange(1, count + 1) * GOLDEN
+    lots = np.remainder(lots, 1, out=lots).astype(np.float32)
+    light = weights <= HEAVY * weights.mean()
+    small = weights.astype(np.float32)
+    lighter = small * light
+    movable = np.array([[float(moved @ lighter) for moved in choice] for choice in moves])
+    lump = np.maximum(moves.max(axis=(0, 2)), -moves.min(axis=(0, 2))) * float(lighter.max())
+    shares, best, least = shares.copy(), np.zeros(count, dtype=np.int8), np.inf
+    fixed: NDArray[np.int8] | None = None
+    for _ in range(CORRECTIONS):
+        place = np.zeros(count, dtype=np.int8)
+        for edge in np.cumsum(shares)[:-1]:
+            place += lots >= edge
+        if fixed is None:
+            fixed = place
+        elif not light.all():
+            place[~light] = fixed[~light]
+        spent = use.copy()
+        for number, choice in enumerate(moves, 1):
+            taken = small * (place == number)
+            spent += [float(moved @ taken) for moved in choice]
+        cost = prices + prices.mean() * (spent > np.maximum(target, 0))
+        missed = float(cost @ np.abs(spent - target))
+        if missed < least:
+            best, least = place, missed
+        if missed <= float(prices @ (NEAR * lump)):
+            break
+        change = np.linalg.lstsq(cost[:, None] * movable.T, cost * (target - spent), rcond=1e-9)[0]
+        shares[1:] += change
+        shares[0] -= change.sum()
+        shares = np.clip(shares, 0, 1)
+        shares /= shares.sum()
+    return best.astype(np.int64)
+
+
+def repaired(
+    instance: Instance, rows: NDArray[np.int64], choice: NDArray[np.int64], slack: Floats
+) -> tuple[NDArray[np.int64], Floats]:
+    """The choice with as many changed as it takes to fulfil the constraints, those first who lose least; and the slack.
 
     Args:
         instance: All cases.
-        prices: Those at which L is least, shape (m,).
-        seed: Of the lots.
+        rows: Those that may change, shape (t,).
+        choice: Shape (n,).
+        slack: How far each constraint is from binding, shape (m,); negative where it is broken.
     """
-    values = instance.values if instance.feasible is None else np.where(instance.feasible, instance.values, np.nan)
-    few = slice(None, None, max(1, len(values) // SAMPLE))
-    worth = WORTH * (float(np.mean(np.nanmax(values[few], axis=1) - np.nanmin(values[few], axis=1))) or 1.0)
-    spread = np.array([float(used.max() - used.min()) or 1.0 for used in instance.uses])
-    seen = look(instance, prices, margins=True)
-    choice = seen.choice
-    for reach in REACH:
-        step = worth * reach / spread
-        rows = np.flatnonzero(seen.margin <= worth * (1 + 2 * reach * len(prices)))
-        weights, taken = instance.weights[rows], seen.choice[rows]
-        others = seen.use - instance.uses[:, rows, taken] @ weights
-        low = np.maximum(prices - step, 0)
-        part = instance.rows(rows, 0.0, others)
-        lots = np.random.default_rng([seed, 1]).random(part.values.shape)
-        top = (part.values - np.tensordot(prices, part.uses, 1))[np.arange(len(rows)), taken]
-        steps = (part.values - np.tensordot(low, part.uses, 1) - top[:, None]) / worth + lots
-        part = replace(part, values=steps)
-        wide = (prices + step - low) / worth
-        found = _least(part, wide, (prices - low) / worth, seed)
-        if (found < wide * (1 - 1e-9)).all() and ((found > 0) | (low == 0)).all():
+    choice, slack = choice.copy(), slack.copy()
+    part = instance.rows(rows)
+    each, taken = np.arange(len(rows)), choice[rows]
+    for _ in range(ROUNDS):
+        over = slack < 0
+        if not over.any() or not len(rows):
             break
-    choice[rows] = look(part, settled(part, found)).choice
-    return choice, rows
+        loss, more = _changes(part, taken)
+        less = np.maximum(-more[over] / -slack[over][:, None, None], 0).sum(axis=0)
+        fits = (more[over] <= 0).all(axis=0) & (more[~over] <= slack[~over][:, None, None]).all(axis=0) & (less > 0)
+        if part.feasible is not None:
+            fits &= part.feasible
+        rate = np.divide(loss, less, out=np.full(loss.shape, np.inf), where=fits)
+        other = rate.argmin(axis=1)
+        order = np.argsort(rate[each, other], kind="stable")[: int(fits.any(axis=1).sum())]
+        if not len(order):
+            break
+        after = slack[:, None] - np.cumsum(more[:, order, other[order]], axis=1)
+        stop = (after[over] >= 0).all(axis=0) | (after[~over] < 0).any(axis=0)
+        order = order[: int(stop.argmax()) + 1 if stop.any() else len(order)]
+        if (after[~over, len(order) - 1] < 0).any() and len(order) > 1:
+            order = order[:-1]
+        slack -= more[:, order, other[order]].sum(axis=1)
+        taken[order] = other[order]
+    choice[rows] = taken
+    return choice, slack
+
+
+def _changes(part: Instance, taken: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """What each case would lose by each setting beside the one it takes, (t, k), and use more, (m, t, k)."""
+    each = np.arange(len(taken))
+    loss = part.weights[:, None] * (part.values[each, taken][:, None] - part.values)
+    return loss, part.weights[:, None] * (part.uses - part.uses[:, each, taken][:, :, None])
 
 
 def filled(instance: Instance, rows: NDArray[np.int64], choice: NDArray[np.int64], slack: Floats) -> NDArray[np.int64]:
@@ -76,15 +133,14 @@ def filled(instance: Instance, rows: NDArray[np.int64], choice: NDArray[np.int64
     choice, slack = choice.copy(), slack.copy()
     part = instance.rows(rows)
     each, taken = np.arange(len(rows)), choice[rows]
-    for _ in range(ROUNDS if part.values.size <= MOST_FILLED else 0):
-        gain = part.weights[:, None] * (part.values - part.values[each, taken][:, None])
-        more = part.weights[:, None] * (part.uses - part.uses[:, each, taken][:, :, None])
-        fits = (more <= slack[:, None, None]).all(axis=0) & (gain > 0)
+    for _ in range(ROUNDS):
+        loss, more = _changes(part, taken)
+        fits = (more <= slack[:, None, None]).all(axis=0) & (loss < 0)
         if part.feasible is not None:
             fits &= part.feasible
-        gain = np.where(fits, gain, -np.inf)
-        best = gain.argmax(axis=1)
-        order = np.argsort(-gain[each, best], kind="stable")[: int(fits.any(axis=1).sum())]
+        loss = np.where(fits, loss, np.inf)
+        best = loss.argmin(axis=1)
+        order = np.argsort(loss[each, best], kind="stable")[: int(fits.any(axis=1).sum())]
         if not len(order):
             break
         # The first of them fits by itself; as many follow as fit together with all before them.
@@ -94,21 +150,3 @@ def filled(instance: Instance, rows: NDArray[np.int64], choice: NDArray[np.int64
         taken[order] = best[order]
     choice[rows] = taken
     return choice
-
-
-def _least(part: Instance, wide: Floats, start: Floats, seed: int) -> Floats:
-    """Prices from 0 to `wide` at which L is least; of many cases by way of a sample."""
-    zero = np.zeros(len(wide))
-    if len(part.values) <= 4 * SAMPLE:
-        return minimum(partial(look, part), zero, wide, start, 1e-12)[0]
-    whole = float(part.weights.sum())
-    sample = replace(sampled(part, SAMPLE, seed), use=None if part.use is None else part.use / whole)
-    centre, _ = minimum(partial(look, sample), zero, wide, start, 1e-9)
-    # A share of the sample is off by a hundredth or two, so is the lot from which on cases are taken.
-    width = 0.05 * np.maximum(np.abs(centre), 0.02 * wide)
-    low, high = np.maximum(centre - width, 0), np.minimum(centre + width, wide)
-    near = narrowed(part, centre, width)
-    found, _ = minimum(partial(look, near.instance if near else part), low, high, centre, 1e-12)
-    if ((found <= low) & (low > 0) | (found >= high) & (high < wide)).any():
-        return minimum(partial(look, part), zero, wide, centre, 1e-12)[0]
-    return found
