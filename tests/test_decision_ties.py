@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivetrain.decision import optimize, optimizer
+from drivetrain.decision import kinds, optimize, optimizer, prices
 from drivetrain.errors import PolicyError
 
 N = 3_000
@@ -56,23 +57,52 @@ def worlds():
         ),
         "everything rounded": (np.round(stream.normal(size=(N, 4)), 1), rounded),
         "nothing is worth anything": (each(0, 0, 0), (each(0, 1, 2) - 0.5)[None]),
+        "half of them alike": (
+            np.where(np.arange(N)[:, None] % 2, each(0, 1, 2), stream.normal(size=(N, 3)).cumsum(axis=1)),
+            np.stack([each(0, 1, 3) - 0.8, each(0, 1, 0) - 0.3]),
+        ),
+        "nearly a multiple": (
+            each(0, 1, 2) * own[:, None] * (1 + 1e-6 * stream.normal(size=(N, 3))),
+            (each(0, 1, 2) * own[:, None] - 0.7)[None],
+        ),
+        "leaves of a tree": (
+            stream.normal(size=(20, 3))[stream.integers(0, 20, N)],
+            np.stack([each(0, 1, 0) - 0.1, each(0, 0, 1) - 0.1]),
+        ),
     }
 
 
+def weighed(heavy):
+    weights = np.random.default_rng(1).choice([1.0, 2.0, 5.0], N) if heavy else np.ones(N)
+    return weights / weights.sum()
+
+
+@functools.cache
+def reference(name, heavy):
+    return relaxed(*worlds()[name], weighed(heavy))
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["few cases", "as if they were many"])
 @pytest.mark.parametrize("heavy", [False, True], ids=["alike", "some count five times"])
 @pytest.mark.parametrize("name", worlds())
-def test_ties_leave_no_more_unused_than_two_cases_of_each_constraint(name, heavy):
+def test_ties_leave_no_more_unused_than_two_cases_of_each_constraint(name, heavy, many, monkeypatch):
     values, uses = worlds()[name]
-    weights = np.random.default_rng(1).choice([1.0, 2.0, 5.0], N) if heavy else np.ones(N)
-    weights /= weights.sum()
+    if many:
+        for what, number in [("SAMPLE", 100), ("LARGER", 300), ("LARGEST", 600)]:
+            monkeypatch.setattr(prices, what, number)
+        monkeypatch.setattr(kinds, "MANY", 1_000)
+        monkeypatch.setattr(kinds, "TRIED", 300)
+    weights = weighed(heavy)
     found = optimize(values, uses, None, weights, [f"limit {place}" for place in range(len(uses))])
     rows = np.arange(N)
     assert (uses[:, rows, found.choice] @ weights <= 1e-9).all()
     assert found.value == pytest.approx(weights @ values[rows, found.choice])
-    best = relaxed(values, uses, weights)
-    assert found.bound == pytest.approx(best, abs=1e-6)
+    best = reference(name, heavy)
+    # Of very many, L is brought so near its least that nobody could tell the difference.
+    assert best - 1e-6 <= found.bound <= best + (3e-5 * abs(best) if many else 0) + 1e-6
     lump = weights.max() * (values.max() - values.min())
-    assert best - 2 * len(uses) * lump - 1e-9 <= found.value <= best + 1e-9
+    # HiGHS lets constraints be missed by 1e-7.
+    assert best - 2 * len(uses) * lump - 1e-6 <= found.value <= best + 1e-6
 
 
 def test_a_hundred_thousand_that_are_alike_are_told_apart_within_a_ten_thousandth():
@@ -81,6 +111,15 @@ def test_a_hundred_thousand_that_are_alike_are_told_apart_within_a_ten_thousandt
     found = optimize(values, (call - 0.37)[None], None, np.full(n, 1 / n), ["calls"])
     assert 36_990 <= found.choice.sum() <= 37_000
     assert found.gap <= 1e-4 * found.value
+
+
+def test_of_many_that_are_alike_the_first_get_no_more_than_the_last():
+    n = 50_000
+    found = optimize(
+        np.tile([0.0, 1.0], (n, 1)), (np.tile([0.0, 1.0], (n, 1)) - 0.3)[None], None, np.full(n, 1 / n), ["calls"]
+    )
+    by_part = found.choice.reshape(10, -1).mean(axis=1)
+    assert abs(by_part - 0.3).max() < 0.002
 
 
 @settings(max_examples=60, deadline=None)

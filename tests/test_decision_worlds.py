@@ -192,8 +192,9 @@ def test_a_density_weighs_by_how_near_the_price_was():
 def test_the_sample_size_is_that_of_the_textbook():
     from drivetrain.decision.experiment import cases_needed
 
-    # Two groups, half a standard deviation apart, 80 % power: 63 or 64 in each (Cohen's table).
-    assert cases_needed(1.0, 0.5) == pytest.approx(2 * 63, abs=2)
+    # Two groups, half a standard deviation apart, 80 % power: 63 or 64 in each (Cohen's table). Of groups of equal size
+    # each half of the cases speaks for a policy, so the variances of both count twice.
+    assert cases_needed(2 * (1.0 + 1.0), 0.0, 1.0, 0.5) == pytest.approx(2 * 63, abs=2)
 
 
 def test_the_randomisation_code_runs_and_draws_the_shares_it_logs(tmp_path):

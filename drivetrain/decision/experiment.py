@@ -107,23 +107,6 @@ if __name__ == "__main__":
 )
 
 
-def cases_needed(
-    deviation: float, difference: float, *, share: float = 0.5, power: float = 0.8, level: float = 0.95
-) -> int:
-    """Cases of a randomised comparison of two policies that finds a difference of means.
-
-    n = (z_level + z_power)² σ² / (share (1 - share) δ²), the normal approximation (Cohen 1988).
-
-    Args:
-        deviation: Standard deviation σ of one case's value.
-        difference: Difference δ of the means that should be found.
-        share: Of the cases that get the new policy.
-        power: Probability of finding it.
-        level: Confidence of the two-sided interval.
-    """
-    return ceil((_z(power, level) * deviation / difference) ** 2 / (share * (1 - share)))
-
-
 def _z(power: float, level: float) -> float:
     normal = NormalDist()
     return normal.inv_cdf(0.5 + level / 2) + normal.inv_cdf(power)
@@ -232,7 +215,7 @@ def planned(spec: Spec, problem: policy.Problem, decided: Decided) -> tuple[dict
         return None, ""
     fixed, drawn_part, settings = _variance(problem, decided, against)
     least = _least_useful(spec, rows[against]["value"] if against == "today" else None)
-    found = {size: _size(fixed, drawn_part, settings, size) for size in (gain, least) if size}
+    found = {size: cases_needed(fixed, drawn_part, settings, size) for size in (gain, least) if size}
     ranks = problem.ranking is not None
     unit = (spec.decision.unit if spec.decision else None) or "case"
     what = "policy" if ranks else " and ".join(moved)
@@ -294,8 +277,17 @@ def _batches(spec: Spec, cases: int) -> str:
     return f"{count:,} batch{'' if count == 1 else 'es'} of {batch.cases:,}, one every {batch.every}"
 
 
-def _size(fixed: float, drawn_part: float, settings: float, difference: float) -> int:
-    """Cases that find a difference; of a number the log tells the less about each policy the larger it is."""
+def cases_needed(fixed: float, drawn_part: float, settings: float, difference: float) -> int:
+    """Cases of an experiment that find a difference four times in five, at a level of 95 % (Cohen 1988).
+
+    Of a number the log tells the less about each policy the larger it is, so that the cases stand on both sides.
+
+    Args:
+        fixed: Variance that a case adds in any case.
+        drawn_part: Variance that it adds times the settings that are drawn from.
+        settings: Their number; 0 for a range, where it depends on the number of cases.
+        difference: Of the means.
+    """
     cases = 1_000.0
     for _ in range(30):
         cases = _z(0.8, 0.95) ** 2 * _size_variance(fixed, drawn_part, settings, cases) / difference**2

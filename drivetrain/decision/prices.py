@@ -44,7 +44,7 @@ ENOUGH = 2e-5
 """What L may be above its least where all cases must be looked at each time, as a share of L."""
 AROUND = (-3e-3, 3e-3, 5e-2)
 """How far from the prices that hold for a sample those that hold for all cases are looked for, as shares of them."""
-BETWEEN = (1e-4, 1e-2, 0.3)
+BETWEEN = (1e-4, 1e-2)
 """Where they are looked for between two prices, if many cases hesitate between these."""
 
 
@@ -141,12 +141,14 @@ def _hesitating(instance: Instance, larger: Instance, first: Least) -> Found:
     # Where all cases stand beside the larger sample is not known, so it is asked for a little more and a little less
     # of everything: between the prices of these lies what all cases want.
     error = _error(larger, known)
-    tried = [one.prices for one in known.corners]
+    tried = list(known.corners)
     for short in [*np.diag(error), -error]:
         moved = replace(larger, use=short)
         seen = [_moved(one, short) for one in known.seen]
-        tried.append(minimum(partial(look, moved), low, high, known.prices, enough, seen).prices)
-    all_seen = looks(instance, list(np.unique(np.round(tried, 15), axis=0)))
+        there = minimum(partial(look, moved), low, high, known.prices, enough, seen).prices
+        tried.append(look(larger, there))
+    different = {one.use.tobytes(): one.prices for one in tried}
+    all_seen = looks(instance, list(different.values()))
     least = minimum(partial(look, instance), low, high, known.prices, enough, all_seen)
     if inside(least.prices, low, high):
         return Found(least, True, instance)
@@ -271,6 +273,7 @@ def _beyond(instance: Instance, least: Pass, unit: Floats, tolerance: Floats) ->
     """
     sample = _raised(sampled(instance, SAMPLE, 0), least.prices, unit)
     around = [np.maximum(sample + share * np.maximum(sample, unit), least.prices) for share in AROUND]
+    around = [prices for prices in around if (prices != least.prices).any()]
     between = _holding(instance, least, around, tolerance)
     if between is None:
         return None

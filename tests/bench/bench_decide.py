@@ -10,6 +10,7 @@ import json
 import statistics
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,23 @@ def hostile(n: int, k: int) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarra
     }
 
 
+def alike(n: int, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, values and uses of worlds in which many cases hesitate at the same price."""
+    values, uses, _ = instance(n, k, 1)
+    steps = np.stack([np.tile(np.arange(k) / k - 0.25, (n, 1)), np.tile((np.arange(k) % 3 == 2) - 0.12, (n, 1))])
+    stream = np.random.default_rng(6)
+    yield "all cases alike", np.tile(values[0], (n, 1)), steps
+    leaf = stream.integers(0, 50, n)
+    yield "50 leaves of a tree", values[leaf], np.ascontiguousarray(uses[:, leaf])
+    yield "scores rounded to a tenth", np.round(values, 1), steps
+    own = stream.uniform(0.5, 1.5, (n, 1)) * np.arange(k) / k
+    yield (
+        "value a multiple of use but for 1e-6",
+        own * (1 + 1e-6 * stream.normal(size=(n, k))),
+        np.stack([own - 0.25, steps[1]]),
+    )
+
+
 def linear_bound(values: np.ndarray, uses: np.ndarray, weights: np.ndarray) -> float:
     """The optimum of the linear relaxation by HiGHS."""
     from scipy.optimize import linprog
@@ -77,6 +95,10 @@ def timed(step, repeats: int) -> float:
     return statistics.median(times)
 
 
+def _ratio(ours: list[float], bare: list[float]) -> float:
+    return statistics.median(ours) / statistics.median(bare)
+
+
 def measure() -> list[dict]:
     """The figures beside what they should be."""
     names = ["budget", "visits"]
@@ -94,7 +116,7 @@ def measure() -> list[dict]:
     rows = [
         {
             "what": "time against a bare argmax pass",
-            "is": statistics.median(ours) / statistics.median(bare),
+            "is": _ratio(ours, bare),
             "most": 15,
         },
         {"what": "reported gap, share of the value", "is": found.gap / abs(found.value), "most": 1e-4},
@@ -108,7 +130,20 @@ def measure() -> list[dict]:
             ours.append(timed(lambda v=values, u=uses, a=allowed, w=weights: optimize(v, u, a, w, names), 1))
         found = optimize(values, uses, allowed, weights, names)
         rows += [
-            {"what": f"the same, {name}", "is": statistics.median(ours) / statistics.median(bare), "most": 15},
+            {"what": f"the same, {name}", "is": _ratio(ours, bare), "most": 15},
+            {"what": f"reported gap, {name}", "is": found.gap / abs(found.value), "most": 1e-4},
+        ]
+    # The bare pass is that of the usual values: its time is mostly mispredicted branches, and where the best setting is
+    # the same for all it takes a fifth, which says nothing of the work.
+    usual, weights = instance(CASES, SETTINGS, 1)[0], np.full(CASES, 1 / CASES)
+    for name, values, uses in alike(CASES, SETTINGS):
+        bare, ours = [], []
+        for _ in range(3):
+            bare.append(timed(lambda: usual.argmax(axis=1), 3))
+            ours.append(timed(lambda v=values, u=uses: optimize(v, u, None, weights, names), 1))
+        found = optimize(values, uses, None, weights, names)
+        rows += [
+            {"what": f"{name}: against the bare pass of the usual values", "is": _ratio(ours, bare), "most": 15},
             {"what": f"reported gap, {name}", "is": found.gap / abs(found.value), "most": 1e-4},
         ]
     for n, k, seed in [(20_000, 5, 2), (60_000, 4, 3)]:
