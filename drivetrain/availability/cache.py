@@ -25,16 +25,17 @@ def keys(paths: Sequence[str]) -> NDArray[np.uint64]:
     """A number for each file that changes with its path, size or time of change, `(n,)`; 0 for files that are gone."""
     import numpy as np
 
-    said, gone = [], []
+    said: list[int] = []
+    gone = []
     for place, path in enumerate(paths):
         try:
             status = os.stat(path)
         except (OSError, ValueError):
             gone.append(place)
-            said.append((0, 0, 0, 0))
+            said += (0, 0, 0, 0)
             continue
         name = path.encode(errors="replace")
-        said.append((zlib.crc32(name), status.st_size, abs(status.st_mtime_ns), status.st_ino))
+        said += (zlib.crc32(name), status.st_size, abs(status.st_mtime_ns), status.st_ino)
     found = np.full(len(paths), VERSION, np.uint64)
     with np.errstate(over="ignore"):
         for column in np.array(said, np.uint64).reshape(-1, 4).T:

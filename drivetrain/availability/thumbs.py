@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.availability.images import THUMB
 from drivetrain.availability.near import candidates
-from drivetrain.workers import cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +15,10 @@ if TYPE_CHECKING:
 ALL = 4_000
 """Pictures up to which each is held against each; more are split into leaves, in several ways."""
 LEAF, TREES = 1_500, 4
+ROWS = 500
+"""Pictures of a leaf that are held against all of it at once."""
+WAITING = 50_000
+"""Pairs that are looked at closely together."""
 SAMPLE, MIXED = 5_000, 8
 """Thumbs from which the main components are taken, and how many of these are mixed to split."""
 HALF = 0.004
@@ -73,11 +74,17 @@ def resembling(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64], chosen: ND
     if len(chosen) < 2:
         return Resembling(none, np.zeros(0, np.float32), none)
     components = reduced(thumbs, chosen)
-    # The work is large products of matrices, which let other threads run.
-    with ThreadPoolExecutor(cores()) as threads:
-        found = list(threads.map(partial(_within, thumbs, chosen, components), leaves(components)))
-    pairs, close = np.concatenate([f.pairs for f in found]), np.concatenate([f.close for f in found])
-    crowd = np.concatenate([f.crowd for f in found])
+    # Memory that is asked for again for each product takes longer to come than the product.
+    room = np.empty(ROWS * min(len(chosen), ALL), np.float32)
+    found, waiting, count = [], list[Resembling](), 0
+    for block in leaves(components):
+        waiting.append(_within(thumbs, chosen, components, block, room))
+        count += len(waiting[-1].pairs)
+        if count > WAITING:
+            found.append(_looked_at(thumbs, chosen, waiting))
+            waiting, count = [], 0
+    found.append(_looked_at(thumbs, chosen, waiting))
+    pairs, close, crowd = (np.concatenate(parts) for parts in zip(*found, strict=True))
     if len(chosen) > ALL:
         hashed = candidates(np.ascontiguousarray(hashes[chosen]), FAR)
         near = _exact(thumbs, chosen, hashed)
@@ -142,15 +149,20 @@ def reduced(thumbs: NDArray[np.uint8], chosen: NDArray[np.int64]) -> NDArray[np.
 
 
 def _within(
-    thumbs: NDArray[np.uint8], chosen: NDArray[np.int64], components: NDArray[np.float16], block: NDArray[np.int64]
+    thumbs: NDArray[np.uint8],
+    chosen: NDArray[np.int64],
+    components: NDArray[np.float16],
+    block: NDArray[np.int64],
+    room: NDArray[np.float32],
 ) -> Resembling:
-    """What resembles what inside a block."""
+    """What resembles what inside a block, at a first look."""
     import numpy as np
 
     inside = components[block].astype(np.float32)
     found, crowds = [], []
-    for start in range(0, len(block), 500):
-        bound = inside[start : start + 500] @ inside.T
+    for start in range(0, len(block), ROWS):
+        some = inside[start : start + ROWS]
+        bound = np.matmul(some, inside.T, out=room[: len(some) * len(block)].reshape(len(some), len(block)))
         rows = np.arange(len(bound))
         bound[rows, start + rows] = -1
         over = bound >= RESEMBLING - HALF
@@ -175,7 +187,16 @@ def _within(
         kept = ~crowded | (place < GLUE)
         found.append(_once(np.sort(pairs[kept], axis=1), close[kept]))
     pairs, close = _once(np.concatenate([p for p, _ in found]), np.concatenate([c for _, c in found]))
-    return Resembling(*_fitting(thumbs, chosen, pairs, close), np.concatenate(crowds))
+    return Resembling(pairs, close, np.concatenate(crowds))
+
+
+def _looked_at(thumbs: NDArray[np.uint8], chosen: NDArray[np.int64], found: Sequence[Resembling]) -> Resembling:
+    """What was found in several blocks, without pairs that do not fit when they are looked at closely."""
+    import numpy as np
+
+    none = Resembling(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), np.zeros((0, 2), np.int64))
+    pairs, close, crowd = (np.concatenate(parts) for parts in zip(none, *found, strict=True))
+    return Resembling(*_fitting(thumbs, chosen, *_once(pairs, close)), crowd)
 
 
 def _exact(thumbs: NDArray[np.uint8], chosen: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.float32]:

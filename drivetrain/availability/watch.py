@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,27 +20,31 @@ if TYPE_CHECKING:
 
     from drivetrain.availability.engine import Progress
 
-CHUNK = 128
-"""Files that one task reads."""
+FILES, BYTES, PAIRS = 256, 16_000_000, 16
+"""Most files that one task reads, about the most bytes of them (what is not done when a run is stopped is lost, and the
+bar moves once a task), and pairs that one compares."""
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-def spread(work: Callable[[list[S]], T], items: Sequence[S], executor: Executor | None) -> Iterator[tuple[int, T]]:
+def spread(
+    work: Callable[[list[S]], T], items: Sequence[S], executor: Executor | None, at_once: int
+) -> Iterator[tuple[int, T]]:
     """What `work` gives for each chunk of the items, with the place of its first, as they get done.
 
     Args:
         work: Takes a list of items.
         items: `(n,)`.
         executor: Any executor; None works in this process.
+        at_once: Items of a chunk.
     """
-    starts = range(0, len(items), CHUNK)
+    starts = range(0, len(items), at_once)
     if executor is None:
         for start in starts:
-            yield start, work(list(items[start : start + CHUNK]))
+            yield start, work(list(items[start : start + at_once]))
         return
-    futures = {executor.submit(work, list(items[start : start + CHUNK])): start for start in starts}
+    futures = {executor.submit(work, list(items[start : start + at_once])): start for start in starts}
     try:
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -87,7 +93,8 @@ def facts_of(
     done = len(paths) - len(todo)
     progress(name, done, len(paths))
     try:
-        for start, part in spread(work, [paths[place] for place in todo], executor):
+        fresh = [paths[place] for place in todo]
+        for start, part in spread(work, fresh, executor, _at_once(fresh)):
             places = todo[start : start + len(part.facts)]
             facts[places] = part.facts
             errors |= {places[place]: error for place, error in part.errors.items()}
@@ -100,6 +107,15 @@ def facts_of(
     if len(todo):
         cache.keep(wanted, facts, errors)
     return Seen(facts, errors), cache, wanted
+
+
+def _at_once(paths: Sequence[str]) -> int:
+    """Files that one task reads, by the size of some of them."""
+    sizes = [1]
+    for path in paths[:: len(paths) // 20 + 1]:
+        with contextlib.suppress(OSError, ValueError):
+            sizes.append(os.path.getsize(path))
+    return max(1, min(FILES, BYTES * len(sizes) // sum(sizes)))
 
 
 def alike(
@@ -121,13 +137,13 @@ def alike(
 
     def compare(pairs: list[tuple[str, str]]) -> list[float]:
         fresh = [pair for pair in pairs if not cached or name_of(pair) not in cache.scores]
-        for start, scores in spread(compare_all, fresh, executor):
+        for start, scores in spread(compare_all, fresh, executor, PAIRS):
             for pair, score in zip(fresh[start : start + len(scores)], scores, strict=True):
                 cache.scores[name_of(pair)] = score
         return [cache.scores[name_of(pair)] for pair in pairs]
 
     def look(files: list[str]) -> NDArray[np.uint8]:
-        parts = dict(spread(finer, files, executor))
+        parts = dict(spread(finer, files, executor, _at_once(files)))
         return np.concatenate([parts[start] for start in sorted(parts)])
 
     try:

@@ -117,11 +117,11 @@ def locate(spec: Spec, source: Source) -> Files:
     if not path.exists():
         raise DataError(f"`{where}` is not there.", _advice(source), named)
     wanted = _suffixes(source.kind)
-    there = [(name, suffix(name)) for name in _walk(str(path))]
-    found = [name for name, ending in there if ending in wanted]
+    there = list(_walk(str(path)))
+    found = [name for name in there if suffix(name) in wanted]
     if not found and source.kind not in ("table", "ratings"):
         wanted = TABLES
-        found = [name for name, ending in there if ending in wanted]
+        found = [name for name in there if suffix(name) in wanted]
     if not found:
         endings = ", ".join(sorted(_suffixes(source.kind)))
         raise DataError(f"`{where}` holds no file that ends in {endings}.", _advice(source), named)
@@ -146,10 +146,11 @@ def _walk(folder: str) -> Iterator[str]:
 
     A link back to a folder above is followed only once.
     """
-    waiting, seen = [(folder, True)], set[tuple[int, int]]()
+    # No tuple for each file: Python would look through all of them for garbage, again and again.
+    waiting, folders, seen = [folder], {folder}, set[tuple[int, int]]()
     while waiting:
-        here, is_folder = waiting.pop()
-        if not is_folder:
+        here = waiting.pop()
+        if here not in folders:
             yield _as_text(here)
             continue
         status = os.stat(here)
@@ -161,9 +162,10 @@ def _walk(folder: str) -> Iterator[str]:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
-                    waiting.append((entry.path, True))
-                elif entry.is_file() and entry.name not in _SIDE_FILES:
-                    waiting.append((entry.path, False))
+                    folders.add(entry.path)
+                elif not entry.is_file() or entry.name in _SIDE_FILES:
+                    continue
+                waiting.append(entry.path)
 
 
 def _as_text(name: str) -> str:
