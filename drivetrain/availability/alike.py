@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from drivetrain.availability.crowd import closest
+from drivetrain.availability.crowd import Closest, closest
 from drivetrain.availability.images import Seen
 from drivetrain.availability.near import clusters
 from drivetrain.availability.thumbs import leaves, reduced, resembling
@@ -45,8 +45,9 @@ def near_pairs(seen: Seen, paths: Sequence[str], compare: Compare, look: Finer) 
     _, first = np.unique(facts["digest"], return_index=True)
     chosen = np.intersect1d(np.flatnonzero(fit), first)
     near = resembling(facts["thumb"], facts["hash"], chosen)
-    finer, close = _in_crowds(near.crowd, facts["thumb"], paths, look)
-    every, closeness = np.concatenate([near.pairs, finer]), np.concatenate([near.close, close])
+    finer = _in_crowds(near.crowd, facts["thumb"], paths, look)
+    every = np.concatenate([near.pairs, finer.pairs[~finer.spare]])
+    closeness = np.concatenate([near.close, finer.close[~finer.spare]])
     every = every[np.argsort(-closeness, kind="stable")]
     pairs = every[np.sort(np.unique(every[:, 0] << 32 | every[:, 1], return_index=True)[1])].tolist()
     found: dict[tuple[int, int], float] = {}
@@ -58,6 +59,7 @@ def near_pairs(seen: Seen, paths: Sequence[str], compare: Compare, look: Finer) 
             else:
                 refused.add(pair)
         pairs = [pair for pair in pairs if tuple(pair) not in refused]
+    found |= _better(found, finer.pairs[finer.spare], paths, compare)
     for pair in _doubtful(found, paths, compare):
         del found[pair]
     return [(a, b, score) for (a, b), score in sorted(found.items())]
@@ -85,8 +87,20 @@ def compare_all(pairs: Sequence[tuple[str, str]]) -> list[float]:
     return scores
 
 
+def _better(
+    found: dict[tuple[int, int], float], spare: NDArray[np.int64], paths: Sequence[str], compare: Compare
+) -> dict[tuple[int, int], float]:
+    """Pairs of pictures that found nothing but doubtful copies with what is certainly the same."""
+    sure = {item for pair, score in found.items() if score >= DOUBT for item in pair}
+    unsure = {item for pair, score in found.items() if score < DOUBT for item in pair} - sure
+    asked = {(min(a, b), max(a, b)) for a, b in spare.tolist() if a in unsure or b in unsure} - found.keys()
+    questions = sorted(asked)
+    scores = compare([(paths[a], paths[b]) for a, b in questions])
+    return {pair: score for pair, score in zip(questions, scores, strict=True) if score >= DOUBT}
+
+
 def _doubtful(found: dict[tuple[int, int], float], paths: Sequence[str], compare: Compare) -> set[tuple[int, int]]:
-    """Pairs to take back: of two strangers only the closer one can be the same as a third.
+    """Pairs to take back: copies of two strangers are no copies of each other, nor is one of them of the other's.
 
     A small picture of a page hardly shows its numbers, and would be a copy of two pages that differ in these alone.
     """
@@ -94,32 +108,35 @@ def _doubtful(found: dict[tuple[int, int], float], paths: Sequence[str], compare
     for (a, b), score in found.items():
         partners.setdefault(a, []).append((score, b))
         partners.setdefault(b, []).append((score, a))
+    best = {item: max(others) for item, others in partners.items()}
     asked: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for item, others in partners.items():
-        (_, best), *rest = sorted(others, reverse=True)
-        for score, other in rest:
-            if score < DOUBT:
-                asked.setdefault((min(best, other), max(best, other)), []).append((min(item, other), max(item, other)))
+    for (a, b), score in found.items():
+        if score >= DOUBT:
+            continue
+        # What each of the two is closest to, if that is not the other.
+        ones, others = ([item] + ([best[item][1]] if best[item][0] > score else []) for item in (a, b))
+        for one in ones:
+            for other in others:
+                if one != other and (one, other) != (a, b):
+                    asked.setdefault((min(one, other), max(one, other)), []).append((a, b))
     questions = [pair for pair in asked if pair not in found]
     scores = compare([(paths[a], paths[b]) for a, b in questions])
     return {pair for question, score in zip(questions, scores, strict=True) if not score for pair in asked[question]}
 
 
-def _in_crowds(
-    crowd: NDArray[np.int64], thumbs: NDArray[np.uint8], paths: Sequence[str], look: Finer
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of pictures in crowds the few that are most likely the same, as pairs `(m, 2)`, and how close."""
+def _in_crowds(crowd: NDArray[np.int64], thumbs: NDArray[np.uint8], paths: Sequence[str], look: Finer) -> Closest:
+    """Of pictures in crowds the few that are most likely the same."""
     import numpy as np
 
     places, pairs = np.unique(crowd, return_inverse=True)
     unit = clusters(len(places), pairs.reshape(-1, 2))
-    found = [(np.zeros((0, 2), np.int64), np.zeros(0, np.float32))]
+    found = [Closest(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), np.zeros(0, bool))]
     for group in np.split(np.argsort(unit, kind="stable"), np.cumsum(np.unique(unit, return_counts=True)[1])[:-1]):
         for part in leaves(reduced(thumbs, places[group]), CROWD, CROWD, 2) if len(group) > 2 else ():
             here = places[group[part]]
-            chosen, close = closest(look([paths[place] for place in here]))
-            found.append((np.sort(here[chosen], axis=1), close))
-    return np.concatenate([pairs for pairs, _ in found]), np.concatenate([close for _, close in found])
+            one = closest(look([paths[place] for place in here]))
+            found.append(one._replace(pairs=np.sort(here[one.pairs], axis=1)))
+    return Closest(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _forest(pairs: Sequence[Sequence[int]]) -> list[tuple[int, int]]:

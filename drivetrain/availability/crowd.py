@@ -8,7 +8,7 @@ once without the few ways in which most of them differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.availability.thumbs import normal, shifted
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SIDE = 96
 """Pixels of a side at which crowds are looked at."""
-NEXT = 3
-"""Of each picture, how many that are left closest."""
+NEXT, SPARE = 3, 12
+"""Of each picture, how many that are left closest are looked at, and how many where these leave a doubt."""
 WAYS, ENOUGH = 4, 12
 """Ways in which most of them differ, left out where there are ENOUGH pictures for each."""
 REACH, STEPS, ROUNDS = 0.04, 4, 2
@@ -41,33 +41,51 @@ def finer(paths: Sequence[str]) -> NDArray[np.uint8]:
     return found
 
 
-def closest(squares: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of each picture of a crowd those that are most likely the same, as pairs `(m, 2)`, and how close, `(m,)`."""
+class Closest(NamedTuple):
+    """Which pictures are most likely the same.
+
+    Attributes:
+        pairs: Places, `(m, 2)`.
+        close: How close, `(m,)`.
+        spare: Whether others are closer to the first of the pair, NEXT of them, `(m,)`.
+    """
+
+    pairs: NDArray[np.int64]
+    close: NDArray[np.float32]
+    spare: NDArray[np.bool_]
+
+
+def closest(squares: NDArray[np.uint8]) -> Closest:
+    """Of each picture of a crowd those that are most likely the same."""
     import numpy as np
 
     left = _left(_laid(squares.astype(np.float32)))
     ways = min(WAYS, len(left) // ENOUGH)
     # Bottles differ in the colour of many, pages of a form in what hardly any two share: each has its own ranking.
     found = [_nearest(left)] + ([_nearest(_without(left, ways))] if ways else [])
-    return np.concatenate([pairs for pairs, _ in found]), np.concatenate([close for _, close in found])
+    return Closest(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def _nearest(flat: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of each picture the NEXT closest, as pairs, and how close."""
+def _nearest(flat: NDArray[np.float32]) -> Closest:
+    """Of each picture the SPARE closest, the closest first."""
     import numpy as np
 
     length = np.sqrt(np.einsum("ij,ij->i", flat, flat))[:, None] + 1e-6
     flat = flat / length
-    most = min(NEXT, len(flat) - 1)
+    most = min(SPARE, len(flat) - 1)
     pairs, close = [], []
     for start in range(0, len(flat), 500):
         alike = flat[start : start + 500] @ flat.T
         rows = np.arange(len(alike))
         alike[rows, start + rows] = -2
         columns = np.argpartition(-alike, most - 1, axis=1)[:, :most]
+        near = np.take_along_axis(alike, columns, axis=1)
+        order = np.argsort(-near, axis=1)
+        columns, near = np.take_along_axis(columns, order, axis=1), np.take_along_axis(near, order, axis=1)
         pairs.append(np.stack([np.repeat(start + rows, most), columns.ravel()], axis=1))
-        close.append(np.take_along_axis(alike, columns, axis=1).ravel())
-    return np.concatenate(pairs), np.concatenate(close)
+        close.append(near.ravel())
+    spare = np.tile(np.arange(most) >= NEXT, len(flat))
+    return Closest(np.concatenate(pairs), np.concatenate(close), spare)
 
 
 def _laid(squares: NDArray[np.float32]) -> NDArray[np.float32]:
