@@ -162,7 +162,7 @@ def test_what_was_read_before_a_stop_is_kept(planted, tmp_path, monkeypatch):
     shutil.copytree(planted[0], tmp_path, dirs_exist_ok=True)
     from drivetrain.availability import images, watch
 
-    monkeypatch.setattr(watch, "CHUNK", 10)
+    monkeypatch.setattr(watch, "FILES", 10)
     spec, seen = load_spec(tmp_path), []
 
     def stop(name: str, done: int, total: int) -> None:
@@ -215,3 +215,26 @@ def test_no_picture_that_resembles_another_is_left_out_for_speed(seed, count, no
         others = [other for other in range(count) if other != one and exact[one, other] > RESEMBLING + 0.05]
         if len(others) <= NEAREST:
             assert all((min(one, other), max(one, other)) in named for other in others)
+
+
+def test_copies_of_two_strangers_are_no_copies_of_each_other():
+    """Two small pictures of two pages may fit; each is a copy of its own page, and the pages differ."""
+    from drivetrain.availability.alike import near_pairs
+    from drivetrain.availability.images import Seen, record
+
+    random = np.random.default_rng(0)
+    facts, form = np.zeros(4, record()), random.integers(30, 220, 256)
+    facts["thumb"][:2], facts["thumb"][2:] = form, form + random.integers(-9, 9, 256)
+    facts["digest"], facts["width"], facts["height"], facts["spread"] = [1, 2, 3, 4], 600, 800, 40
+    pages = ["first", "first small", "second", "second small"]
+    alike = {("first", "first small"): 0.98, ("second", "second small"): 0.99}
+    # However the small ones are held against anything, little is to be seen in them; only the pages tell.
+    scores = {(a, b): alike.get((a, b), 0.85) for a, b in combinations(pages, 2)} | {("first", "second"): 0.0}
+
+    def compare(pairs: list[tuple[str, str]]) -> list[float]:
+        return [scores[tuple(sorted(pair))] for pair in pairs]
+
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 2, 0, 3]):
+        names, seen = [pages[place] for place in order], Seen(facts[order], {})
+        pairs = near_pairs(seen, names, compare, lambda paths: np.zeros((len(paths), 96, 96)))
+        assert {tuple(sorted((names[a], names[b]))) for a, b, _ in pairs} == set(alike)

@@ -289,3 +289,11 @@ def test_a_large_csv_file_gives_the_same_rows_from_disk(tmp_path, monkeypatch):
     small = source.cases(spec).to_pydict()
     monkeypatch.setattr("drivetrain.source.tables.IN_MEMORY", 100)
     assert source.cases(spec).to_pydict() == small
+
+
+@pytest.mark.parametrize("most", [1 << 26, 100], ids=["in memory", "from disk"])
+def test_a_cell_longer_than_what_is_parsed_at_once_is_read(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("drivetrain.source.tables.IN_MEMORY", most)
+    csv(tmp_path, "t.csv", "k,x\n" + "".join(f"k{i},{'word ' * (500_000 if i == 5 else 1)}\n" for i in range(9)))
+    spec = plan(tmp_path, "- {name: t, kind: table, location: t.csv, columns: {k: id, x: text}}\n")
+    assert [len(text) for text in source.table(spec, "t")["x"].to_pylist()] == [5] * 5 + [2_500_000] + [5] * 3

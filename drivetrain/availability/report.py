@@ -115,6 +115,7 @@ def bar() -> Iterator[Progress]:
     from rich.progress import (
         Progress as Bars,
     )
+    from rich.text import Text
 
     columns = (
         TextColumn("{task.description}"),
@@ -138,4 +139,11 @@ def bar() -> Iterator[Progress]:
             speed = bars.tasks[tasks[name]].speed
             bars.update(tasks[name], completed=done, total=total, rate=f"{speed:,.0f}/s" if speed else "", refresh=True)
 
-        yield tell
+        try:
+            yield tell
+        except KeyboardInterrupt:
+            bars.stop()
+            files = any((task.total or 0) > 1 for task in bars.tasks)
+            kept = " What was read so far is kept: the next check goes on from there." if files else ""
+            bars.console.print(Text(f"Stopped.{kept}"))
+            raise
