@@ -366,6 +366,16 @@ def _queues_without_a_length(r: random.Random, plan: Plan) -> bool:
     return True
 
 
+@breaks("DT215")
+def _ranks_beside_another_lever(r: random.Random, plan: Plan) -> bool:
+    plan["decision"]["batch"] = {"every": "1 day", "cases": r.randrange(10, 300)}
+    if plan["levers"][0]["type"] == "ranking":
+        add_lever(plan, name="turn", type="options", options=["early", "late"])
+    else:
+        add_lever(plan, name="turn", type="ranking", of="cases")
+    return True
+
+
 # ---- data ------------------------------------------------------------------------------------------------------------
 
 
@@ -727,6 +737,14 @@ def _wants_more_than_it_allows(r: random.Random, plan: Plan) -> bool:
     ]
     plan["objective"].setdefault("guardrails", []).append(limits.pop(r.randrange(2)))
     plan.setdefault("optimizer", {}).setdefault("constraints", []).extend(limits)
+    return True
+
+
+@breaks("DT507")
+def _ranks_by_the_worst(r: random.Random, plan: Plan) -> bool:
+    if plan["levers"][0]["type"] != "ranking":
+        return False
+    plan.setdefault("optimizer", {})["risk"] = {"cvar": round(r.uniform(0.01, 0.5), 2)}
     return True
 
 

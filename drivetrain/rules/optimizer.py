@@ -151,7 +151,29 @@ class LimitsLeaveRoom(Rule):
                     )
 
 
+class RiskIsOptimised(Rule):
+    """The worst results count (`risk: {cvar: 0.1}`) only where settings are chosen, not where things are ranked.
+
+    What the worst share of rankings is worth is no sum over the items or the places, by which a ranking is made.
+    """
+
+    id, needs = "DT507", ("levers", "optimizer.risk")
+    advice = "Write `risk: expected`, and keep off the worst results by a guardrail or by `limits`."
+    question = "Which bad result must not happen, and can a guardrail name it?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """A ranking whose worst results are to count."""
+        assert spec.optimizer is not None
+        if spec.optimizer.risk == "expected":
+            return
+        for lever in spec.levers:
+            if lever.type == "ranking":
+                what = f"counts the worst results, and `{lever.name}` is a ranking, which is made by expected value."
+                yield Fault(("optimizer", "risk"), what, affected=[lever.name])
+                return
+
+
 RULES: tuple[type[Rule], ...] = (
     ConstraintsAreMeasurable, LimitsCanBeKept, SumsHaveABatch, ExtrapolationIsMeant, ScenariosMatter,
-    LimitsLeaveRoom,
+    LimitsLeaveRoom, RiskIsOptimised,
 )  # fmt: skip
