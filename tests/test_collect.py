@@ -111,6 +111,14 @@ def test_a_second_run_asks_for_nothing_that_is_there(tmp_path, web: Web):
     assert fetched(spec).fetched == 1, "what somebody took away is fetched again"
 
 
+def test_searches_that_bring_less_than_the_plan_asks_for_are_named(tmp_path, web: Web):
+    web.add("grizzly bear", "/img/1.jpg", "/img/2.jpg", "/img/3.jpg")
+    (done,) = collect(plan(tmp_path, SEARCH), pause=0)
+    assert done.short == {"teddy: teddy bear": 0}
+    assert "only 0 for teddy: teddy bear" in done.summary
+    assert "search for other words" in done.summary
+
+
 def test_more_pages_are_asked_for_as_long_as_they_are_needed(tmp_path, web: Web):
     web.add("grizzly bear", *[f"/img/{n}.jpg" for n in range(47)])
     done = fetched(plan(tmp_path, "{how: image-search, queries: {g: [grizzly bear]}, per_query: 45, licences: [by]}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class Done:
         twice: Files that were the same as another one.
         refused: Reason -> number, of what never can be had.
         later: Reason -> number, of what could not be had now.
+        short: Search -> number of its files that are there, where that is fewer than the plan asks for.
         records: Where licences and creators are written down.
         note: What a person has to do, for data that no program can fetch.
     """
@@ -54,6 +56,7 @@ class Done:
     twice: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     later: dict[str, int] = field(default_factory=dict)
+    short: dict[str, int] = field(default_factory=dict)
     records: str = ""
     note: str = ""
 
@@ -74,6 +77,9 @@ class Done:
             lines += [
                 f"  {number:,} {head}: {why}" for why, number in sorted(reasons.items(), key=lambda e: -e[1])[:10]
             ]
+        lines += [f"  only {number:,} for {words}" for words, number in list(self.short.items())[:10]]
+        if self.short and not self.later:
+            lines.append("  The search knows no more: search for other words too, or accept more licences.")
         if self.later:
             lines.append("  Run it again for those: what is there is not fetched twice.")
         if self.records:
@@ -154,6 +160,9 @@ def _searched(spec: Spec, source: Source, asked: ImageSearch, journal: Journal, 
                 reasons[why] = reasons.get(why, 0) + 1
     finally:
         _finish(spec, journal, done, fetcher, searcher)
+        there = Counter(group for _, group in journal.kept)
+        groups = [f"{label}: {words}" for label, words in every]
+        done.short = {group: there[group] for group in groups if there[group] < per}
     return done
 
 
