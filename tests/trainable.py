@@ -62,7 +62,10 @@ data:
 """
 SERVED = "deployment: {serve: [api], guards: {out_of_domain: {false_alarms: 0.05}}}\n"
 _SMALL = "image: {size: 32, resize: squish}, augment: none"
-_QUICK = "training: {epochs: 6, schedule: one_cycle, learning_rate: 0.01, batch_size: 20, pretrained: false}"
+_QUICK = (
+    "training: {epochs: 6, schedule: one_cycle, learning_rate: 0.01, batch_size: 20, pretrained: false, "
+    "class_weights: balanced}"
+)
 # Small batches: without pretrained weights, batch norm needs some hundred steps before its averages are right.
 _SLOW = "training: {epochs: 8, schedule: one_cycle, learning_rate: 0.003, batch_size: 10, pretrained: false}"
 _FINE = "training: {epochs: 5, schedule: one_cycle, learning_rate: 0.001, batch_size: 6, pretrained: false}"

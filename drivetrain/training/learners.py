@@ -69,6 +69,8 @@ def class_weights(model: Model, dls: Any) -> Any:
     [outcome] = model.predicts or [""]
     labels = dls.train_ds.items[outcome].to_numpy()
     vocab = list(dls.vocab)
+    if not isinstance(vocab[-1], str):  # of a text its words, and then the classes
+        vocab = list(vocab[-1])
     if not np.issubdtype(labels.dtype, np.integer):
         labels = np.array([vocab.index(label) for label in labels])
     counts = np.bincount(labels, minlength=len(vocab)).clip(1)  # a bin of numbers may be empty

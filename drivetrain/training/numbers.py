@@ -81,9 +81,9 @@ class DevianceLoss(nn.Module):
         """The loss of means (n, 1) and numbers (n,)."""
         mean, y = outputs.reshape(-1).clamp(min=1e-6), target.reshape(-1).to(outputs.dtype)
         if self.form == "poisson":
-            losses = torch.xlogy(y, y / mean) - (y - mean)
+            losses = mean - y * torch.log(mean) + torch.xlogy(y, y) - y
         elif self.form == "gamma":
-            losses = (y - mean) / mean - torch.log(y.clamp(min=1e-6) / mean)
+            losses = y / mean + torch.log(mean) - 1 - torch.log(y.clamp(min=1e-6))
         else:
             losses = (torch.log(y.clamp(min=1e-6)) - torch.log(mean)) ** 2
         return losses.mean() if self.reduction == "mean" else losses
