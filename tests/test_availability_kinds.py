@@ -379,6 +379,40 @@ def test_a_lot_that_depends_on_what_was_known_is_none(tmp_path):
     assert any(line.startswith("age = ") for line in found.affected)
 
 
+@pytest.mark.parametrize(("chance", "level"), [(0.2, "pass"), (1 / 21, "fail")])
+def test_a_fee_drawn_in_steps_of_five_has_the_chance_of_one_step(tmp_path, chance, level):
+    random = np.random.default_rng(0)
+    rows = {"age": random.normal(45, 12, 2000), "gone": random.random(2000) < 0.3}
+    (tmp_path / "data").mkdir()
+    pq.write_table(
+        pa.table(rows | {"paid": random.choice([20, 25, 30, 35, 40], 2000)}), tmp_path / "data/people.parquet"
+    )
+    (tmp_path / "drivetrain.yaml").write_text(
+        """
+drivetrain: 1
+project: {name: Gym}
+objective: {statement: Members stay., value: "fee * (1 - gone)"}
+levers:
+  - name: fee
+    type: integer
+    minimum: 20
+    maximum: 40
+    step: 5
+    policies: {do_nothing: "30", today: {column: paid}}
+    history: {kind: randomised, column: paid, propensity: CHANCE}
+data:
+  - name: people
+    kind: table
+    location: data/people.parquet
+    columns: {age: number, paid: {type: integer, role: logged}}
+    outcomes: {gone: {column: gone, type: binary, affected_by: [fee]}}
+""".replace("CHANCE", str(chance))
+    )
+    (found,) = of(availability.check(load_spec(tmp_path)), "DA211")
+    assert found.level == level
+    assert ("leave 5" in found.what) == (level == "fail")
+
+
 def test_a_fair_lot_among_those_for_whom_it_was_drawn_is_one_though_limits_close_it_for_others(tmp_path):
     offers(tmp_path, "fair")
     plan = (tmp_path / "drivetrain.yaml").read_text()

@@ -159,6 +159,13 @@ def test_a_share_that_was_never_seen_is_not_known_to_be_nothing():
     assert 0.05 < figure.high < 0.1, "three in fifty would hardly be overlooked, one in fifty easily"
 
 
+def test_a_sum_that_was_never_seen_is_told_in_cases_of_a_batch():
+    none, all_ = np.zeros(50), np.ones(50)
+    share = proportion_or(Figure(0, 0, 0), none, all_, np.full(50, 1 / 50))
+    batch = proportion_or(Figure(0, 0, 0), none, all_, np.full(50, 1 / 50), unit=500.0)
+    assert batch.high == pytest.approx(500 * share.high)
+
+
 def test_a_paired_difference_has_a_narrower_interval_than_two_figures_apart():
     stream = np.random.default_rng(5)
     easy = stream.normal(0, 5, size=300)

@@ -209,7 +209,7 @@ def _width(
     probability: NDArray[np.float64],
     needed: bool,
 ) -> Iterator[Finding]:
-    """The mean of 1/density estimates how wide the range of allowed settings is."""
+    """The mean of 1/density estimates how wide the range of allowed settings is, or, of whole numbers, how many."""
     import numpy as np
 
     from drivetrain.availability.formulas import value_of
@@ -218,7 +218,8 @@ def _width(
         return
     steps = np.linspace(lever.minimum, lever.maximum, STEPS) if lever.type == "range" else None
     if steps is None:
-        steps = np.arange(lever.minimum, lever.maximum + 1)
+        step = lever.step if isinstance(lever.step, int | float) and lever.step > 0 else 1
+        steps = np.arange(lever.minimum, lever.maximum + step / 2, step)
     few = np.flatnonzero(rows)[:: int(rows.sum()) // ROWS + 1]
     fits = np.ones((len(few), len(steps)), bool)
     for limit in lever.limits:
@@ -232,15 +233,19 @@ def _width(
     mean, error = float(weight.mean()), float(weight.std() / np.sqrt(len(weight)))
     where = f"levers.{lever.name}.history.propensity"
     facts = {"claimed": mean, "width": width, "standard_error": error}
+    drawn, per = ("density", ", per unit of the lever") if lever.type == "range" else ("probability", "")
     if abs(mean - width) > SURPRISE * error + 0.05 * width:
         yield Finding(
             "DA211",
             "fail" if needed else "warn",
             where,
-            f"logged densities stand for a range {mean:,.4g} wide, the limits leave {width:,.4g}.",
-            "Log the density with which the setting was drawn, per unit of the lever; until then this history counts "
-            "as `human`, not as `randomised`.",
+            f"logged densities stand for a range {mean:,.4g} wide, the limits leave {width:,.4g}."
+            if lever.type == "range"
+            else f"logged propensities stand for {mean:,.4g} settings, the limits leave {width:,.4g}.",
+            f"Log the {drawn} with which the setting was drawn{per}; until then this history counts as `human`, not as "
+            "`randomised`.",
             facts=facts,
         )
     else:
-        yield Finding("DA211", "pass", where, "logged densities match the range that the limits leave.", facts=facts)
+        what = "densities match the range" if lever.type == "range" else "propensities match the settings"
+        yield Finding("DA211", "pass", where, f"logged {what} that the limits leave.", facts=facts)

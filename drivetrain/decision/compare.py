@@ -27,7 +27,7 @@ from drivetrain.decision.notes import missed, outdone, said
 from drivetrain.decision.optimizer import EXACT, Optimum, optimize
 from drivetrain.decision.world import World
 from drivetrain.errors import PolicyError
-from drivetrain.spec.formula import Formula
+from drivetrain.spec.formula import BATCH, Formula
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -116,8 +116,11 @@ def compare(
             notes.append(f"No figure of the plan's `measure.formula`: {error.what}")
     statistics |= {("reported", name): statistic for name, statistic in own.items()}
     figures = bootstrap(statistics, judged.shares, entity=judged.entity, seed=seed)
-    for name, (top, below) in parts.items():
-        figures["limit", name] = proportion_or(figures["limit", name], top, below, judged.shares, judged.entity)
+    for limit in limits:
+        unit = problem.constants[BATCH] if BATCH in limit.numerator.names else 1.0
+        figures["limit", limit.name] = proportion_or(
+            figures["limit", limit.name], *parts[limit.name], judged.shares, judged.entity, unit
+        )
     labels: dict[str, Label] = dict.fromkeys(actions, label_of(problem))
     speaking, done = judged, actions
     if logged_cases is not None:

@@ -53,13 +53,20 @@ def ratio_of_means(numerator: Floats, denominator: Floats) -> Statistic:
 
 
 def proportion_or(
-    figure: Figure, numerator: Floats, denominator: Floats, weights: Floats, entity: NDArray[np.int64] | None = None
+    figure: Figure,
+    numerator: Floats,
+    denominator: Floats,
+    weights: Floats,
+    entity: NDArray[np.int64] | None = None,
+    unit: float = 1.0,
 ) -> Figure:
     """Wilson's interval where a ratio counts cases, the given figure elsewhere.
 
     A bootstrap of a share that was never seen gives the interval from 0 to 0, as if it were known to be nothing. Counts
-    of cases that share an entity are divided by their design effect (Rao and Scott 1992).
+    of cases that share an entity are divided by their design effect (Rao and Scott 1992). A case counts `unit`: for a
+    sum, the cases of a batch.
     """
+    numerator = numerator / unit
     counts = all(np.isin(values, (0.0, 1.0)).all() for values in (numerator, denominator))
     if not counts or not np.allclose(weights, weights[0]) or not denominator.any():
         return figure
@@ -71,7 +78,7 @@ def proportion_or(
         alike = float((np.bincount(entity, apart) ** 2).sum()) / spread if spread > 0 else 0.0
         repeats = max(1.0, alike or float(denominator.sum()) / len(np.unique(entity[denominator > 0])))
     value, low, high = intervals.rate(numerator.sum() / repeats, denominator.sum() / repeats)
-    return Figure(float(value), float(low), float(high))
+    return Figure(unit * float(value), unit * float(low), unit * float(high))
 
 
 def bootstrap(

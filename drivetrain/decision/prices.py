@@ -40,7 +40,7 @@ SHARE = 8
 """At most one in so many cases is copied to be looked at again: memory is bounded."""
 FEW = 30
 """Where more than one in so many of a sample hesitates at its prices, as many of all cases will."""
-ENOUGH = 2e-5
+ENOUGH = 4e-5
 """What L may be above its least where all cases must be looked at each time, as a share of L."""
 AROUND = (-3e-3, 3e-3, 5e-2)
 """How far from the prices that hold for a sample those that hold for all cases are looked for, as shares of them."""
