@@ -138,6 +138,16 @@ def test_a_missing_value_is_filled_for_the_model_but_never_for_the_money(lender:
     assert "amount is not known" in answers[1]["reasons"][0]
 
 
+@pytest.mark.parametrize("name", ["income", "home"])
+def test_a_gap_where_training_had_none_goes_to_a_person(lender: TestClient, name: str) -> None:
+    service: Service = lender.app.state.service  # type: ignore[attr-defined]
+    service.engine.predictors["payer"].manifest["preprocessing"]["complete"] = ["income", "home"]
+    gap, whole = lender.post("/decide", json={"cases": [loan(**{name: None}), loan()]}).json()["results"]
+    assert (gap["setting"], gap["recommendation"], gap["in_domain"]) == ("defer", "no", False)
+    assert gap["reasons"] == [f"{name} is not known, and in training it always was"]
+    assert whole["setting"] == "yes"
+
+
 @pytest.mark.parametrize(
     ("content", "status", "reason"),
     [

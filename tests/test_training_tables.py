@@ -97,6 +97,12 @@ def predictor(project: Spec) -> artifact.Predictor:
     return artifact.load(project.root / "artifacts" / "payer")
 
 
+def test_what_was_always_known_in_training_is_written_down(predictor: artifact.Predictor) -> None:
+    settings = predictor.manifest["preprocessing"]
+    known = {*settings["categories"], *settings["continuous"]} - settings["missing"].keys()
+    assert known - set(settings["complete"]) == {"debts", "branch"}  # the two with gaps
+
+
 def test_the_law_is_learned(project: Spec) -> None:
     found = evidence.read(project.root, "train")
     assert found is not None

@@ -54,7 +54,7 @@ class Verdict(TypedDict):
         status: `act`: carry the setting out. `waiting`: a person approves or changes it first (stage limited).
             `recorded`: the answer is what is done today, the recommendation is only logged. `defer`: a person decides.
             `trial`: the plan has not reached a stage in which anybody acts on answers.
-        value: Expected value of the setting in the objective's unit, more is better; null when it is not known.
+        value: Expected value of the recommendation in the objective's unit, more is better; null when it is not known.
         values: Setting -> expected value; null for one that the plan's limits forbid.
     """
 

@@ -110,7 +110,8 @@ def batch(spec: Spec, optimize: Optimize, arguments: list[str] | None = None) ->
     counts = Counter(str(row.answer["setting"]) for row in decided)
     for alarm in rung:
         print(f"alarm: {alarm}.", file=sys.stderr)
-    print(f"{len(decided)} decisions: {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}.")
+    said = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    print(f"{len(decided)} {'decision' if len(decided) == 1 else 'decisions'}: {said}.")
     print(options.output)
 
 

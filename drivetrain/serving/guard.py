@@ -118,10 +118,14 @@ class _Listening:
 
 
 def _unseen(manifest: Mapping[str, Any], batch: Batch) -> list[tuple[int, str]]:
-    """Cases with a category that the model never met."""
+    """Cases with a category that the model never met, or with a gap where it never met one."""
     preparation = manifest["preprocessing"]
     indicators = preparation.get("missing", {})
     found = []
+    for name in preparation.get("complete", ()):
+        for case, value in enumerate(batch.columns.get(name, ())):
+            if value is None:
+                found.append((case, f"{name} is not known, and in training it always was"))
     for name, values in preparation.get("categories", {}).items():
         if name in indicators or name not in batch.columns:
             continue

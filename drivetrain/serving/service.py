@@ -121,7 +121,8 @@ class Service:
         """Decisions that wait for a person, the oldest first."""
         spec, approvals = self.engine.spec, self.desk.approvals
         scope = (spec.deployment.scope if spec.deployment else None) or ""
-        return {"results": approvals.oldest(), "total": len(approvals), "scope": scope}
+        unit = self.engine.problem.unit
+        return {"results": approvals.oldest(), "total": len(approvals), "scope": scope, "unit": unit}
 
     def standing(self, decision: str) -> Standing:
         """Where a decision of stage *limited* stands."""

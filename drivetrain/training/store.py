@@ -155,4 +155,13 @@ def table_settings(learn: Any) -> dict[str, Any]:
         continuous[name] = {"mean": mean, "std": std, "fill": float((medians | filled).get(name, mean))}
     indicators = {f"{name}_na": name for name in filled if f"{name}_na" in table.cat_names}
     categories = {name: [None, *(category(value) for value in list(codes[name])[1:])] for name in table.cat_names}
-    return {"kind": "table", "categories": categories, "continuous": continuous, "missing": indicators}
+    # What was always known in training is a guess of the network's where it is not: the guard asks for these.
+    complete = [name for name in names if name not in filled]
+    complete += [name for name in categories if name not in indicators and (table.items[name] != 0).all()]
+    return {
+        "kind": "table",
+        "categories": categories,
+        "continuous": continuous,
+        "missing": indicators,
+        "complete": complete,
+    }

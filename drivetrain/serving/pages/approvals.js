@@ -46,7 +46,7 @@ async function file(decision, column, parent) {
   image.src = place;
 }
 
-function show(waiting) {
+function show(waiting, unit) {
   const card = element("article", undefined, list);
   element("h2", `Recommended: ${waiting.recommendation}`, card);
   for (const column of waiting.media) file(waiting.decision, column, card);
@@ -55,9 +55,9 @@ function show(waiting) {
   for (const [name, value] of Object.entries(waiting.columns)) {
     if (!waiting.media.includes(name)) fact(name, value === null ? "not known" : String(value));
   }
-  if (waiting.value !== null) fact("expected value", waiting.value.toPrecision(4));
+  if (waiting.value !== null) fact("expected value", `${Number(waiting.value.toPrecision(4))} ${unit}`);
   fact("because", waiting.reasons.join("; "));
-  fact("asked", waiting.time);
+  fact("asked", new Date(waiting.time).toLocaleString());
   const form = element("form", undefined, card);
   const label = element("label", "What is done ", form);
   const choice = element("select", undefined, label);
@@ -83,7 +83,7 @@ async function refresh() {
   if (!answer.ok) { said.textContent = `Nothing can be shown: ${await reason(answer)}`; return; }
   const found = await answer.json();
   list.replaceChildren();
-  found.results.forEach(show);
+  for (const waiting of found.results) show(waiting, found.unit);
   document.getElementById("scope").textContent = found.scope
     ? `Approve only inside the scope: ${found.scope}.` : "";
   said.textContent = found.results.length ? `${found.total} waiting, the oldest first.` : "Nothing waits.";
