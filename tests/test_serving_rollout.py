@@ -67,6 +67,14 @@ def test_parallel_defers_where_todays_way_is_only_known_afterwards(at: Any) -> N
     assert (answer["status"], answer["setting"], answer["recommendation"]) == ("recorded", "defer", "yes")
 
 
+def test_parallel_defers_where_a_case_does_not_tell_todays_way_and_the_others_keep_theirs(at: Any) -> None:
+    plan = served.LOAN_PLAN.replace('today: "no"', "today: {formula: \"where(home == 'own', 'yes', 'no')\"}")
+    assert plan != served.LOAN_PLAN
+    gap, own, rent = decide(at("parallel", plan), loan(home=None), loan(), loan(home="rent"))
+    assert (gap["status"], gap["setting"]) == ("recorded", "defer")
+    assert (own["setting"], rent["setting"]) == ("yes", "no")
+
+
 def test_limited_waits_until_a_person_approves(at: Any) -> None:
     client = at("limited", scope="loans of one branch")
     [answer] = decide(client, loan())

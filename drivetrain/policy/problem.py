@@ -219,6 +219,11 @@ class Problem:
         others = {*self.constants, *self.outcomes, *self.levers, *self.parts, "period", "value"}
         return frozenset(names - others)
 
+    def reads(self, policy: str) -> frozenset[str]:
+        """The columns that a reference policy asks for; none where the plan does not state it."""
+        names = {name for rule in self.policies.get(policy, {}).values() for name in _names_in(rule)}
+        return self.columns & names
+
 
 def problem(spec: Spec) -> Problem:
     """The decision that `spec` describes.

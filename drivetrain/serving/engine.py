@@ -180,7 +180,9 @@ class Engine:
         if inside and self._explores and (self.problem.allowed or self.problem.seen):
             allowed = policy.allowed(self.problem, self._arrays(sound), self._under_all(sound, judged.beliefs))
         # Before the stage parallel nobody asks what is done today.
-        today = self._today(sound, judged.beliefs) if inside and reached(self.spec.stage, "parallel") else None
+        today: list[str | None] = [None] * len(batch)
+        if inside and reached(self.spec.stage, "parallel"):
+            today = self._today(sound, judged.beliefs, len(batch))
         return [
             Assessed(
                 prediction=self._prediction(judged, case, told, reasons[case]),
@@ -188,7 +190,7 @@ class Engine:
                 # A setting that the limits forbid is only there because none is allowed.
                 settled=choice is not None and choice.values.get(choice.setting) is not None,
                 recommendation=choice.setting if choice is not None else self._fallback(batch, case),
-                today=self._label(today, case) if today is not None and choice is not None else None,
+                today=today[case] if choice is not None else None,
                 allowed=allowed[case if len(allowed) > 1 else 0],
                 columns={name: v[case] for name, v in batch.columns.items() if not self.fields[name].is_media},
                 files=batch.files[case],
@@ -343,14 +345,26 @@ class Engine:
             return None
         return policy.in_order(self.items[policy.KEY], place)
 
-    def _today(self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs) -> Mapping[str, Any] | None:
-        """What is done today with each case, where a new case tells: a logged column does not."""
-        if "today" not in self.problem.policies:
-            return None
+    def _today(self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs, cases: int) -> list[str | None]:
+        """What is done today with each case; None where the case does not tell: a logged column, a value not known."""
+        reads = self.problem.reads("today") & columns.keys()
+        known = [row for row in range(cases) if all(columns[name][row] is not None for name in reads)]
+        found: list[str | None] = [None] * cases
+        if not known:
+            return found
+        # It is asked about all cases at once. One with a gap stands in as another.
+        rows = set(known)
+        whole = {
+            name: [value if row in rows else columns[name][known[0]] for row, value in enumerate(columns[name])]
+            for name in reads
+        }
         try:
-            return policy.reference(self.problem, "today", self._arrays(columns), beliefs)
+            levers = policy.reference(self.problem, "today", self._arrays({**columns, **whole}), beliefs)
         except (PolicyError, FormulaError):
-            return None
+            return found
+        for row in known:
+            found[row] = self._label(levers, row)
+        return found
 
     def _label(self, levers: Mapping[str, Any], row: int) -> str:
         return self.problem.label({name: np.asarray(setting)[row].item() for name, setting in levers.items()})
