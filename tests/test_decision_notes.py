@@ -45,3 +45,53 @@ def test_otherwise_nothing_is_said(kept):
 
 def test_a_policy_that_is_worth_less_needs_no_excuse():
     assert outdone([limit()], VALUES | {"optimized": np.full(4, 9.0)}, SHARES, parts) == []
+
+
+def test_models_that_miss_what_came_of_today_are_not_passed_over_in_silence():
+    from drivetrain.decision.notes import _at_odds
+
+    came = {"value": 100.0, "low": 97.0, "high": 103.0}
+    [note] = _at_odds({"direct": {"value": 57.0, "low": 55.0, "high": 59.0}, "dr": came})
+    assert "models expect 57 of `today`, and the log shows 100 (97 to 103)" in note
+    assert not _at_odds({"direct": {"value": 95.0, "low": 94.0, "high": 96.0}, "dr": came}), "five in a hundred"
+    assert not _at_odds({"dr": came})
+
+
+TWO = """
+drivetrain: 1
+project: {name: Gym}
+objective: {statement: Members stay., value: "where(quits, 0, fee)"}
+levers:
+  - {name: offer, type: options, options: [nothing, call], history: {kind: randomised, column: got, propensity: p}}
+  - name: fee
+    type: integer
+    minimum: 20
+    maximum: 30
+    step: 5
+    history: {kind: randomised, column: paid, propensity: 0.33}
+data:
+  - name: people
+    kind: table
+    location: p.csv
+    columns: {got: {type: category, role: logged}, paid: {type: integer, role: logged}, p: {type: number, role: logged}}
+    outcomes: {quits: {column: quits, type: binary, affected_by: [offer, fee]}}
+models: [{name: m, task: table-classification, predicts: quits}]
+"""
+
+
+def test_a_wrong_probability_of_one_lever_does_not_hide_in_the_product_with_another():
+    import pyarrow as pa
+
+    from drivetrain import policy
+    from drivetrain.decision import logged
+    from drivetrain.decision.log import log_of
+    from drivetrain.errors import DataError
+    from drivetrain.spec import load_text
+
+    spec = load_text(TWO)
+    table = pa.table({"got": ["call", "nothing", "call"], "paid": [20, 25, 30], "p": [0.5, 1.5, 0.5]})
+    log = log_of(spec, policy.problem(spec), table)
+    assert log is not None
+    logged.check(log.propensity, density=False)
+    with pytest.raises(DataError, match=r"levers.offer.history.propensity: the propensity is above 1 in 1 of 3"):
+        logged.check(log.chances["offer"], density=False, where="levers.offer.history.propensity")

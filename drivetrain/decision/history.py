@@ -32,6 +32,9 @@ def judged_by_log(
         return {}, {}
     ranks = problem.ranking is not None
     numeric = not ranks and any(values.dtype.kind == "f" for values in log.used.values())
+    # One by one first: a product hides a wrong factor.
+    for lever, chance in log.chances.items():
+        logged.check(chance, density=False, where=f"levers.{lever}.history.propensity")
     logged.check(log.propensity, density=numeric)
     part = {name: _rows(values, log.rows) for name, values in world.cases.items()}
     # Whose reward was not observed counts through those whose was, and through what the models expect.

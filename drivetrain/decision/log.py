@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Log:
             holds some of the pairs of case and item only, and what came of each.
         weights: Of these rows, shape (l,); None: those of the world's cases.
         strange: What a report says of rows that were left out.
+        chances: Lever -> probability of its own setting, where there are several levers; shape (l,) each. Of a range,
+            whose propensity is a density, none.
     """
 
     rows: NDArray[np.int64]
@@ -47,6 +49,7 @@ class Log:
     observed: Mapping[str, NDArray[np.bool_]] | None = None
     weights: Floats | None = None
     strange: str = ""
+    chances: Mapping[str, Floats] = field(default_factory=dict)
 
     def some(self, kept: NDArray[np.bool_]) -> Log:
         """Some of the rows."""
@@ -64,6 +67,7 @@ class Log:
             of(self.observed),
             None if self.weights is None else self.weights[kept],
             self.strange,
+            of(self.chances) or {},
         )
 
 
@@ -72,6 +76,7 @@ def log_of(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
     if problem.censored or not any(problem.affected[name] for name in problem.outcomes):
         return None
     used, chance, kinds = {}, np.ones(table.num_rows), []
+    own: dict[str, Floats] = {}
     known = True
     rows, strange = np.ones(table.num_rows, dtype=bool), ""
     for lever in spec.levers:
@@ -102,13 +107,17 @@ def log_of(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
         kinds.append(history.kind)
         given = history.propensity
         if given is None:
-            known = False
+            known, mine = False, chance
         elif isinstance(given, str):
             if given not in table.column_names:
                 return None
-            chance = chance * np.asarray(table[given].to_numpy(zero_copy_only=False), dtype=float)
+            mine = np.asarray(table[given].to_numpy(zero_copy_only=False), dtype=float)
         else:
-            chance = chance * float(given)
+            mine = np.full(table.num_rows, float(given))
+        if known:
+            chance = chance * mine
+            if lever.type != "range" and len(spec.levers) > 1:
+                own[lever.name] = mine
     kind = kinds[0] if len(set(kinds)) == 1 else "human" if "human" in kinds else "rule"
     if kind in ("constant", "never") or not rows.any():
         return None
@@ -120,6 +129,7 @@ def log_of(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
         all(entry == "randomised" for entry in kinds),
         str(kind),
         strange=strange,
+        chances={name: values[where] for name, values in own.items()},
     )
 
 

@@ -81,12 +81,13 @@ class Overlap:
         return self.total < 0.8 - SURE * self.error
 
 
-def check(propensity: Floats, *, density: bool) -> None:
+def check(propensity: Floats, *, density: bool, where: str = "levers.history.propensity") -> None:
     """Refuse propensities that no weight can be made of.
 
     Args:
         propensity: Probability of the setting that was used; for a number its density per unit; shape (n,).
         density: Whether it is one: then it may exceed 1.
+        where: Path in the plan, for messages.
 
     Raises:
         DataError: One is missing, 0 or less, or a probability above 1.
@@ -107,7 +108,7 @@ def check(propensity: Floats, *, density: bool) -> None:
             raise DataError(
                 f"the propensity is {what} in {int(wrong.sum())} of {len(propensity)} logged cases.",
                 advice,
-                where="levers.history.propensity",
+                where=where,
             )
 
 

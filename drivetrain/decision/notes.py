@@ -62,6 +62,10 @@ def outdone(
     return notes
 
 
+FAR = 0.1
+"""Share of what came of `today` by which the models may miss it without a word."""
+
+
 def said(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[str, Any]) -> list[str]:
     """How far the figures go, and what the log lacks to say more."""
     if by_labels:
@@ -96,6 +100,7 @@ def said(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[
         )
     if "today" in found and found["today"]["matched"] == 1:
         notes.append("`today` is what was logged in these cases, the lot included: its outcomes are simply there.")
+        notes += _at_odds(found["today"]["estimates"])
     if (share := next((row["observed"] for row in found.values()), 1.0)) < 1:
         notes.append(
             f"What {1 - share:.0%} of the logged cases came to was not observed. The others stand in for them by the "
@@ -122,3 +127,17 @@ def said(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[
             f"Model-based for {', '.join(thin)}: too few logged cases took the settings of that policy to say more."
         )
     return notes
+
+
+def _at_odds(estimates: Mapping[str, Any]) -> list[str]:
+    """What to say where the models are far from what came of `today`: then they are hardly right about the others."""
+    models, came = estimates.get("direct"), estimates.get("dr")
+    if models is None or came is None or came["low"] <= models["value"] <= came["high"]:
+        return []
+    if abs(models["value"] - came["value"]) <= FAR * abs(came["value"]):
+        return []
+    return [
+        f"The models expect {models['value']:.4g} of `today`, and the log shows {came['value']:.4g} ({came['low']:.4g} "
+        f"to {came['high']:.4g}). Figures that rest on the models alone are as far off: train longer, or look at how "
+        "well the chances that they give are borne out (`make audit`)."
+    ]

@@ -234,7 +234,8 @@ def _refuse_unusable(values: Floats, uses: Floats, feasible: NDArray[np.bool_] |
         raise PolicyError("weights must be finite, at least 0, and not all 0.", where="optimizer")
     if feasible is not None and not feasible.any(axis=1).all():
         count = int((~feasible.any(axis=1)).sum())
-        raise PolicyError(f"the limits allow no setting for {count} cases.", "Leave them to the fallback.")
+        what = f"the limits allow no setting for {count} case{'' if count == 1 else 's'}."
+        raise PolicyError(what, "Leave them to the fallback.", where="levers")
 
 
 def _refuse_impossible(instance: Instance, names: Sequence[str]) -> None:
