@@ -36,16 +36,18 @@ SAMPLE = 10_000
 """Cases from which the first prices come when there are more than four times as many."""
 LARGER, LARGEST = 50_000, 120_000
 """Cases by which these prices are made better, twice, before all cases are looked at."""
-SHARE = 8
+SHARE = 12
 """At most one in so many cases is copied to be looked at again: memory is bounded."""
 FEW = 30
 """Where more than one in so many of a sample hesitates at its prices, as many of all cases will."""
-ENOUGH = 4e-5
+ENOUGH = 2e-5
 """What L may be above its least where all cases must be looked at each time, as a share of L."""
 AROUND = (-3e-3, 3e-3, 5e-2)
 """How far from the prices that hold for a sample those that hold for all cases are looked for, as shares of them."""
-BETWEEN = (1e-4, 1e-2)
+BETWEEN = (1e-3, 0.1, 0.5)
 """Where they are looked for between two prices, if many cases hesitate between these."""
+ZOOMS = 3
+"""How often."""
 
 
 class Near(NamedTuple):
@@ -278,8 +280,14 @@ def _beyond(instance: Instance, least: Pass, unit: Floats, tolerance: Floats) ->
     if between is None:
         return None
     low, high, rows = between
-    if len(rows) > len(instance.values) // SHARE:
-        low, high, rows = _holding(instance, low, [_on(low, high, share) for share in BETWEEN], tolerance) or between
+    for _ in range(ZOOMS):
+        closer = (np.abs(high.prices - low.prices) > 1e-7 * np.maximum(high.prices, unit)).any()
+        if len(rows) <= len(instance.values) // SHARE or not closer:
+            break
+        nearer = _holding(instance, low, [*(_on(low, high, share) for share in BETWEEN), high.prices], tolerance)
+        if nearer is None:
+            break
+        low, high, rows = nearer
     if len(rows) > len(instance.values) // SHARE:
         return high.prices
     taken = high.choice[rows].astype(np.int64)
