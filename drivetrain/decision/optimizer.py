@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from drivetrain.decision.dual import Instance, looks
 from drivetrain.decision.kinds import kinds
-from drivetrain.decision.prices import Found, prices_of, settled
+from drivetrain.decision.prices import Found, kept, prices_of, settled
 from drivetrain.decision.ties import dealt, filled, repaired
 from drivetrain.errors import PolicyError
 from drivetrain.policy import best
@@ -116,6 +116,7 @@ def optimize(
     lowest = min(found.least.seen, key=lambda one: one.bound)
     if (lowest.use > tolerance).any():
         prices = settled(found.close, lowest)
+    prices = kept(found.close, found.least, prices)
     choice, worth, use = _taken(small, found, prices)
     choice = choice if kind is None else choice[kind]
     plain = worth, use

@@ -46,8 +46,10 @@ AROUND = (-3e-3, 3e-3, 5e-2)
 """How far from the prices that hold for a sample those that hold for all cases are looked for, as shares of them."""
 BETWEEN = (1e-3, 0.1, 0.5)
 """Where they are looked for between two prices, if many cases hesitate between these."""
-ZOOMS = 3
+ZOOMS = 8
 """How often."""
+KEPT = 1e-6
+"""What may be left unused at prices, as a share of L, before better ones are looked for."""
 
 
 class Near(NamedTuple):
@@ -277,12 +279,38 @@ def _beyond(instance: Instance, least: Pass, unit: Floats, tolerance: Floats) ->
     around = [np.maximum(sample + share * np.maximum(sample, unit), least.prices) for share in AROUND]
     around = [prices for prices in around if (prices != least.prices).any()]
     between = _holding(instance, least, around, tolerance)
-    if between is None:
-        return None
-    low, high, rows = between
+    return None if between is None else _closer(instance, *between, tolerance)
+
+
+def kept(instance: Instance, least: Least, prices: Floats) -> Floats:
+    """Prices beside these, at which constraints hold, that leave less unused.
+
+    The planes that meet at the least L are those of choices that use too much and of others that use too little: on the
+    line between the prices of two such looks the constraints begin to hold.
+    """
+    tolerance = _rounding(instance)
+    own = look(instance, prices)
+    over = [one for one in least.corners if not _holds(one, tolerance)]
+    if not over or not _holds(own, tolerance) or least.bound - own.value <= KEPT * abs(least.bound):
+        return prices
+    tried = [_closer(instance, one, own, np.flatnonzero(one.choice != own.choice), tolerance) for one in over]
+    held = [one for one in looks(instance, tried) if _holds(one, tolerance)]
+    return max([own, *held], key=lambda one: one.value).prices
+
+
+def _closer(instance: Instance, low: Pass, high: Pass, rows: NDArray[np.int64], tolerance: Floats) -> Floats:
+    """Where on the line between two looks the constraints begin to hold; they do at the second one.
+
+    Args:
+        instance: All cases.
+        low: A look at which they do not hold.
+        high: One at which they do.
+        rows: The cases that choose otherwise at the two.
+        tolerance: By how much a constraint may be missed, shape (m,).
+    """
     for _ in range(ZOOMS):
-        closer = (np.abs(high.prices - low.prices) > 1e-7 * np.maximum(high.prices, unit)).any()
-        if len(rows) <= len(instance.values) // SHARE or not closer:
+        apart = (np.abs(high.prices - low.prices) > 1e-7 * np.maximum(high.prices, low.prices)).any()
+        if len(rows) <= len(instance.values) // SHARE or not apart:
             break
         nearer = _holding(instance, low, [*(_on(low, high, share) for share in BETWEEN), high.prices], tolerance)
         if nearer is None:
