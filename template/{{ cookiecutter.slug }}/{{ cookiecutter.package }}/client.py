@@ -31,8 +31,8 @@ def ask(url: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
         reason = error.read().decode(errors="replace")
         raise DrivetrainError(f"the service refused ({error.code}): {reason}", where=url) from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise DrivetrainError(f"nobody answers ({reason}).", "Start the service: make serve.", url) from error
+        said = getattr(error, "reason", error)
+        raise DrivetrainError(f"nobody answers ({said}).", "Start the service: make serve.", url) from error
 
 
 def show(case: str, answer: dict[str, Any], unit: str) -> None:
