@@ -68,7 +68,7 @@ matrix: $(VENV)/.full  ## every plan of the gallery with every way of serving; g
 installs: $(VENV)/.dev  ## the built wheel with each extra in a clean environment
 	$(BIN)/python tests/installs.py $(ARGS)
 
-fuzz: $(VENV)/.dev  ## the long property tests
+fuzz: $(VENV)/.full  ## the long property tests
 	PATH="$(BIN):$$PATH" python -m pytest -m fuzz --junitxml=reports/fuzz.xml $(ARGS)
 
 clean:  ## remove the environment and the demo

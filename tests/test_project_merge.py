@@ -42,6 +42,13 @@ def test_changes_in_the_same_place_are_marked():
     assert marked(merged.text)
 
 
+@pytest.mark.parametrize("end", ["<<<<<<< yours", ">>>>>>> drivetrain"])
+def test_one_end_of_a_conflict_alone_is_not_decided_either(end):
+    assert end in merge("a\nb\n", "a\nmine\n", "a\ntheirs\n").text.split("\n")
+    assert marked(f"a\n{end}\nmine\n")
+    assert not marked(f"a\n{end} and more\n=======\n")
+
+
 def test_what_both_sides_say_at_the_edges_of_a_conflict_stands_outside_of_it():
     merged = merge("a\n", "x\nmine\ny\n", "x\nnew\ny\n")
     assert merged.text == "x\n<<<<<<< yours\nmine\n=======\nnew\n>>>>>>> drivetrain\ny\n"

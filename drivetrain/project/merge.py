@@ -56,9 +56,8 @@ def merge(base: str, ours: str, theirs: str) -> Merged:
 
 
 def marked(text: str) -> bool:
-    """Whether a text still holds the marks of a conflict."""
-    lines = text.splitlines()
-    return any(line == f"{START} {OURS}" for line in lines) and any(line == f"{END} {THEIRS}" for line in lines)
+    """Whether a text still holds a mark of a conflict; one end alone waits for a decision, too."""
+    return not {f"{START} {OURS}", f"{END} {THEIRS}"}.isdisjoint(text.splitlines())
 
 
 def _lines(text: str) -> list[str]:
