@@ -68,7 +68,7 @@ class Look:
         row: Own row of each joined row, `(n,)`.
         parts: Part of each joined row, `(n,)`, an index into `SPLITS`; -1 for rows that belong to no case.
         own_parts: Part of each own row, `(m,)`.
-        fifths: Columns of numbers cut into fifths, kept once they were (`overlap.in_fifths`).
+        fifths: Columns of numbers cut into fifths, kept once they were (`contexts.in_fifths`).
     """
 
     spec: Spec

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.availability.contexts import allowed, context_columns, crossed, in_fifths, places
 from drivetrain.availability.look import Coded, Look, array, count
-from drivetrain.availability.overlap import allowed, context_columns, crossed, in_fifths, places
 from drivetrain.findings import Finding
 
 if TYPE_CHECKING:

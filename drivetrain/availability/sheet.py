@@ -9,8 +9,8 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.availability.contexts import context_columns, cut
 from drivetrain.availability.look import Coded, Look, array, coded, count, some
-from drivetrain.availability.overlap import context_columns, cut
 from drivetrain.availability.skill import skill
 from drivetrain.errors import DataError
 

@@ -11,8 +11,9 @@ import warnings
 from drivetrain.errors import EnvironmentFault
 from drivetrain.training.folds import cross_fit
 from drivetrain.training.learners import architecture, batch_size, class_weights, medium
-from drivetrain.training.rows import classes, inputs_of_kind, rows, table_inputs, targets
+from drivetrain.training.rows import rows
 from drivetrain.training.runs import Job, Run, start
+from drivetrain.training.schema import classes, inputs_of_kind, table_inputs, targets
 from drivetrain.training.store import load_learner
 from drivetrain.training.torchvision import make_importable
 

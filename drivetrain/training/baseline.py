@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.training.rows import input_kind
+from drivetrain.training.schema import input_kind
 
 if TYPE_CHECKING:
     import pandas as pd

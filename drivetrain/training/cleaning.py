@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.artifact.tables import category
 from drivetrain.errors import DataError, EnvironmentFault
 from drivetrain.evidence import write_whole
+from drivetrain.training.schema import MEDIA, classes, input_kind, inputs_of_kind, model_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 FILE = "cleaning.csv"
 FIELDS = ("outcome", "case", "was", "decision", "label")
 DECISIONS = ("delete", "change")
-MEDIA = ("image", "audio", "series")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +208,6 @@ def cleaner(plan: Spec, model: Model, cases: pd.DataFrame) -> Any:
     Raises:
         EnvironmentFault: Widgets are not installed.
     """
-    from drivetrain.training.rows import classes, inputs_of_kind
-
     try:
         from fastai.vision.widgets import ImagesCleaner
     except ImportError as error:
@@ -224,8 +222,6 @@ def cleaner(plan: Spec, model: Model, cases: pd.DataFrame) -> Any:
 
 def names(plan: Spec, model: Model, frame: pd.DataFrame) -> list[str]:
     """What a decision calls each case: the file, or the SHA-256 of the model's inputs."""
-    from drivetrain.training.rows import input_kind, model_columns
-
     inputs = model_columns(plan, model)
     for name in inputs:
         if input_kind(plan, model, name) in MEDIA and name in frame:

@@ -20,7 +20,7 @@ from fastai.data.transforms import ColReader
 from drivetrain import evidence
 from drivetrain.artifact import images
 from drivetrain.errors import DataError
-from drivetrain.training.rows import inputs_of_kind
+from drivetrain.training.schema import inputs_of_kind
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivetrain.training import worth
-from drivetrain.training.rows import predicted
+from drivetrain.training.schema import predicted
 
 if TYPE_CHECKING:
     import pandas as pd

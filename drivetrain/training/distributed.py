@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import EnvironmentFault, TrainingError
+from drivetrain.training.learners import is_training
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
@@ -99,8 +100,6 @@ def together(learn: Learner, rank: int, ranks: int) -> None:
     """Let the processes train a learner together, from its next fit on."""
     from fastai.distributed import DistributedDL, DistributedTrainer
     from fastai.torch_core import set_seed
-
-    from drivetrain.training.history import is_training
 
     class Together(DistributedTrainer):  # type: ignore[misc]
         """Fits in common; the search for a learning rate, which writes and reads files, each process for itself."""

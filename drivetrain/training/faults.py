@@ -11,7 +11,7 @@ from urllib.error import URLError
 
 from drivetrain.artifact import images
 from drivetrain.errors import DataError, DrivetrainError, TrainingError
-from drivetrain.training.rows import classes, input_kind, model_columns, predicted
+from drivetrain.training.schema import classes, input_kind, model_columns, predicted
 
 if TYPE_CHECKING:
     import pandas as pd

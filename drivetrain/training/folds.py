@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.training.calibration import temperature
-from drivetrain.training.rows import classes, predicted
+from drivetrain.training.schema import classes, predicted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,6 +13,7 @@ from fastai.callback.core import Callback
 
 from drivetrain.errors import TrainingError
 from drivetrain.training import distributed
+from drivetrain.training.learners import is_training
 
 
 class History(Callback):  # type: ignore[misc]
@@ -81,11 +82,6 @@ class History(Callback):  # type: ignore[misc]
         if self.run and self.seeking:
             self.tried = list(map(float, self.recorder.lrs)), list(map(float, self.recorder.losses))
         self.run = True
-
-
-def is_training(learn: Any) -> bool:
-    """Whether a learner is fitted in earnest: not to find a learning rate, to validate or to predict."""
-    return bool(learn.create_mbar) and not hasattr(learn, "lr_finder")
 
 
 def heed(learn: Any, watched: History, ranks: int) -> None:

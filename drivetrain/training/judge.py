@@ -17,7 +17,8 @@ from drivetrain.artifact.distribution import Distribution
 from drivetrain.artifact.outcomes import width
 from drivetrain.errors import TrainingError
 from drivetrain.training import baseline, calibration, heads, store
-from drivetrain.training.rows import columns, input_kind, model_columns, predicted
+from drivetrain.training.rows import columns
+from drivetrain.training.schema import input_kind, model_columns, predicted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import TrainingError
-from drivetrain.training.rows import inputs_of_kind
+from drivetrain.training.schema import inputs_of_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,3 +80,8 @@ def class_weights(model: Model, dls: Any) -> Any:
 def medium(plan: Spec, model: Model) -> str:
     """The input that is an image, a sound or a series."""
     return inputs_of_kind(plan, model, "image", "audio", "series")[0]
+
+
+def is_training(learn: Any) -> bool:
+    """Whether a learner is fitted in earnest: not to find a learning rate, to validate or to predict."""
+    return bool(learn.create_mbar) and not hasattr(learn, "lr_finder")

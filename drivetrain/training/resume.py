@@ -22,7 +22,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from drivetrain import evidence
 from drivetrain.training import distributed
-from drivetrain.training.history import History, is_training
+from drivetrain.training.history import History
+from drivetrain.training.learners import is_training
 
 
 class Checkpoint(Callback):  # type: ignore[misc]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from drivetrain import evidence
 from drivetrain.artifact import signals
 from drivetrain.training.copies import FOLDER, place
-from drivetrain.training.rows import inputs_of_kind
+from drivetrain.training.schema import inputs_of_kind
 
 if TYPE_CHECKING:
     import pandas as pd

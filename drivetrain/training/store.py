@@ -82,7 +82,7 @@ def settings(plan: Spec, model: Model, learn: Any) -> dict[str, Any]:
 
 
 def _column(plan: Spec, model: Model, kind: str) -> str:
-    from drivetrain.training.rows import inputs_of_kind
+    from drivetrain.training.schema import inputs_of_kind
 
     return inputs_of_kind(plan, model, kind)[0]
 

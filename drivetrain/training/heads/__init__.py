@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from drivetrain.training.heads import bins, classes, labels, masks, numbers
-from drivetrain.training.rows import learns_bins
+from drivetrain.training.schema import learns_bins
 
 if TYPE_CHECKING:
     from drivetrain.spec import Model, Spec

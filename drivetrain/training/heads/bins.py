@@ -15,7 +15,8 @@ from drivetrain.artifact.distribution import Distribution, softmax
 from drivetrain.artifact.outcomes import distribution
 from drivetrain.training import calibration, metrics
 from drivetrain.training.heads import numbers
-from drivetrain.training.rows import bin_columns, edges, number_of
+from drivetrain.training.rows import number_of
+from drivetrain.training.schema import bin_columns, edges
 
 if TYPE_CHECKING:
     import pandas as pd

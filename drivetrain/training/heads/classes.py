@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from drivetrain.artifact.distribution import Distribution, softmax
 from drivetrain.training import baseline as rivals
 from drivetrain.training import calibration, metrics
-from drivetrain.training.rows import classes
+from drivetrain.training.schema import classes
 
 if TYPE_CHECKING:
     import pandas as pd

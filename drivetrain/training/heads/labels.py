@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from drivetrain.artifact.distribution import Distribution
 from drivetrain.training import calibration, metrics
-from drivetrain.training.rows import classes
+from drivetrain.training.schema import classes
 
 if TYPE_CHECKING:
     import pandas as pd

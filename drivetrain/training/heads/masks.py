@@ -14,7 +14,7 @@ from drivetrain.artifact import areas
 from drivetrain.artifact.distribution import Distribution, softmax
 from drivetrain.artifact.outcomes import distribution
 from drivetrain.training import calibration, metrics
-from drivetrain.training.rows import classes
+from drivetrain.training.schema import classes
 
 if TYPE_CHECKING:
     import pandas as pd
