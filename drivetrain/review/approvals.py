@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from drivetrain.checklist.answers import digests
 from drivetrain.errors import DrivetrainError, EvidenceError, GateError
 from drivetrain.evidence import FOLDER as EVIDENCE
 from drivetrain.evidence import write_whole
+from drivetrain.review.git import git
 from drivetrain.stages import STAGES, gate, reached
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _identity(root: Path) -> tuple[str, str]:
-    name, email = (_git(root, "config", "--get", key) for key in ("user.name", "user.email"))
+    name, email = (git(root, "config", "--get", key) for key in ("user.name", "user.email"))
     if not name or not email:
         raise DrivetrainError(
             "git knows no name and address here, so nobody can be named as the one who approves.",
@@ -181,25 +181,10 @@ def _identity(root: Path) -> tuple[str, str]:
 
 def _commit(root: Path, file: str, email: str) -> str:
     """The commit that last touched a file, in words; empty when there is none or the file has changed since."""
-    if _git(root, "status", "--porcelain", "--", file) != "":
+    if git(root, "status", "--porcelain", "--", file) != "":
         return ""
-    found = _git(root, "log", "-1", "--format=%h%x09%an%x09%ae", "--", file)
+    found = git(root, "log", "-1", "--format=%h%x09%an%x09%ae", "--", file)
     if not found or not found.strip():
         return ""
     short, name, address = found.strip().split("\t", 2)
     return short if address == email else f"{short}, committed by {name} <{address}> and not by the one who signed"
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            timeout=30,
-        )
-    except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None

@@ -7,12 +7,12 @@ audited, a person's recourse, a figure that is no longer known.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from drivetrain.errors import SpecError
+from drivetrain.review.git import git
 from drivetrain.review.plain import without_secrets
 
 if TYPE_CHECKING:
@@ -139,34 +139,19 @@ def _last(spec: Spec) -> str:
 def _revision(spec: Spec, reference: str) -> str:
     """The plan's file at a git revision; the revision is never taken for an option or a path."""
     name = spec.path.name if spec.path else "drivetrain.yaml"
-    found = _git(spec.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
+    found = git(spec.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
     if found is None:
         raise SpecError(
             f"`{reference}` is neither a file nor a git revision here.",
             "Give a plan's file, a revision like `HEAD~1` or `main`, or `last`.",
             "--against",
         )
-    text = _git(spec.root, "show", f"{found.strip()}:./{name}")
+    text = git(spec.root, "show", f"{found.strip()}:./{name}")
     if text is None:
         raise SpecError(
             f"has no `{name}` in this folder.", "Give a revision that has the plan.", f"git revision {reference}"
         )
     return text
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            timeout=30,
-        )
-    except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def summary(changes: Sequence[Change]) -> Mapping[str, int]:
