@@ -38,6 +38,8 @@ _COMMANDS = {
     "tour": "meetings",
     "doctor": "projects",
 }
+_STEPS = ("train", "decide", "audit", "serve", "drift")
+"""Steps of a project, whose code belongs to the team: they are run there, by `make`."""
 
 
 class Group(click.Group):
@@ -53,6 +55,18 @@ class Group(click.Group):
             return None
         command: click.Command = getattr(import_module(f"drivetrain.commands.{_COMMANDS[cmd_name]}"), cmd_name)
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that was meant; of a step of a project, where it is run; of a slip, the nearest."""
+        name = args[0]
+        if name in _STEPS:
+            ctx.fail(f"`{name}` is a step of a project: run `make {name}` in its folder.")
+        if name not in _COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches  # who makes no slip does without it
+
+            if near := get_close_matches(name, _COMMANDS, 1):
+                ctx.fail(f"there is no command `{name}`. Did you mean `{near[0]}`?")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a fault that we can explain ends it with its message and its exit code."""

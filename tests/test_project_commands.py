@@ -134,3 +134,22 @@ run()
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split("\n")) == (2, ["thread", "cleaned up", ""])
     assert done.stderr.startswith("nowhere.yaml: there is no such file.")
+
+
+def test_a_step_of_a_project_and_a_slip_say_what_to_type_instead(tmp_path):
+    def said(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", "drivetrain", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr.splitlines()[-1]
+
+    assert said("decide", "--set", "price=3") == (
+        2,
+        "Error: `decide` is a step of a project: run `make decide` in its folder.",
+    )
+    assert said("vaildate") == (2, "Error: there is no command `vaildate`. Did you mean `validate`?")
+    assert said("frobnicate") == (2, "Error: No such command 'frobnicate'.")
+    assert said("validate", ".") == (
+        2,
+        ".: there is no drivetrain.yaml in this folder. Write a plan with `drivetrain init`.",
+    )

@@ -33,7 +33,8 @@ def find(path: str | Path | None = None) -> Path:
     if file.is_dir():
         file = file / NAME
     if not file.exists():
-        raise SpecError("there is no such file.", "Write a plan with `drivetrain init`.", str(path))
+        what = f"there is no {NAME} in this folder." if Path(path).is_dir() else "there is no such file."
+        raise SpecError(what, "Write a plan with `drivetrain init`.", str(path))
     if not file.is_file():
         raise SpecError("is no file.", "A plan is a YAML file.", str(path))
     return file
