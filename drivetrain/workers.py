@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -84,7 +85,11 @@ class _Quick(Executor):
 
 
 def _begin() -> None:
-    """What a worker does first: leave Ctrl-C, which goes to all of them, to its parent, and never outlive that."""
+    """What a worker does first: leave Ctrl-C, which goes to all of them, to its parent, and never outlive that.
+
+    What came with the copy is no garbage: looking for some in it would take time, and a memory of its own.
+    """
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

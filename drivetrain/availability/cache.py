@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -48,6 +49,8 @@ def keys(paths: Sequence[str]) -> NDArray[np.uint64]:
 class Cache:
     """Facts about files, scores of pairs of them, which are alike, and errors; one file for each source.
 
+    `learn` takes over what was found out, `keep` writes it.
+
     A cache that cannot be read or written is as good as none: the files are then read again.
     """
 
@@ -61,6 +64,7 @@ class Cache:
         self.errors: dict[str, str] = {}
         self.scores: dict[str, float] = {}
         self.alike: dict[str, list[tuple[int, int, float]]] = {}
+        self.fresh = False
         try:
             with np.load(self.path, allow_pickle=False) as kept:
                 if kept["facts"].dtype == layout and len(kept["known"]) == len(kept["facts"]):
@@ -83,19 +87,25 @@ class Cache:
         facts[found] = self.facts[place[found]]
         return found, facts
 
-    def keep(self, wanted: NDArray[np.uint64], facts: NDArray[Any], errors: dict[int, str]) -> None:
-        """Write what is known about these files, whole or not at all; of others, nothing is kept."""
+    def learn(self, wanted: NDArray[np.uint64], facts: NDArray[Any], errors: dict[int, str]) -> None:
+        """Take over what is known about these files; what was known about others is forgotten."""
         import numpy as np
 
-        use = np.flatnonzero(wanted != 0)
-        known, first = np.unique(wanted[use], return_index=True)
-        named = {str(int(wanted[place])): error for place, error in errors.items() if wanted[place]}
-        notes = json.dumps({"errors": named, "scores": self.scores, "alike": self.alike}).encode()
-        buffer = io.BytesIO()
-        np.savez(buffer, known=known, facts=facts[use][first], notes=np.frombuffer(notes, np.uint8))
-        try:
-            with evidence.whole(self.path) as part:
-                part.write_bytes(buffer.getvalue())
-        except OSError:
+        known, first = np.unique(wanted, return_index=True)
+        there = known != 0
+        self.known, self.facts = known[there], facts[first[there]]
+        self.errors = {str(int(wanted[place])): error for place, error in errors.items() if wanted[place]}
+        self.fresh = True
+
+    def keep(self) -> None:
+        """Write what was learnt, if anything, whole or not at all."""
+        import numpy as np
+
+        if not self.fresh:
             return
-        self.known, self.facts, self.errors = known, facts[use][first], named
+        notes = json.dumps({"errors": self.errors, "scores": self.scores, "alike": self.alike}).encode()
+        buffer = io.BytesIO()
+        np.savez(buffer, known=self.known, facts=self.facts, notes=np.frombuffer(notes, np.uint8))
+        with contextlib.suppress(OSError), evidence.whole(self.path) as part:
+            part.write_bytes(buffer.getbuffer())
+            self.fresh = False

@@ -124,14 +124,15 @@ def _media(look: Look, executor: Executor | None, progress: Progress, cached: bo
     if kind == "audio":
         from drivetrain.availability import sounds
 
-        heard, _, _ = facts_of(root, name, paths, sounds.record(), sounds.listen_to_all, executor, progress, cached)
+        heard, cache = facts_of(root, name, paths, sounds.record(), sounds.listen_to_all, executor, progress, cached)
+        cache.keep()
         yield from sounds.sounds(look, heard)
         return
     from drivetrain.availability.images import look_at_all, record
     from drivetrain.availability.pictures import pictures
 
-    seen, cache, wanted = facts_of(root, name, paths, record(), look_at_all, executor, progress, cached)
-    yield from pictures(look, seen, alike(seen, cache, wanted, paths, executor, cached))
+    seen, cache = facts_of(root, name, paths, record(), look_at_all, executor, progress, cached)
+    yield from pictures(look, seen, alike(seen, cache, paths, executor, cached))
 
 
 def _look(spec: Spec, source: Source) -> tuple[Look, list[Finding]]:

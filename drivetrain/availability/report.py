@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"pass": "green", "note": "cyan", "warn": "yellow", "unknown": "magenta", "fail": "bold red"}
 _SHOWN = 5
-OFTEN = 0.1
+OFTEN = 0.25
 """Seconds between two looks at the bar: drawing it takes time from the work."""
 SOME, MANY = 1_000, 50_000
 """Files from which on copies of this process pay, and from which on fresh processes do."""

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 ALL = 4_000
 """Pictures up to which each is held against each; more are split into leaves, in several ways."""
-LEAF, TREES = 1_500, 4
-ROWS = 500
+LEAF, TREES = 750, 4
+ROWS = 750
 """Pictures of a leaf that are held against all of it at once."""
 WAITING = 50_000
 """Pairs that are looked at closely together."""
-SAMPLE, MIXED = 5_000, 8
+SAMPLE, MIXED = 2_500, 8
 """Thumbs from which the main components are taken, and how many of these are mixed to split."""
 HALF = 0.004
 """By how much half precision may be off."""
@@ -166,14 +166,15 @@ def _within(
         rows = np.arange(len(bound))
         bound[rows, start + rows] = -1
         over = bound >= RESEMBLING - HALF
-        many = np.flatnonzero(over.sum(1) > LISTED)
-        if len(many):
-            least = -np.partition(-bound[many], LISTED - 1, axis=1)[:, LISTED - 1 : LISTED]
-            over[many] = bound[many] >= least
         best = bound.argmax(1)
         over[rows, best] |= bound[rows, best] >= FAINTLY
         # A fifth of the time that `nonzero` of two axes takes.
         row, column = np.divmod(np.flatnonzero(over.ravel()), len(block))
+        many = np.flatnonzero(np.bincount(row, minlength=len(bound)) > LISTED)
+        if len(many):
+            least = -np.partition(-bound[many], LISTED - 1, axis=1)[:, LISTED - 1 : LISTED]
+            over[many] = bound[many] >= least
+            row, column = np.divmod(np.flatnonzero(over.ravel()), len(block))
         pairs = np.stack([block[start + row], block[column]], axis=1)
         close = _exact(thumbs, chosen, pairs)
         fits = (close >= RESEMBLING) | ((close >= FAINTLY) & (column == best[row]))

@@ -62,10 +62,11 @@ def facts_of(
     executor: Executor | None,
     progress: Progress,
     cached: bool,
-) -> tuple[Seen, Cache, NDArray[np.uint64]]:
+) -> tuple[Seen, Cache]:
     """What `work` notes of each file of a source.
 
-    Unchanged files are not read again; when the run is stopped, what was read so far is kept.
+    Unchanged files are not read again; when the run is stopped, what was read so far is kept. After it, the caller
+    keeps the cache.
 
     Args:
         root: Folder of the plan, where the cache lies.
@@ -78,7 +79,7 @@ def facts_of(
         cached: Whether to use what an earlier run found out.
 
     Returns:
-        The records in the order of the files, the cache, and the files' keys in it.
+        The records in the order of the files, and the cache.
     """
     import numpy as np
 
@@ -102,11 +103,12 @@ def facts_of(
             done += len(part.facts)
             progress(name, done, len(paths))
     except BaseException:
-        cache.keep(np.where(known, wanted, 0).astype(np.uint64), facts, errors)
+        cache.learn(np.where(known, wanted, 0).astype(np.uint64), facts, errors)
+        cache.keep()
         raise
     if len(todo):
-        cache.keep(wanted, facts, errors)
-    return Seen(facts, errors), cache, wanted
+        cache.learn(wanted, facts, errors)
+    return Seen(facts, errors), cache
 
 
 def _at_once(paths: Sequence[str]) -> int:
@@ -119,7 +121,7 @@ def _at_once(paths: Sequence[str]) -> int:
 
 
 def alike(
-    seen: Seen, cache: Cache, wanted: NDArray[np.uint64], paths: Sequence[str], executor: Executor | None, cached: bool
+    seen: Seen, cache: Cache, paths: Sequence[str], executor: Executor | None, cached: bool
 ) -> list[tuple[int, int, float]]:
     """Pairs of pictures that are the same one in another form (`near_pairs`); what was compared before is not again."""
     import numpy as np
@@ -129,6 +131,7 @@ def alike(
 
     of = hashlib.blake2b(seen.facts.tobytes(), digest_size=8).hexdigest()
     if cached and of in cache.alike:
+        cache.keep()
         return cache.alike[of]
     digest = {path: f"{int(number):x}" for path, number in zip(paths, seen.facts["digest"], strict=True)}
 
@@ -140,6 +143,7 @@ def alike(
         for start, scores in spread(compare_all, fresh, executor, PAIRS):
             for pair, score in zip(fresh[start : start + len(scores)], scores, strict=True):
                 cache.scores[name_of(pair)] = score
+                cache.fresh = True
         return [cache.scores[name_of(pair)] for pair in pairs]
 
     def look(files: list[str]) -> NDArray[np.uint8]:
@@ -148,7 +152,7 @@ def alike(
 
     try:
         pairs = near_pairs(seen, paths, compare, look)
-        cache.alike = {of: pairs}
+        cache.alike, cache.fresh = {of: pairs}, True
     finally:  # when the run is stopped, what was compared so far is kept
-        cache.keep(wanted, seen.facts, seen.errors)
+        cache.keep()
     return pairs
