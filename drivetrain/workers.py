@@ -8,13 +8,17 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from drivetrain.errors import EnvironmentFault
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 def cores() -> int:
@@ -58,6 +62,26 @@ def _processes(count: int, start: str) -> Executor:
     import multiprocessing
 
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context(start), initializer=_begin)
+
+
+def in_turn(executor: Executor | None, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """What `work` gives for each item, in the order of the items; no more of them wait than keep all cores busy.
+
+    Args:
+        executor: Any executor; None works in this process.
+        work: Takes an item.
+        items: Asked for one by one, as there is room.
+    """
+    waiting: deque[Future[T]] = deque()
+    for item in items:
+        if executor is None:
+            yield work(item)
+            continue
+        waiting.append(executor.submit(work, item))
+        if len(waiting) > cores():
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 class _Quick(Executor):

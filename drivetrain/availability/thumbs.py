@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.availability.images import THUMB
 from drivetrain.availability.near import candidates
+from drivetrain.workers import cores, in_turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,24 +72,47 @@ def resembling(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64], chosen: ND
         chosen: Places of those to look at, `(m,)`, sorted.
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     none = np.zeros((0, 2), np.int64)
     if len(chosen) < 2:
         return Resembling(none, np.zeros(0, np.float32), none)
+    # The threads of a numerical library wait for each other in a circle, and take the cores from whoever works.
+    with threadpool_limits(1, "blas"):
+        return _resembling(thumbs, hashes, chosen)
+
+
+def _resembling(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64], chosen: NDArray[np.int64]) -> Resembling:
+    import numpy as np
+
     components = reduced(thumbs, chosen)
     # Memory that is asked for again for each product takes longer to come than the product.
-    room = np.empty(ROWS * min(len(chosen), ALL), np.float32)
+    rooms = SimpleQueue[Any]()
+    for _ in range(cores()):
+        rooms.put(np.empty(ROWS * min(len(chosen), ALL), np.float32))
+
+    def within(block: NDArray[np.int64]) -> Resembling:
+        room = rooms.get()
+        try:
+            return _within(thumbs, chosen, components, block, room)
+        finally:
+            rooms.put(room)
+
     found, waiting, count = [], list[Resembling](), 0
-    for block in leaves(components):
-        waiting.append(_within(thumbs, chosen, components, block, room))
-        count += len(waiting[-1].pairs)
-        if count > WAITING:
-            found.append(_looked_at(thumbs, chosen, waiting))
-            waiting, count = [], 0
+    # NumPy leaves other threads alone while it counts.
+    with ThreadPoolExecutor(cores()) as threads:
+        many = len(chosen) > ALL
+        hashing = threads.submit(candidates, np.ascontiguousarray(hashes[chosen]), FAR) if many else None
+        for part in in_turn(threads, within, leaves(components)):
+            waiting.append(part)
+            count += len(part.pairs)
+            if count > WAITING:
+                found.append(_looked_at(thumbs, chosen, waiting))
+                waiting, count = [], 0
     found.append(_looked_at(thumbs, chosen, waiting))
     pairs, close, crowd = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    if len(chosen) > ALL:
-        hashed = candidates(np.ascontiguousarray(hashes[chosen]), FAR)
+    if hashing is not None:
+        hashed = hashing.result()
         near = _exact(thumbs, chosen, hashed)
         best = _best(hashed[near >= FAINTLY], near[near >= FAINTLY], NEAREST)
         hashed, near = _fitting(thumbs, chosen, *best)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from drivetrain.availability.cache import Cache, keys
 from drivetrain.availability.images import Seen
+from drivetrain.workers import cores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 FILES, BYTES, PAIRS = 256, 16_000_000, 16
 """Most files that one task reads, about the most bytes of them (what is not done when a run is stopped is lost, and the
-bar moves once a task), and pairs that one compares."""
+bar moves once a task), and most pairs that one compares."""
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -140,7 +141,7 @@ def alike(
 
     def compare(pairs: list[tuple[str, str]]) -> list[float]:
         fresh = [pair for pair in pairs if not cached or name_of(pair) not in cache.scores]
-        for start, scores in spread(compare_all, fresh, executor, PAIRS):
+        for start, scores in spread(compare_all, fresh, executor, min(PAIRS, -(-len(fresh) // cores()) or 1)):
             for pair, score in zip(fresh[start : start + len(scores)], scores, strict=True):
                 cache.scores[name_of(pair)] = score
                 cache.fresh = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import DataError
@@ -12,11 +12,10 @@ from drivetrain.source.convert import text
 from drivetrain.source.join import encoded, in_seconds, joined, key_codes
 from drivetrain.source.read import missing, open_rows
 from drivetrain.source.rows import Rows
-from drivetrain.workers import cores, pool
+from drivetrain.workers import in_turn, pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from concurrent.futures import Future
 
     import numpy as np
     import pyarrow as pa
@@ -241,27 +240,15 @@ def _lots(names: pa.Array, seed: int) -> NDArray[np.uint64]:
     import pyarrow as pa
 
     lots = np.zeros(len(names), np.uint64)
-
-    def put(start: int, drawn: bytes) -> None:
-        lots[start : start + len(drawn) // 8] = np.frombuffer(drawn, ">u8")
-
+    starts = range(0, len(names), PART)
+    parts = (names.slice(start, PART).cast(pa.binary()).to_pylist() for start in starts)
     with pool(None if len(names) >= MANY else 1, quick=True) as executor:
-        waiting: deque[tuple[int, Future[bytes]]] = deque()
-        for start in range(0, len(names), PART):
-            part = names.slice(start, PART).cast(pa.binary()).to_pylist()
-            if executor is None:
-                put(start, _drawn_lots(part, seed))
-                continue
-            waiting.append((start, executor.submit(_drawn_lots, part, seed)))
-            if len(waiting) > cores():
-                first, task = waiting.popleft()
-                put(first, task.result())
-        for start, task in waiting:
-            put(start, task.result())
+        for start, drawn in zip(starts, in_turn(executor, partial(_drawn_lots, seed), parts), strict=True):
+            lots[start : start + PART] = np.frombuffer(drawn, ">u8")
     return lots
 
 
-def _drawn_lots(names: list[bytes], seed: int) -> bytes:
+def _drawn_lots(seed: int, names: list[bytes]) -> bytes:
     """Eight bytes for each name."""
     begun, lot = f"{seed}:".encode(), hashlib.blake2b
     return b"".join([lot(begun + name, digest_size=8).digest() for name in names])
