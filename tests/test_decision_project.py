@@ -483,3 +483,20 @@ def test_fear_of_the_worst_tenth_chooses_the_safe_setting():
 
     assert chosen(plan) == {"bold"}, "0.9 · 3 - 0.1 · 10 = 1.7 is more than 1"
     assert chosen(dedent(plan) + "optimizer: {risk: {cvar: 0.1}}\n") == {"safe"}, "the worst tenth of `bold` is -10"
+
+
+@pytest.mark.parametrize("by", ["", ", by: [offer]"])
+def test_a_limit_on_those_who_get_a_setting_that_nobody_gets_is_kept(by):
+    from worlds import Chance, churn_world
+
+    from drivetrain.decision.compare import compare
+
+    measure = "mean(margin, offer == 'call')" if not by else "mean(margin)"
+    plan = dedent(CHURN).replace("sum(offer == 'call')", measure).replace("at_most: 400", f"at_most: 1e9{by}")
+    plan = plan.replace("call: {cost: 6}", "call: {cost: 6000}")  # so dear that nobody is called
+    problem = policy.problem(load_text(plan))
+    model = Chance("churned", ("end", "calls", "margin", "offer"), leaving)
+    world = churn_world(problem, customers(500, 3), model)
+    rows = {row["name"]: row for row in compare(problem, world, world).result["constraints"]}
+    nobody = next(row for name, row in rows.items() if not by or "call" in name)
+    assert (nobody["value"], nobody["met"], nobody["state"]) == (None, True, "met")

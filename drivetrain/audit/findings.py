@@ -114,8 +114,10 @@ def _differences(result: Row) -> Iterator[Finding]:
         )  # fmt: skip
     few = sorted({named(e["group"]) for e in result["differences"] if e["verdict"] == "too few to tell"})
     if few:
+        have = " has" if len(few) == 1 else "s have"
         yield Finding(
-            "DU203", "note", "groups", f"{len(few)} groups have too few rows to tell whether some figures differ.",
+            "DU203", "note", "groups",
+            f"{len(few)} group{have} too few rows to tell whether some figures differ.",
             "Collect more rows of these groups, or say that nothing is known about them.", affected=tuple(few),
         )  # fmt: skip
 

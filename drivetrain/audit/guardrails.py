@@ -32,6 +32,7 @@ def judge(rows: list[dict[str, Any]]) -> Iterator[Finding]:
     for row in rows:
         limit = f"{str(row['kind']).replace('_', ' ')} {_amount(row['bound'])}"
         spread = f"{_amount(row['value'])} ({_amount(row['low'])} to {_amount(row['high'])})"
+        spread = "of no held-out case" if row["value"] is None else spread
         if row["state"] == "not met":
             yield Finding(
                 "DU301", "fail", f"guardrail {row['name']}", f"is {spread}, not {limit}.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -162,7 +162,13 @@ def compare(
             if name != OPTIMIZED
         ],
         "constraints": [
-            limit_row(limit, figures["limit", limit.name], made.prices, float(judged.shares @ parts[limit.name][1]))
+            limit_row(
+                limit,
+                figures["limit", limit.name],
+                made.prices,
+                float(judged.shares @ parts[limit.name][1]),
+                problem.levers,
+            )
             for limit in limits
         ],
         "reported": {
@@ -375,7 +381,13 @@ def _policy_row(
     return {"name": name, **interval(turned), "label": label, "shares": most}
 
 
-def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float], below: float = 1.0) -> dict[str, Any]:
+def limit_row(
+    limit: policy.Limit,
+    figure: Figure,
+    prices: Mapping[str, float],
+    below: float = 1.0,
+    levers: Container[str] = (),
+) -> dict[str, Any]:
     """A constraint's figure beside its bound; `state` says whether the interval can tell the two apart.
 
     Args:
@@ -383,12 +395,15 @@ def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float], 
         figure: What it comes to.
         prices: Constraint -> shadow price, in value per unit of numerator - bound · denominator.
         below: Mean of the denominator: what a bound of one more gives room for.
+        levers: Names of the levers. A limit on cases that got a setting is kept where none got it.
     """
+    chosen = limit.denominator.names | ({limit.column[0]} if limit.column else set())
+    nobody = not below and any(name in levers for name in chosen)
 
     def holds(value: float) -> bool:
         return value <= limit.bound if limit.upper else value >= limit.bound
 
-    ends = holds(figure.low), holds(figure.high)
+    ends = (nobody or holds(figure.low), nobody or holds(figure.high))
     state = "met" if all(ends) else "too few cases to tell" if any(ends) else "not met"
     return {
         "name": limit.name,
@@ -396,7 +411,7 @@ def limit_row(limit: policy.Limit, figure: Figure, prices: Mapping[str, float], 
         "bound": limit.bound,
         "kind": "at_most" if limit.upper else "at_least",
         "hard": limit.hard,
-        "met": bool(holds(figure.value)),
+        "met": bool(nobody or holds(figure.value)),
         "state": state,
         "price": prices.get(limit.name, 0.0),
         "relaxed": prices.get(limit.name, 0.0) * below,

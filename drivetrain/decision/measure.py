@@ -63,6 +63,7 @@ def checked(problem: policy.Problem, world: World, action: policy.Action, worth:
                     lambda inner: _expected(problem, inner, world, action, worth),
                 )
             kept = value <= rule.bound if rule.upper else value >= rule.bound
+            kept |= bool(np.isnan(value) and rule.measure.names & set(problem.levers))  # no case got the setting
             kind = "at_most" if rule.upper else "at_least"
             row = {"name": title, "value": value if np.isfinite(value) else None, "bound": rule.bound, "kind": kind}
             found.append({**row, "met": bool(kept), "hard": rule.hard})

@@ -68,7 +68,8 @@ def show(result: Mapping[str, Any]) -> None:
         say(f"{found['formula']}, as the plan reports it: {said} ({found['label']})\n")
     for row in result["constraints"]:
         sign = "at most" if row["kind"] == "at_most" else "at least"
-        line = f"{row['name']}: {number(row['value'])} ({interval(row)}), {sign} {number(row['bound'])}: {row['state']}"
+        figure = "concerns no case" if row["value"] is None else f"{number(row['value'])} ({interval(row)})"
+        line = f"{row['name']}: {figure}, {sign} {number(row['bound'])}: {row['state']}"
         more = "more" if row["kind"] == "at_most" else "less"
         worth = f"{number(row.get('relaxed', row['price']))} {result['unit']} (model-based)"
         say(line + (f"; it binds: a limit of one {more} would be worth {worth}" if row["price"] else ""))
@@ -146,6 +147,7 @@ def show_what_if(result: Mapping[str, Any]) -> None:
 
 def number(value: float | None) -> str:
     """Four significant digits, with a minus that lines up; a dash where there is no figure."""
+    value = None if value is None else value + 0.0  # no minus before a nought
     return "–" if value is None else f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
