@@ -552,3 +552,64 @@ def test_what_rows_look_back_at_lies_within_the_window_before_them(tmp_path: Pat
     soil = source.cases(spec)["soil"]
     assert soil.null_count == 0, "each bed has a reading of the two days before"
     assert len(set(soil.to_pylist())) > len(soil) / 2
+
+
+HULLS = """
+drivetrain: 1
+project: {name: Hulls}
+objective: {statement: s, value: "where((weld == 'no') & (thickness < 4), -900, 0)"}
+levers: [{name: weld, type: options, options: ["no", "yes"]}]
+decision: {cases: echoes}
+data:
+  - name: echoes
+    kind: audio
+    location: data/echoes
+    filename: "/(?P<ship>[a-z]+)_(?P<taken>\\\\d{4}-\\\\d{2}-\\\\d{2})"
+    columns: {ship: id, taken: time}
+    time: taken
+    join: [{data: plates, on: {stem: recording}}, {data: docks, on: ship, as_of: entered, window: 30 days}]
+  - name: plates
+    kind: table
+    location: data/plates.csv
+    columns: {recording: id, age: number}
+    outcomes: {thickness: {column: mm, type: number, bins: [0, 4, 8, 12], affected_by: []}}
+  - {name: docks, kind: table, location: data/docks.csv, time: entered, columns: {ship: id, berth: integer}}
+models: [{name: ear, task: audio-classification, predicts: thickness}]
+"""
+
+
+def test_tables_are_joined_to_files_by_the_names_that_the_files_really_have_and_look_back_from_their_dates(tmp_path):
+    spec = written(tmp_path, HULLS)
+    rows = source.cases(spec).to_pandas()
+    assert rows.thickness.notna().all()
+    assert rows.ship.notna().all()  # the pattern wants a folder before the ship, and gets one
+    assert (rows.path.map(lambda path: Path(path).stem) == rows.stem).all()
+    assert rows.berth.notna().all()
+    assert not [str(finding) for finding in availability.check(spec) if finding.level == "fail"]
+
+
+def test_a_row_that_has_not_ended_holds_less_than_it_comes_to(tmp_path):
+    ended = source.cases(written(tmp_path, LIFTS)).to_pandas().groupby("failed")["days"].median()
+    assert ended[False] < 0.7 * ended[True]
+
+
+def test_all_that_is_rated_is_rated_some_times(tmp_path):
+    plan = """
+    drivetrain: 1
+    project: {name: Films}
+    objective: {statement: s}
+    levers: []
+    decision: {cases: views}
+    data:
+      - name: views
+        kind: ratings
+        location: data/views.csv
+        ratings: {user: member, item: film}
+        outcomes: {stars: {column: stars, type: number, minimum: 1, maximum: 5, affected_by: []}}
+        join: [{data: films, on: {film: title}}]
+      - {name: films, kind: table, location: data/films.csv, columns: {title: id, minutes: number}}
+    """
+    spec = written(tmp_path, plan)
+    assert not [
+        str(finding) for finding in availability.check(spec) if finding.id == "DA112" and finding.level != "pass"
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,22 +175,54 @@ def _homeless(world: World, source: Source) -> None:
 def _write_files(world: World, source: Source) -> None:
     """One file for each row, in a folder for each class where the folder says the class."""
     frame = joined(world, source) | world.frames[source.name]
+    base = world.stage / target(source)
+    written = world.names[source.name]
+    media.write(world, source, frame, [base / name for name in written])
+    if source.collect is not None:
+        _records(source, frame, base, written)
+
+
+def name_files(world: World) -> None:
+    """Name the files of all folders, and have the rows that are joined to them by path or stem say these names."""
+    for source in world.spec.data:
+        where = source.location or ""
+        if source.kind not in MEDIA or where.lower().endswith(TABLES):
+            continue
+        made = world.names[source.name] = _names(world, source)
+        base = target(source)
+        for key, said in (("stem", [Path(n).stem for n in made]), ("path", [(base / n).as_posix() for n in made])):
+            if key in world.frames[source.name]:
+                _rename(
+                    world, world.key(source.name, key), dict(zip(world.frames[source.name][key], said, strict=True))
+                )
+
+
+def _rename(world: World, key: str, names: Mapping[Any, str]) -> None:
+    """Write other names for the values of a key, wherever it stands."""
+    import numpy as np
+
+    for name, frame in world.frames.items():
+        for column in frame:
+            if world.key(name, column) == key:
+                frame[column] = np.array([names.get(value, value) for value in frame[column]])
+
+
+def _names(world: World, source: Source) -> list[str]:
+    """The paths of a source's files below its location, one for each row."""
+    frame = joined(world, source) | world.frames[source.name]
     _homeless(world, source)
     rows = len(frame[ROW])
     ending = media.ending(source)
     folders = next((name for column, name in label_columns(source).items() if column == "folder"), None)
-    base = world.stage / target(source)
-    written: list[str] = []
+    made: list[str] = []
     for row in range(rows):
         name = _name(world, source, frame, row, ending, str(frame[folders][row]) if folders else "")
-        if name in written[-1:]:
+        if name in made[-1:]:
             raise _no_name(source)
-        written.append(name)
-    if len(set(written)) < rows:
+        made.append(name)
+    if len(set(made)) < rows:
         raise _no_name(source)
-    media.write(world, source, frame, [base / name for name in written])
-    if source.collect is not None:
-        _records(source, frame, base, written)
+    return made
 
 
 def _no_name(source: Source, why: str = "") -> DataError:
@@ -215,8 +248,9 @@ def _name(world: World, source: Source, frame: Frame, row: int, ending: str, fol
     if not Path(drawn).suffix:
         drawn += tail(source.filename, number) + ending
     inside = f"{folder}/{drawn.lstrip('/')}"
-    for name in (drawn if "/" in drawn.lstrip("/") or not folder else inside, inside, drawn):
-        found = re.search(source.filename, name)
+    below = f"{source.name}/{drawn.lstrip('/')}"  # where the expression wants a folder, and no class is its name
+    for name in (drawn if "/" in drawn.lstrip("/") or not folder else inside, inside, drawn, below):
+        found = re.search(source.filename, name.lstrip("/"))
         placed = not folder or Path(name).parent.name == folder
         if placed and found and all(found[group] == value for group, value in given.items()):
             return name.lstrip("/")

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.errors import DataError
+
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 _TIMES = (
     "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d_%H-%M-%S", "%Y%m%dT%H%M%S", "%Y%m%d_%H%M%S", "%Y%m%d-%H%M%S", "%Y%m%d%H%M%S",
@@ -55,6 +58,25 @@ def times_of(pattern: str, group: str, seconds: Iterable[float], draw: np.random
     return []
 
 
+def seconds_of(times: NDArray[Any]) -> NDArray[np.float64]:
+    """Times of rows as seconds, `(n,)`: as they are, or as the names of files write them.
+
+    Raises:
+        DataError: They are written in no way that is known here.
+    """
+    import numpy as np
+
+    if times.dtype.kind not in "UO":
+        return times.astype(float)
+    for form in _TIMES:
+        try:
+            return np.array([datetime.strptime(str(text), form).replace(tzinfo=UTC).timestamp() for text in times])
+        except ValueError:
+            continue
+    advice = "Let the named group be a usual one, such as `\\d{4}-\\d{2}-\\d{2}`."
+    raise DataError(f"`{times[0]}`, a time in the name of a file, is written in no way that can be read.", advice)
+
+
 def counts(pattern: str) -> bool:
     """Whether an expression has digits outside of its named groups, by which names can differ."""
     return len({fitting(pattern, number, {}, np_random(1)) for number in (1, 2)}) == 2
@@ -66,7 +88,7 @@ def tail(pattern: str, number: int) -> str:
         return ""
     text = fitting(pattern, 1, {}, np_random(1))
     alone = re.search(pattern, text)
-    for mark in ("", "-", "_"):
+    for mark in ("-", "_", ""):
         found = re.search(pattern, f"{text}{mark}{number:05d}")
         if alone and found and found.groupdict() == alone.groupdict():
             return f"{mark}{number:05d}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from drivetrain.errors import FormulaError
 from drivetrain.sample import columns as make
 from drivetrain.sample.effects import effects
+from drivetrain.sample.naming import seconds_of
 from drivetrain.sample.scores import STRENGTH, inputs_of, scored, standard
 from drivetrain.sample.settings import log_levers
 from drivetrain.sample.world import Frame, World, recorded, value_of
@@ -33,11 +34,17 @@ def outcomes(world: World, source: Source, frame: Frame) -> None:
     own |= {name: frame[name] for name in _logged(world, source) if name in frame}
     for name, outcome in later.items():
         frame[name] = own[name] = _outcome(world, source, name, outcome, frame)
+    columns = {outcome.column: name for name, outcome in source.outcomes.items()}
     for name, outcome in source.outcomes.items():
         _shape(world, source, name, outcome, frame)
         own[name] = frame[name]
-        if outcome.event and outcome.event not in own:
+        if outcome.event and outcome.event in columns:  # one outcome is whether the other has ended
+            own[outcome.event] = frame[columns[outcome.event]]
+        elif outcome.event and outcome.event not in own:
             own[outcome.event] = world.draw(source.name, outcome.event).random(len(frame[name])) < 0.8
+        if outcome.event and outcome.type == "number":
+            _under_way(world, source, name, outcome, frame)
+            own[name] = frame[name]
     for name, outcome in source.outcomes.items():
         seen = observed(world, outcome, frame, len(frame[name]))
         own[name] = _emptied(own[name], seen)
@@ -235,6 +242,17 @@ def _shape(world: World, source: Source, name: str, outcome: Outcome, frame: Fra
         world.truth[name]["shaped"] = "one label in eight is what the lever was set to, if that is a class"
 
 
+def _under_way(world: World, source: Source, name: str, outcome: Outcome, frame: Frame) -> None:
+    """A censored number is what had passed when somebody looked: some part of what it came to be."""
+    import numpy as np
+
+    ended = np.asarray(world.frames[source.name][str(outcome.event)], bool)
+    low = outcome.minimum if outcome.minimum is not None else (outcome.bins or [0.0])[0]
+    passed = low + (frame[name] - low) * world.draw(source.name, name, "under way").random(len(ended))
+    frame[name] = np.where(ended, frame[name], passed.round(4))
+    world.truth[name]["censored"] = "rows that have not ended hold a random part of it, each part as likely"
+
+
 def _emptied(values: NDArray[Any], keep: NDArray[np.bool_]) -> NDArray[Any]:
     if keep.all():
         return values
@@ -255,7 +273,7 @@ def _after(world: World, source: Source) -> None:
             continue
         draw = world.draw(source.name, name)
         if declared.type == "time" and source.time in own:
-            own[name] = own[source.time] + draw.integers(1, 30, rows) * make.DAY
+            own[name] = seconds_of(own[source.time]) + draw.integers(1, 30, rows) * make.DAY
         elif declared.type == "boolean":
             own[name] = happened if happened is not None else draw.random(rows) < 0.5
         elif declared.type in ("category", "text"):

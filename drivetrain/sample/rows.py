@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.sample import columns as make
-from drivetrain.sample.files import write_source
+from drivetrain.sample.files import name_files, write_source
 from drivetrain.sample.folder import named
 from drivetrain.sample.hints import hints
+from drivetrain.sample.naming import seconds_of
 from drivetrain.sample.outcomes import observed, outcomes, rate_of
 from drivetrain.sample.world import (
     MEDIA,
@@ -41,6 +42,7 @@ def make_world(spec: Spec, stage: Path, seed: int) -> Mapping[str, Any]:
     world = World(spec, stage, seed, hints(spec))
     for source in spec.data:
         build(world, source)
+    name_files(world)
     for source in spec.data:
         write_source(world, source)
     return {"synthetic": True, "seed": seed, "outcomes": world.truth, "levels": world.levels}
@@ -175,7 +177,7 @@ def _before(world: World, source: Source, there: Frame, follower: tuple[Source, 
     count = len(there[ROW])
     looking = np.concatenate([np.arange(count), draw.integers(0, count, rows - count)])
     back = 0.9 * (seconds(join.window) if join.window else 30 * make.DAY)
-    time = there[str(other.time)][looking] - draw.uniform(0.05, 1, rows) * back
+    time = seconds_of(there[str(other.time)])[looking] - draw.uniform(0.05, 1, rows) * back
     order = np.argsort(time, kind="stable")
     keys = {theirs: there[here][looking][order] for here, theirs in join_keys(join).items() if here in there}
     return {str(join.as_of): np.floor(time[order]), **keys}
@@ -234,7 +236,8 @@ def _ratings(world: World, source: Source) -> Frame:
         pool = world.key(source.name, name)
         if pool not in world.pools:
             world.pools[pool] = make.ids(pool, count)
-        pools.append(world.pools[pool][: max(count, 40)])
+        # Of things that a table describes, all that each can be rated some ten times.
+        pools.append(world.pools[pool][: max(count, 40, rows // 10)])
     users, items = pools
     rows = min(rows, len(users) * len(items) // 2)
     popular = draw.gamma(2, 1, len(items)) + 0.3
@@ -269,7 +272,7 @@ def _detail(world: World, source: Source, join: Join) -> None:
         if name not in there and declared.known == "before":
             there[name] = make.column(name, declared, rows, world.known, world.draw(other.name, name))
     if other.time and source.time in frame:
-        there[other.time] = frame[source.time] + 30 * make.DAY
+        there[other.time] = seconds_of(frame[source.time]) + 30 * make.DAY
     world.frames[other.name] = there
     outcomes(world, other, frame | there)
     keep = np.zeros(rows, bool)

@@ -52,16 +52,30 @@ def texts(world: World, source: Source, name: str, rows: int, *, long: bool) -> 
 
 
 def classes_of(world: World, source: Source, rows: int) -> list[str]:
-    """What each row is about: its first label that is a class, from the source itself or from what happened to it."""
-    frame = world.frames[source.name]
-    for name, outcome in source.outcomes.items():
-        if outcome.type in ("category", "binary", "mask") and name in frame:
-            return [str(value) for value in frame[name].tolist()]
-    for join in source.join:
-        other = world.spec.source(str(join.data))
-        if is_detail(world.spec, join):
-            for name, outcome in other.outcomes.items():
-                there = world.frames[other.name]
-                if outcome.type in ("category", "binary") and len(there[name]) == rows:
-                    return [str(value) for value in there[name].tolist()]
+    """What each row is about: its first label that is a class, else in which part of its range its first number lies.
+
+    The label is the source's own, or of what happened to its rows.
+    """
+    sources = [source, *(world.spec.source(str(j.data)) for j in source.join if is_detail(world.spec, j))]
+    told = [
+        (outcome, world.frames[one.name][name])
+        for one in sources
+        for name, outcome in one.outcomes.items()
+        if name in world.frames[one.name] and len(world.frames[one.name][name]) == rows
+    ]
+    for outcome, values in told:
+        if outcome.type in ("category", "binary", "mask"):
+            return [str(value) for value in values.tolist()]
+    for outcome, values in told:
+        if outcome.type == "number":
+            return _parts(outcome.bins or [], values)
     return ["all"] * rows
+
+
+def _parts(edges: list[float], values: NDArray[Any]) -> list[str]:
+    """The number of the bin, or of the third, in which each value lies, as text that sorts."""
+    import numpy as np
+
+    numbers = np.nan_to_num(np.array([np.nan if value is None else float(value) for value in values.tolist()]))
+    inner = edges[1:-1] or np.quantile(numbers, (1 / 3, 2 / 3)).tolist()
+    return [f"{place:03d}" for place in np.searchsorted(inner, numbers, side="right")]

@@ -42,6 +42,7 @@ class World:
         pools: Key -> the names that occur.
         truth: What is known about each outcome.
         levels: Category column -> value -> the number that stands for it, before columns are standardised.
+        names: Source of files -> their paths below its location, one for each row.
     """
 
     spec: Spec
@@ -52,6 +53,7 @@ class World:
     pools: dict[str, NDArray[Any]] = field(default_factory=dict)
     truth: dict[str, Any] = field(default_factory=dict)
     levels: dict[str, dict[str, float]] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
 
     def draw(self, *names: str) -> np.random.Generator:
         """A stream of random numbers of its own for each name."""
