@@ -269,6 +269,15 @@ def sound(path: Path, samples: np.ndarray, rate: int = 8000) -> None:
         stream.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
 
 
+def test_sounds_whose_names_the_pattern_does_not_fit_are_named(tmp_path):
+    text = "- name: calls\n  kind: audio\n  location: data/calls\n  filename: '(?P<site>[a-z]+)-'\n" + RIGHTS
+    for number, name in enumerate(["pond-1", "pond-2", "3", "mill-4"]):
+        sound(tmp_path / f"data/calls/{name}.wav", 0.4 * np.sin(np.arange(800) * (0.1 + 0.05 * number)))
+    [misfit] = of(availability.check(plan(tmp_path, text)), "DA407")
+    assert misfit.affected == ("data/calls/3.wav",)
+    assert "`site` is missing there" in misfit.what
+
+
 def test_sounds_that_are_broken_silent_clipped_or_copied_are_named(tmp_path):
     text = (
         "- name: calls\n  kind: audio\n  location: data/calls\n"

@@ -176,3 +176,24 @@ def test_a_policy_may_only_take_settings_from_its_column(tmp_path: Path) -> None
     verb, cases = ("is", "1 case") if strange == 1 else ("are", f"{strange} cases")
     assert said[1].what == f"`did` holds `phone`, which {verb} no setting, in {cases} of the test."
     assert said[1].advice == "Settings are `wait`, `call`: correct the column, or name these among them."
+
+
+def test_labels_count_for_what_the_plan_says_of_them(tmp_path: Path) -> None:
+    """Of 4,000 rows a third is late or lost; each of these costs ten."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = dedent(PLAN).replace("CURRENT", "3").replace("TODAY", "wait").replace("MOVED", "[]")
+    text = text.replace("where(late, 10, 0)", "10 * (has(late, 'late') | has(late, 'lost'))")
+    text = text.replace("type: binary", "type: labels, values: [late, lost, 'not so good']")
+    stream = np.random.default_rng(7)
+    bad = stream.random(4_000) < 1 / 3
+    cells = np.where(bad, stream.choice(["late", "lost;late", "not so good, lost"], 4_000), "not so good")
+    cells = [None if number % 10 == 0 else cell for number, cell in enumerate(cells)]
+    (tmp_path / "drivetrain.yaml").write_text(text)
+    pq.write_table(pa.table(table() | {"late": pa.array(cells)}), tmp_path / "r.parquet")
+    [finding] = [one for one in check(load_spec(tmp_path)) if one.id == "DA213"]
+    where = judged({"place": np.arange(4_000)}, tmp_path)["place"]
+    known = where[where % 10 != 0]
+    assert finding.facts["cases"] == len(known)
+    assert finding.facts["measured"] == pytest.approx(10 * bad[known].mean() + 2)

@@ -75,6 +75,7 @@ def _source(
     from drivetrain.availability.counts import counts
     from drivetrain.availability.groups import groups
     from drivetrain.availability.leaks import leaks
+    from drivetrain.availability.names import names
     from drivetrain.availability.said import said
     from drivetrain.availability.sheet import Sheet
 
@@ -89,7 +90,7 @@ def _source(
     yield from faults
     rows = count(look.own.count, "row")
     yield look.finding("DA101", "pass", f"it is there and can be read: {rows}.", facts={"rows": look.own.count})
-    for judge in (counts, groups, leaks):
+    for judge in (counts, groups, leaks, names):
         yield from _guarded(look, judge)
     yield from _guarded(look, lambda one: Sheet(one).findings())
     yield from _guarded(look, lambda one: _media(one, executor, progress, cached))

@@ -30,10 +30,11 @@ def value_of(look: Look, formula: str, more: dict[str, Any]) -> NDArray[Any] | N
         formula: A case formula.
         more: Further names, such as a lever's settings or `cost(lever)`.
     """
+    from drivetrain.policy.parts import part_of, parted
     from drivetrain.spec.formula import evaluate, parse
 
     try:
-        parsed = parse(formula)
+        parsed = parted(parse(formula))
         objective = look.spec.objective
         names: dict[str, Any] = dict(more)
         for name in parsed.entries - names.keys():
@@ -43,8 +44,21 @@ def value_of(look: Look, formula: str, more: dict[str, Any]) -> NDArray[Any] | N
                 names[name] = objective.constants[name].value
             elif objective is not None and name in objective.terms:
                 names[name] = value_of(look, objective.terms[name], more)
+            elif (part := part_of(name)) is not None and part.function == "has" and part.outcome in look.rows:
+                names[name] = _labelled(look, part.outcome, part.which)
         if any(names.get(name) is None for name in parsed.entries):
             return None
         return evaluate(parsed, {name: names[name] for name in parsed.entries})
     except (FormulaError, DataError):
         return None
+
+
+def _labelled(look: Look, outcome: str, label: str) -> NDArray[Any]:
+    """Whether each row has a label, `(n,)`; missing where nobody said which it has."""
+    import numpy as np
+
+    from drivetrain.source import labels_in
+
+    known = look.spec.outcome(outcome).values or []
+    cells = look.rows.column(outcome).to_pylist()
+    return np.array([np.nan if cell is None else float(label in labels_in(cell, known)) for cell in cells])

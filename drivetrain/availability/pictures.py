@@ -41,7 +41,6 @@ def pictures(look: Look, seen: Seen, near: Sequence[tuple[int, int, float]]) -> 
         yield from _copies(look, seen)
         yield from _near(look, seen, near)
         yield from _tells(look, seen, good)
-    yield from _names(look)
 
 
 def readable(seen: Seen) -> NDArray[np.int64]:
@@ -259,26 +258,3 @@ def conflicts(
                 affected=[f"{name}: {labels[row]}" for name, row in zip(look.own_names(wrong), wrong, strict=True)],
                 facts={"files": look.own_names(wrong)},
             )
-
-
-def _names(look: Look) -> Iterator[Finding]:
-    """Files whose names the pattern of the plan does not fit."""
-    import re
-
-    if not look.source.filename:
-        return
-    groups = list(re.compile(look.source.filename).groupindex)
-    groups = [group for group in groups if group in look.own]
-    if not groups:
-        return
-    misfits = [row for row, value in enumerate(look.own.column(groups[0]).to_pylist()) if value is None]
-    if misfits:
-        yield look.finding(
-            "DA407",
-            "warn",
-            f"{count(len(misfits), 'file', verb='have')} a name that `filename` does not fit; "
-            f"{some(groups)} is missing there.",
-            "Rename them, or correct the pattern.",
-            at="filename",
-            affected=look.own_names(misfits),
-        )

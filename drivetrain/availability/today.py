@@ -114,6 +114,8 @@ def _values(spec: Spec, look: Look) -> tuple[Floats, NDArray[np.bool_], str]:
         rows = rows & ~np.asarray(look.rows.column(name).is_null()) if name in look.rows else rows
     same, said = _as_logged(spec, look, names, used)
     found = value_of(look, objective.value, names)
+    if found is None and "area" in spec.derived.expand("value").calls:
+        raise _CannotTellError("`value` measures an area, and masks are not read here")
     if found is None:
         raise _CannotTellError("`value` names something that the rows do not have")
     return np.broadcast_to(np.asarray(found, float), (look.rows.count,)), rows & same, said
