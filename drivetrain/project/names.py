@@ -13,14 +13,11 @@ import sys
 from collections.abc import Iterable
 
 from drivetrain.errors import ProjectError
+from drivetrain.spec.names import DEVICES, names_module
 
 LONGEST = 64  # file systems stop at 255 bytes; the package stands twice in a path, and Windows counts the whole path.
 _SLUG = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _MODULE = re.compile(r"[a-z][a-z0-9_]*")
-# https://learn.microsoft.com/windows/win32/fileio/naming-a-file: these cannot be file names there, whatever the suffix.
-_RESERVED = frozenset(
-    {"con", "prn", "aux", "nul"} | {f"{device}{number}" for device in ("com", "lpt") for number in range(10)}
-)
 # Folders of the project itself, and packages that its code imports: a package of that name would hide them.
 _TAKEN = frozenset(
     [
@@ -91,7 +88,7 @@ def check_slug(slug: str, package: str) -> None:
         )
     if not _MODULE.fullmatch(package):
         raise ProjectError(f"{package!r} cannot name a Python package.", advice, "project.slug")
-    if slug in _RESERVED or package in _RESERVED:
+    if slug in DEVICES or package in DEVICES:
         raise ProjectError(f"{slug!r} is a name that Windows reserves.", advice, "project.slug")
     if keyword.iskeyword(package) or keyword.issoftkeyword(package):
         raise ProjectError(f"{package!r} is a word of Python's own.", advice, "project.slug")
@@ -114,7 +111,7 @@ def check_models(names: Iterable[str]) -> None:
         where = f"models.{name}" if len(name) <= LONGEST else "models"
         if len(name) > LONGEST:
             raise ProjectError(f"a model's name has {len(name)} characters; at most {LONGEST} are possible.", "", where)
-        if not _MODULE.fullmatch(name) or keyword.iskeyword(name) or name in _RESERVED:
+        if not _MODULE.fullmatch(name) or not names_module(name):
             raise ProjectError(
                 f"{name!r} cannot name the file of a learner.",
                 "Use small letters, digits and underscores, a letter first, and no word of Python's own.",

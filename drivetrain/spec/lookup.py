@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from drivetrain.errors import MissingPartError, SpecError
 from drivetrain.spec.asked import Asked, OpenQuestion
+from drivetrain.spec.names import DEVICES
 
 if TYPE_CHECKING:
     from drivetrain.spec.data import Outcome, Source
@@ -195,8 +196,7 @@ def hint(name: str, names: Sequence[str], kind: str) -> str:
     return f"There are: {', '.join(f'`{n}`' for n in names)}." if names else f"The plan has no {kind} yet."
 
 
-_RESERVED = {"con", "prn", "aux", "nul", "drivetrain", "test", "tests"}
-_RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
+_RESERVED = DEVICES | {"drivetrain", "test", "tests"}
 
 
 def slug(name: str) -> str:

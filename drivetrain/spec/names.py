@@ -20,6 +20,10 @@ _OUTCOME_TYPES: dict[str, Type] = {
     "binary": "boolean", "number": "number", "category": "category", "labels": "labels", "mask": "mask",
 }  # fmt: skip
 RESERVED = ("period", "value")
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file: these cannot be file names there, whatever the suffix.
+DEVICES = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
+)
 MEDIA_NAMES = ("image", "audio", "text", "path", "folder", "stem", "suffix")
 
 
@@ -253,6 +257,11 @@ def _other(entry: Name, before: Name) -> str:
     if kinds == {"outcome", "column"}:
         return f"{entry.name}_seen"
     return f"{entry.name}_2"
+
+
+def names_module(name: str) -> bool:
+    """Whether a name can be that of a Python file, on every operating system."""
+    return not keyword.iskeyword(name) and name not in DEVICES
 
 
 def joined(clean: Mapping[str, Any]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from drivetrain.errors import SpecError
 from drivetrain.spec.facts import Tree, predicted
 from drivetrain.spec.kinds import CIRCLE, CLASH, DOUBLE, LATE, MISSING, REFERENCE, TYPE
 from drivetrain.spec.meaning.context import Context
-from drivetrain.spec.names import an
+from drivetrain.spec.names import an, names_module
 from drivetrain.spec.reading import Path
 
 _CLASSES = ("category", "boolean")
@@ -39,6 +39,9 @@ def check_models(context: Context) -> None:
     context.unique("models", context.parts("models"))
     makers: dict[str, str] = {}
     for path, model in context.parts("models"):
+        if not names_module(model.get("name", "")):
+            what = f"`{model['name']}` cannot name the file of a learner: Python or Windows keeps it for itself."
+            context.add(DOUBLE, (*path, "name"), what, "Choose another name.")
         _fields(context, path, model)
         _predicts(context, path, model, makers)
         _data(context, path, model)
