@@ -632,6 +632,22 @@ def _is_blind_to_the_lever(r: random.Random, plan: Plan) -> bool:
     return True
 
 
+@breaks("DT404")
+def _lets_a_picture_tell_what_a_lever_does(r: random.Random, plan: Plan) -> bool:
+    media = [model for model in plan["models"] if model["task"].startswith(("image", "audio", "text"))]
+    if not media:
+        return False
+    model = r.choice(media)
+    for source in plan["data"]:
+        if model["predicts"] in source.get("outcomes", {}):
+            lever = r.choice(plan["levers"])["name"]
+            source["outcomes"][model["predicts"]]["affected_by"] = [lever]
+            if "inputs" in model and r.random() < 0.5:
+                model["inputs"].append(lever)
+            return True
+    return False
+
+
 @breaks("DT405")
 def _foretells_fates(r: random.Random, plan: Plan) -> bool:
     if any(model["task"].startswith(("table", "ratings", "audio")) for model in plan["models"]):
@@ -670,6 +686,50 @@ def _learns_from_all(r: random.Random, plan: Plan) -> bool:
         return False
     del r.choice(models)["rows"]
     return True
+
+
+@breaks("DT408")
+def _shows_a_table_model_a_photograph(r: random.Random, plan: Plan) -> bool:
+    models = [model for model in plan["models"] if model["task"].startswith("table") and "inputs" in model]
+    if not models or "columns" not in cases(plan):
+        return False
+    cases(plan)["columns"]["face"] = {"type": r.choice(["image", "audio", "text"])}
+    r.choice(models)["inputs"].append("face")
+    return True
+
+
+@breaks("DT408")
+def _shows_a_network_of_media_a_number(r: random.Random, plan: Plan) -> bool:
+    models = [model for model in plan["models"] if model["task"].startswith(("image", "audio", "text"))]
+    if not models:
+        return False
+    cases(plan).setdefault("columns", {})["worth"] = {"type": r.choice(["number", "category"])}
+    model = r.choice(models)
+    medium = ["text"] if model["task"].startswith("text") else [model["task"][:5]]
+    model["inputs"] = [*model.get("inputs", medium), "worth"]
+    return True
+
+
+def _time_left(plan: Plan, outcome: dict[str, Any], **model: Any) -> bool:
+    """Add a number that was not seen to its end in every row, and a model of it."""
+    if "columns" not in cases(plan):
+        return False
+    cases(plan)["columns"]["wear"] = "number"
+    cases(plan).setdefault("outcomes", {})["time_left"] = {
+        "column": "days", "type": "number", "event": "over", "affected_by": [], **outcome
+    }  # fmt: skip
+    plan["models"].append({"name": "clock", "predicts": "time_left", "inputs": ["wear"], **model})
+    return True
+
+
+@breaks("DT409")
+def _learns_what_is_under_way_as_a_mean(r: random.Random, plan: Plan) -> bool:
+    return _time_left(plan, {}, task="table-regression")
+
+
+@breaks("DT409")
+def _learns_what_is_under_way_as_a_class(r: random.Random, plan: Plan) -> bool:
+    return _time_left(plan, {"bins": [0, r.randint(1, 50), 100]}, task="table-classification")
 
 
 # ---- the choice ------------------------------------------------------------------------------------------------------

@@ -175,6 +175,8 @@ OUTLINE = "task: image-segmentation, predicts: outline, inputs: [photo]"
         (SIZE, {}, {"cost": {3: -np.inf}}, "`cost` is infinite in 1 rows"),
         (SIZE + ", distribution: poisson", {}, {"cost": {3: -1.0}}, "negative in some rows"),
         (PHOTO, {}, {"photo": {3: None}}, "names no file in 1 rows"),
+        (PHOTO.replace("[photo]", "[photo, size, act]"), {}, {}, "would never see `size` (number), `act` (category)"),
+        (SIZE.replace("[size]", "[size, photo]"), {}, {}, "would never see `photo` (image)"),
         (OUTLINE, {7: Image.new("L", (20, 30))}, {}, "the mask `mask-7.png` is 20 by 30 pixels, its image 30 by 20"),
         (OUTLINE, {7: Image.new("L", (30, 20), 255)}, {}, "has pixels of 255, and there are only 2 classes"),
     ],
@@ -213,3 +215,25 @@ def test_a_rate_that_is_far_too_high(tmp_path: Path) -> None:
     assert "models.guess: the loss is no number any more" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "artifacts").iterdir())
+
+
+def test_a_log_file_holds_lines_and_no_progress_bars() -> None:
+    import io
+    import sys
+    import warnings
+
+    from fastprogress.fastprogress import ConsoleProgressBar
+
+    from drivetrain.training.log import spoken
+
+    file = io.StringIO()
+    with spoken(file):
+        for _ in ConsoleProgressBar(range(5), leave=False):
+            pass
+        print("a bar drew over itself\rthe team's own line")
+        for _ in ConsoleProgressBar(range(5), leave=False):
+            pass
+        print("to stderr", file=sys.stderr)
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=1)
+        ConsoleProgressBar(range(5))  # a download that cannot begin
+    assert file.getvalue() == "the team's own line\nto stderr\n"

@@ -9,6 +9,7 @@ from drivetrain.errors import SpecError
 from drivetrain.rules.capabilities import dated, fields
 from drivetrain.rules.rule import Fault, Rule, is_open, outcomes, stands, told
 from drivetrain.rules.verdict import verdict
+from drivetrain.spec.derived import reads
 
 if TYPE_CHECKING:
     from drivetrain.spec import Model, Spec
@@ -98,17 +99,19 @@ class ModelSeesLever(Rule):
                     if term in spec.derived.names
                     for name in spec.derived.uses(term).levers
                 }
+            deaf = _unread(spec, model)
             for name in model.predicts or ():
                 moved = [
                     m for _, other, o in outcomes(spec) if other == name for m in o.affected_by or () if m in levers
                 ]
-                blind = [lever for lever in moved if lever not in seen and lever != model.arms]
+                blind = [lever for lever in moved if (lever in deaf or lever not in seen) and lever != model.arms]
                 if blind:
                     what = (
                         f"`{model.name}` does not see {told(blind)}, which "
                         f"moves `{name}`: it cannot tell what a setting does."
                     )
-                    yield Fault(("models", model.name, "inputs"), what, affected=blind)
+                    advice = _split(spec, model, blind) if deaf.keys() & set(blind) else ""
+                    yield Fault(("models", model.name, "inputs"), what, advice, affected=blind)
 
 
 class WithinCapabilities(Rule):
@@ -197,6 +200,86 @@ class LearnsFromTheLot(Rule):
                     yield Fault(("models", model.name), what)
 
 
+class InputsAreRead(Rule):
+    """A model is given what its task reads: a network of images sees images, and no price beside them.
+
+    `train` refuses the rest, for a network would learn as if it were not there.
+    """
+
+    id, needs = "DT408", ("models", "data")
+    advice = "Leave it out, or list what the task reads under `inputs`."
+    question = "Does the model see what we believe it decides by?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """An input that the task does not read, levers aside (DT404); nothing that it reads."""
+        for model in spec.models:
+            if is_open(model, "inputs") or not _has_data(spec, model):
+                continue
+            place, inputs, deaf = (
+                ("models", model.name, "inputs"),
+                spec.derived.model_inputs(model.name),
+                _unread(spec, model),
+            )
+            moved = {
+                m for _, other, o in outcomes(spec) if other in (model.predicts or ()) for m in o.affected_by or ()
+            }
+            if strange := [name for name in deaf if name not in moved]:
+                said = ", ".join(f"`{name}` ({deaf[name]})" for name in strange)
+                what = f"`{model.name}` would never see {said}: `{model.task}` reads {reads(model.task)[1]}."
+                yield Fault(place, what, _instead(model), affected=strange)
+            kinds = {spec.derived.input_kind(model.name, name) for name in inputs if name not in deaf}
+            wanted, words = reads(model.task)
+            if not kinds or (model.task.startswith("image-text") and not kinds >= set(wanted)):
+                what = f"`{model.name}` has nothing to learn from: `{model.task}` reads {words}."
+                yield Fault(place, what, "Declare it under the source's `columns`, or list it under `inputs`.")
+
+
+class CensoredIsNoLabel(Rule):
+    """A number that was not seen to its end everywhere is learned through `bins`, as a least value where it was not.
+
+    A pump that still runs after 40 days is no pump that ran for 40 days: as a mean, or as a class, it would be learned
+    as one, and every prediction would be too short.
+    """
+
+    id, needs = "DT409", ("models", "data")
+    advice = "Write its `bins`, and predict it by `table-regression` or `image-regression`."
+    question = "What do we know of those that were still under way when the data were collected?"
+
+    def faults(self, spec: Spec) -> Iterator[Fault]:
+        """A censored number without bins, or one that a task learns which knows no least values."""
+        censored = {name: (source, o) for source, name, o in outcomes(spec) if o.type == "number" and o.event}
+        for model in spec.models:
+            for name in (name for name in model.predicts or () if name in censored):
+                source, outcome = censored[name]
+                if not outcome.bins and not is_open(outcome, "bins"):
+                    what = f"`{name}` is censored (`event: {outcome.event}`), and cannot be learned as a mean."
+                    advice = "Write `bins: [0, …]`: a model of them knows that a row under way ended in none below."
+                    yield Fault(("data", source.name, "outcomes", name, "bins"), what, advice)
+                elif model.task not in ("table-regression", "image-regression"):
+                    what = f"`{model.task}` takes a `{name}` that is still under way for one that has ended."
+                    yield Fault(("models", model.name, "task"), what, "Use `table-regression` or `image-regression`.")
+
+
+def _unread(spec: Spec, model: Model) -> dict[str, str]:
+    """Inputs that a model's task does not read, and their kinds; none while its rows are not known."""
+    return spec.derived.unread(model.name) if _has_data(spec, model) else {}
+
+
+def _instead(model: Model) -> str:
+    """How something that a model cannot read may count all the same."""
+    if model.task.startswith("table"):
+        return "Leave it out, or let a model of its kind predict something from it that is an input here."
+    return f"Leave it out; a table model may take it beside what `{model.name}` predicts."
+
+
+def _split(spec: Spec, model: Model, levers: list[str]) -> str:
+    """How a model that reads no lever may tell what its settings do."""
+    options = {lever.name for lever in spec.levers if lever.type == "options"}
+    arms = f"write `arms: {levers[0]}`, or " if len(levers) == 1 and levers[0] in options else ""
+    chain = f"let it predict what no lever moves, and a table model take that beside {told(levers)}."
+    return f"`{model.task}` reads {reads(model.task)[1]} alone: {arms}{chain}"
+
+
 def _has_data(spec: Spec, model: Model) -> bool:
     try:
         name = spec.derived.model_data(model.name)
@@ -207,5 +290,5 @@ def _has_data(spec: Spec, model: Model) -> bool:
 
 RULES: tuple[type[Rule], ...] = (
     ModelInforms, OutcomesArePredicted, ModelIsNeeded, ModelSeesLever, WithinCapabilities,
-    SensitiveInputsAreDefended, LearnsFromTheLot,
+    SensitiveInputsAreDefended, LearnsFromTheLot, InputsAreRead, CensoredIsNoLabel,
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """What follows from a plan: what a formula uses, what a model is for, what a lever moves, what a log can score."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -12,6 +12,28 @@ from drivetrain.spec.formula.types import walk_names
 
 MOST_COMBINATIONS = 4096
 """Products of classes up to this are enumerated."""
+READS: dict[str, tuple[tuple[str, ...], str]] = {
+    "table": (("number", "category", "time"), "numbers, categories and times"),
+    "ratings": ((), "the user and the item"),
+    "image-text": (("image", "text"), "one image, and text"),
+    "image": (("image",), "one image"),
+    "text": (("text",), "text"),
+    "audio": (("audio",), "one sound"),
+    "series": (("series",), "one series"),
+}
+"""Beginning of a task -> kinds of input that it reads, of media one each, and what that is in words."""
+_INPUT_KINDS = {
+    "number": "number",
+    "integer": "number",
+    "boolean": "category",
+    "category": "category",
+    "id": "category",
+    "time": "time",
+    "text": "text",
+    "path": "category",
+    "image": "image",
+    "audio": "audio",
+}
 
 
 class Uses(NamedTuple):
@@ -142,6 +164,33 @@ class Derived(Facts):
             found += [name] if kind == "outcome" else list(self.uses(name).outcomes) if kind == "term" else []
         return found
 
+    def input_kind(self, model: str, name: str) -> str:
+        """What an input of a model is: `number`, `category`, `time`, `text`, `image`, `audio` or `series`."""
+        for lever in self.parts("levers"):
+            if lever.get("name") == name:
+                return "category" if lever.get("type") == "options" else "number"
+        for source in map(partial(self.part, "data"), self.joins(self.model_data(model))):
+            if name in source.get("columns", {}):
+                return _INPUT_KINDS.get(source["columns"][name].get("type", ""), "category")
+            if name == source.get("name") and source.get("kind") == "series":
+                return "series"
+        if name in self.outcomes:
+            return "number" if self.names[name].type == "number" else "category"
+        if name in self.tree.get("objective", {}).get("terms", {}):
+            return "number"
+        return name if name in ("image", "audio", "series", "text") else "category"
+
+    def unread(self, model: str) -> dict[str, str]:
+        """Inputs of a model that its task does not read, and the kind of each: a network of images sees no price."""
+        part = self.part("models", model)
+        kinds = {name: self.input_kind(model, name) for name in self.model_inputs(model)}
+        if part.get("task") == "ratings":
+            pair = self.part("data", self.model_data(model)).get("ratings", {})
+            return {name: kind for name, kind in kinds.items() if name not in pair.values()} if pair else {}
+        takes, _ = reads(part.get("task", ""))
+        media = [name for name, kind in kinds.items() if kind in ("image", "audio", "series")]
+        return {name: kind for name, kind in kinds.items() if kind not in takes or name in media[1:]}
+
     def informs(self, model: str) -> list[str]:
         """What a model is for: paths of the formulas that use what it predicts, and models that take it as input."""
         made = set(predicted(self.part("models", model)))
@@ -224,3 +273,8 @@ class Derived(Facts):
         if entry.type in ("category", "any") and entry.values:
             return len(entry.values)
         return 2 ** len(entry.values) if entry.type == "labels" and entry.values else None
+
+
+def reads(task: str) -> tuple[tuple[str, ...], str]:
+    """The kinds of input that a task reads, and what that is in words."""
+    return next((entry for start, entry in READS.items() if task.startswith(start)), ((), "nothing"))

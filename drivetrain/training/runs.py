@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from drivetrain import artifact, evidence
 from drivetrain.errors import ArtifactError, DrivetrainError, SpecError
-from drivetrain.training import cleaning, distributed, faults, judge, pictures, reads, unfinished, worth
+from drivetrain.training import cleaning, distributed, faults, judge, log, pictures, reads, unfinished, worth
 from drivetrain.training.curve import SHARES, measured, part
 from drivetrain.training.rows import check, rows
+from drivetrain.training.schema import check_inputs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +97,7 @@ class Run:
         for name in self.plan.derived.model_order():
             model = self.plan.model(name)
             faults.check_task(model)
+            check_inputs(self.plan, model)
             if not self._foretold(model):
                 self._read(model)
         read = {key: value for model in self.plan.models for key, value in reads.plan(self.plan, model).items()}
@@ -106,8 +108,7 @@ class Run:
         self.name = distributed.shared(self.name, self._ranks)
         # fastai's callbacks print, and only results belong on stdout; of several processes one is enough to hear.
         silent = self._spoken.enter_context(Path(os.devnull).open("w", encoding="utf-8")) if self._rank else None
-        self._spoken.enter_context(redirect_stdout(silent or sys.stderr))
-        self._spoken.enter_context(redirect_stderr(silent or sys.stderr))
+        self._spoken.enter_context(log.spoken(silent or sys.stderr))
         return self
 
     def _begin(self, read: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import MissingPartError, TrainingError
+from drivetrain.spec.derived import reads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,18 +14,6 @@ if TYPE_CHECKING:
     from drivetrain.spec import Model, Spec
 
 MEDIA = ("image", "audio", "series")
-_KINDS = {
-    "number": "number",
-    "integer": "number",
-    "boolean": "category",
-    "category": "category",
-    "id": "category",
-    "time": "time",
-    "text": "text",
-    "path": "category",
-    "image": "image",
-    "audio": "audio",
-}
 
 
 def predicted(model: Model) -> str:
@@ -100,32 +89,30 @@ def bin_columns(plan: Spec, outcome: str) -> list[str]:
 
 def input_kind(plan: Spec, model: Model, name: str) -> str:
     """What an input is: `number`, `category`, `time`, `text`, `image`, `audio` or `series`."""
-    for lever in plan.levers:
-        if lever.name == name:
-            return "category" if lever.type == "options" else "number"
-    for one in map(plan.source, plan.derived.joins(plan.derived.model_data(model.name))):
-        if name in one.columns:
-            return _KINDS[one.columns[name].type]
-        if name == one.name and one.kind == "series":
-            return "series"
-    for one in plan.data:
-        if name in one.outcomes:
-            return "number" if one.outcomes[name].type == "number" else "category"
-    if plan.objective and name in plan.objective.terms:
-        return "number"
-    return name if name in (*MEDIA, "text") else "category"
+    return plan.derived.input_kind(model.name, name)
+
+
+def check_inputs(plan: Spec, model: Model) -> None:
+    """Refuse a model one of whose inputs its network would never see.
+
+    Raises:
+        TrainingError: With what its task reads.
+    """
+    if unread := plan.derived.unread(model.name):
+        named = ", ".join(f"`{name}` ({kind})" for name, kind in unread.items())
+        advice = "Leave it out of `inputs`; a lever of `options` may stand under `arms`."
+        what = f"`{model.task}` reads {reads(model.task)[1]}, and would never see {named}."
+        raise TrainingError(what, advice, f"models.{model.name}.inputs")
 
 
 def table_inputs(plan: Spec, model: Model) -> tuple[list[str], list[str]]:
     """The inputs of a table model: categories, and numbers.
 
     Raises:
-        TrainingError: An input is neither.
+        TrainingError: There is none, or one is neither.
     """
+    check_inputs(plan, model)
     kinds = {name: input_kind(plan, model, name) for name in plan.derived.model_inputs(model.name)}
-    if strange := [name for name, kind in kinds.items() if kind not in ("category", "number", "time")]:
-        what = f"a table model cannot read `{strange[0]}`, which is {kinds[strange[0]]}."
-        raise TrainingError(what, "Leave it out of `inputs`.", f"models.{model.name}")
     if not kinds:
         advice = "Declare `columns` in the source, or list `inputs`."
         raise TrainingError("the model has no inputs.", advice, f"models.{model.name}")
