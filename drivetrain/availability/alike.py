@@ -38,6 +38,14 @@ def near_pairs(seen: Seen, paths: Sequence[str], compare: Compare, look: Finer) 
     Returns:
         Place, place and that share. Of a cluster of many only as many pairs as hold it together.
     """
+    from threadpoolctl import threadpool_limits
+
+    # The threads of a numerical library wait for each other in a circle, and take the cores from whoever works.
+    with threadpool_limits(1, "blas"):
+        return _near_pairs(seen, paths, compare, look)
+
+
+def _near_pairs(seen: Seen, paths: Sequence[str], compare: Compare, look: Finer) -> list[tuple[int, int, float]]:
     import numpy as np
 
     facts = seen.facts

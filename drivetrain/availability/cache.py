@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDER = ".drivetrain/cache"
-VERSION = 5
+VERSION = 6
 """Counts up whenever what is kept, or how it is found out, changes."""
 
 

@@ -45,7 +45,7 @@ def candidates(hashes: NDArray[np.uint64], distance: int = DISTANCE) -> NDArray[
             found.append(
                 np.minimum(left, right).astype(np.uint64) << np.uint64(32) | np.maximum(left, right).astype(np.uint64)
             )
-        if sum(map(len, found)) > 4 * len(hashes) + 1_000_000:
+        if sum(map(len, found)) > 2 * len(hashes) + 1_000_000:
             found = [np.unique(np.concatenate(found))]
     if not found:
         return np.zeros((0, 2), np.int64)

@@ -72,19 +72,10 @@ def resembling(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64], chosen: ND
         chosen: Places of those to look at, `(m,)`, sorted.
     """
     import numpy as np
-    from threadpoolctl import threadpool_limits
 
     none = np.zeros((0, 2), np.int64)
     if len(chosen) < 2:
         return Resembling(none, np.zeros(0, np.float32), none)
-    # The threads of a numerical library wait for each other in a circle, and take the cores from whoever works.
-    with threadpool_limits(1, "blas"):
-        return _resembling(thumbs, hashes, chosen)
-
-
-def _resembling(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64], chosen: NDArray[np.int64]) -> Resembling:
-    import numpy as np
-
     components = reduced(thumbs, chosen)
     # Memory that is asked for again for each product takes longer to come than the product.
     rooms = SimpleQueue[Any]()

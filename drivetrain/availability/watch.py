@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
@@ -126,18 +125,19 @@ def alike(
 ) -> list[tuple[int, int, float]]:
     """Pairs of pictures that are the same one in another form (`near_pairs`); what was compared before is not again."""
     import numpy as np
+    from xxhash import xxh3_64_hexdigest
 
     from drivetrain.availability.alike import compare_all, near_pairs
     from drivetrain.availability.crowd import finer
 
-    of = hashlib.blake2b(seen.facts.tobytes(), digest_size=8).hexdigest()
+    of = xxh3_64_hexdigest(seen.facts.tobytes())
     if cached and of in cache.alike:
         cache.keep()
         return cache.alike[of]
-    digest = {path: f"{int(number):x}" for path, number in zip(paths, seen.facts["digest"], strict=True)}
+    digest = dict(zip(paths, seen.facts["digest"].tolist(), strict=True))
 
     def name_of(pair: tuple[str, str]) -> str:
-        return "-".join(sorted((digest[pair[0]], digest[pair[1]])))
+        return "-".join(sorted(f"{digest[path]:x}" for path in pair))
 
     def compare(pairs: list[tuple[str, str]]) -> list[float]:
         fresh = [pair for pair in pairs if not cached or name_of(pair) not in cache.scores]

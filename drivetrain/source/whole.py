@@ -6,6 +6,7 @@ Each function raises ValueError with what is wrong, in words that follow the fil
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from typing import Any
 
 SECTOR = 512
@@ -33,10 +34,11 @@ def jpeg(data: bytes) -> bool:
         raise ValueError("it has a hole: bytes in its middle are all zero")
     place = 2
     # Segments of the head: a mark, and the length of what follows it.
-    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] not in (b"\xda", b"\xd9", b""):
-        if data[place + 1] == 0xE2 and data.startswith(b"MPF\0", place + 4):
-            return True
-        place += 2 + (data[place + 2] << 8 | data[place + 3]) if len(data) > place + 3 else 2
+    with suppress(IndexError):
+        while data[place] == 0xFF and data[place + 1] not in (0xDA, 0xD9):
+            if data[place + 1] == 0xE2 and data.startswith(b"MPF\0", place + 4):
+                return True
+            place += 2 + (data[place + 2] << 8 | data[place + 3])
     return False
 
 
