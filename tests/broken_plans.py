@@ -367,12 +367,40 @@ def _queues_without_a_length(r: random.Random, plan: Plan) -> bool:
 
 
 @breaks("DT215")
-def _ranks_beside_another_lever(r: random.Random, plan: Plan) -> bool:
+def _ranks_two_things_at_once(r: random.Random, plan: Plan) -> bool:
     plan["decision"]["batch"] = {"every": "1 day", "cases": r.randrange(10, 300)}
-    if plan["levers"][0]["type"] == "ranking":
-        add_lever(plan, name="turn", type="options", options=["early", "late"])
-    else:
-        add_lever(plan, name="turn", type="ranking", of="cases")
+    for number in range(sum(lever["type"] == "ranking" for lever in plan["levers"]), 2):
+        add_lever(plan, name=f"turn_{number}", type="ranking", of="cases")
+    return True
+
+
+@breaks("DT215")
+def _sets_a_lever_anew_for_each_item(r: random.Random, plan: Plan) -> bool:
+    order = next((lever for lever in plan["levers"] if lever["type"] == "ranking" and lever["of"] != "cases"), None)
+    if order is None:
+        return False
+    items = next(source for source in plan["data"] if source["name"] == order["of"])
+    numbers = [
+        name
+        for name, column in items["columns"].items()
+        if (column if isinstance(column, str) else column["type"]) in ("number", "integer")
+    ]
+    if not numbers or any(lever["name"] == "parcel" for lever in plan["levers"]):
+        return False
+    add_lever(plan, name="parcel", type="options", options=["small", "large"])
+    rule = {"formula": f"where({r.choice(numbers)} > {r.randrange(1, 9)}, 'large', 'small')"}
+    plan["levers"][-1]["policies"] = {"do_nothing": "small", "today": rule, "simple_rule": "small"}
+    return True
+
+
+@breaks("DT216")
+def _pays_for_the_parcel_once_for_each_book(r: random.Random, plan: Plan) -> bool:
+    if not any(lever["type"] == "ranking" and lever["of"] != "cases" for lever in plan["levers"]):
+        return False
+    if any(lever["name"] == "parcel" for lever in plan["levers"]):
+        return False
+    add_lever(plan, name="parcel", type="options", options=["small", "large"])
+    plan["objective"]["value"] += r.choice([" - cost(parcel)", " - where(parcel == 'large', 2, 1)"])
     return True
 
 

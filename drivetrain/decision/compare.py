@@ -25,6 +25,7 @@ from drivetrain.decision.evaluate import (
 from drivetrain.decision.history import figure, judged_by_log
 from drivetrain.decision.notes import missed, outdone, said
 from drivetrain.decision.optimizer import EXACT, Optimum, optimize
+from drivetrain.decision.shares import shares_of
 from drivetrain.decision.world import World
 from drivetrain.errors import PolicyError
 from drivetrain.spec.formula import BATCH, Formula
@@ -273,7 +274,7 @@ def _refuse_broken(found: policy.Considered, optimum: Optimum) -> None:
 def optimized(problem: policy.Problem, made: Fitted, world: World) -> policy.Action:
     """What the written policy does; where the limits allow nothing, the fallback."""
     if problem.ranking is not None:
-        return {problem.ranking.lever: rankings.places(problem, world, made.prices)}
+        return rankings.action(problem, world, made.prices)
     found = simulator.consider(problem, world, made.prices, made.threshold)
     chosen = found.choose(made.prices)
     action = found.action(chosen)
@@ -368,17 +369,7 @@ def _policy_row(
 ) -> dict[str, Any]:
     """A policy's figure in the measure, in which less may be better, and how often it takes each setting."""
     turned = figure if problem.sign > 0 else Figure(-figure.value, -figure.high, -figure.low)
-    shares: dict[str, float] = {}
-    if problem.ranking is not None and problem.items:
-        # The share of cases that see an item: does everybody see the same?
-        shown = (action[problem.ranking.lever] > 0) * world.weights
-        shares = dict(zip(world.inputs[policy.KEY], shown.reshape(-1, world.width).sum(axis=0).tolist(), strict=False))
-        shares = {item: share for item, share in shares.items() if share > 0}
-    for row, weight in enumerate(world.weights.tolist() if not problem.items else ()):
-        setting = problem.label({lever: values[row] for lever, values in action.items()})
-        shares[setting] = shares.get(setting, 0.0) + weight
-    most = dict(sorted(shares.items(), key=lambda item: -item[1])[:20])
-    return {"name": name, **interval(turned), "label": label, "shares": most}
+    return {"name": name, **interval(turned), "label": label, "shares": shares_of(problem, action, world)}
 
 
 def limit_row(

@@ -63,6 +63,7 @@ def decide(spec: Spec, executor: Executor | None = None) -> Decided:
         held_out = sum(part in JUDGED for part in table["split"].to_pylist())
         if judged.count < held_out:
             left_out.append(f"Judged on {judged.count:,} of {held_out:,} cases, drawn by lot.")
+        left_out += impressions.silent(spec, problem, speaking)
         decided = replace(decided, result={**decided.result, "notes": [*decided.result["notes"], *left_out]})
     decided = replace(
         decided, result={**decided.result, "notes": [*decided.result["notes"], *_beside(spec, decided.result)]}
@@ -186,14 +187,14 @@ def _write_decisions(root: Path, decided: Decided, problem: policy.Problem) -> N
     world, width = decided.world, decided.world.width
     columns: dict[str, Any] = {"case": world.case[::width], "split": world.split[::width]}
     for name, action in decided.actions.items():
-        if problem.items:
-            shown = world.by_case(action[problem.levers[0]] > 0)
-            columns[name] = [f"{number:g} shown" for number in shown.tolist()]
-            columns[f"setting_{name}_{problem.levers[0]}"] = shown
-        else:
-            rows = range(len(world.case))
-            columns[name] = [problem.label({lever: values[row] for lever, values in action.items()}) for row in rows]
-            columns |= {f"setting_{name}_{lever}": np.asarray(values) for lever, values in action.items()}
+        # Of items their number is said, and what is set beside them once a case.
+        each = {lever: np.asarray(values)[::width] for lever, values in action.items()}
+        said: dict[str, Any] = dict(each)
+        if problem.items and problem.ranking:
+            each[problem.ranking.lever] = world.by_case(action[problem.ranking.lever] > 0)
+            said[problem.ranking.lever] = np.array([f"{n:g} shown" for n in each[problem.ranking.lever].tolist()])
+        columns[name] = [problem.label({lever: v[row] for lever, v in said.items()}) for row in range(world.count)]
+        columns |= {f"setting_{name}_{lever}": values for lever, values in each.items()}
         columns[f"value_{name}"] = decided.values[name]
         if world.log is not None and name in decided.scores:
             # What the log says about a case; nothing about cases that are not in it.

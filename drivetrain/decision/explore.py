@@ -30,6 +30,8 @@ TRADED = 500
 """Cases by which other bounds of a constraint are tried there."""
 MOST_PLACES = 20
 """Places up to which rankings are compared."""
+FEW = 11
+"""Settings that are tried for all cases where each takes a ranking of its own."""
 CURVE = 41
 """Settings in the curve of value against a numeric lever."""
 
@@ -135,11 +137,17 @@ def _sample(
 
 
 def curve(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:
-    """Mean expected value when every case gets the same setting: the expected-profit curve of the only lever."""
+    """Mean expected value when every case gets the same setting: the expected-profit curve of the only lever.
+
+    Where one lever stands beside a ranking it is that lever's, each setting with the best ranking for it.
+    """
+    world = decided.world
+    if problem.ranking is not None and len(problem.levers) == 2:
+        [beside] = policy.others_of(problem, problem.ranking.lever)
+        return _by_setting(problem, decided, beside)
     if len(problem.levers) != 1:
         return None
     [lever] = problem.levers
-    world = decided.world
     if problem.ranking is not None:
         return _by_places(problem, decided) if problem.items else None
     settings = problem.settings[lever]
@@ -180,6 +188,39 @@ def _by_places(problem: policy.Problem, decided: Decided) -> dict[str, Any]:
         "label": "model-based",
         "places": True,
     }
+
+
+def _by_setting(problem: policy.Problem, decided: Decided, lever: str) -> dict[str, Any]:
+    """Mean value when every case gets the same setting of the lever beside a ranking, and the best ranking for it."""
+    world, made = decided.world, Fitted(decided.prices, decided.threshold, 0.0)
+    settings = np.array(list(dict.fromkeys(problem.settings[lever].tolist())))
+    if len(settings) > FEW:
+        settings = settings[np.unique(np.linspace(0, len(settings) - 1, FEW).round().astype(int))]
+    values = []
+    for setting in settings.tolist():
+        action = optimized(given(problem, {lever: setting}), made, world)
+        values.append(problem.sign * float(world.weights @ worth(problem, problem.value, world, action)))
+    return {
+        "lever": lever,
+        "settings": settings.tolist(),
+        "values": values,
+        "label": label_of(problem),
+        "ranked": True,
+    }
+
+
+def given(problem: policy.Problem, fixed: Mapping[str, Any]) -> policy.Problem:
+    """The decision beside a ranking with some levers at one setting; of a number that is none, the nearest."""
+    inside = np.ones(len(problem.labels), dtype=bool)
+    for lever, value in fixed.items():
+        settings = problem.settings[lever]
+        near = settings == value if settings.dtype.kind == "U" else np.abs(settings - value)
+        inside &= near if near.dtype == bool else near == near.min()
+    return replace(
+        problem,
+        settings={lever: values[inside] for lever, values in problem.settings.items()},
+        labels=tuple(np.array(problem.labels)[inside].tolist()),
+    )
 
 
 def catastrophe(problem: policy.Problem, decided: Decided) -> dict[str, Any] | None:

@@ -30,8 +30,8 @@ def judged_by_log(
     reward, known = rewards(plain, world, log)
     if not known.any():
         return {}, {}
-    ranks = problem.ranking is not None
-    numeric = not ranks and any(values.dtype.kind == "f" for values in log.used.values())
+    ranked = problem.ranking.lever if problem.ranking else ""
+    numeric = any(values.dtype.kind == "f" for lever, values in log.used.items() if lever != ranked)
     # One by one first: a product hides a wrong factor.
     for lever, chance in log.chances.items():
         logged.check(chance, density=False, where=f"levers.{lever}.history.propensity")
@@ -58,14 +58,14 @@ def judged_by_log(
     rows, scores = {}, {}
     for name, action in actions.items():
         here = {lever: np.asarray(values)[log.rows] for lever, values in action.items()}
-        weight = logged.weights(log.used, here, log.propensity, exact=ranks)
+        weight = logged.weights(log.used, here, log.propensity, exact=ranked)
         if _is_the_log(log.used, here):
             # What was done, as it was logged: its outcomes are there, and nothing has to be weighed.
             weight = np.ones(len(log.rows))
         weight = weight * standing_in
         each = logged.scores(weight, came, direct(action, here), before, share)
         # Of items nearly all are not shown, by any policy: those that are shown tell one from another.
-        shown = here[problem.ranking.lever] > 0 if problem.items and problem.ranking else np.ones(len(weight), bool)
+        shown = here[ranked] > 0 if problem.items else np.ones(len(weight), bool)
         seen = logged.overlap(weight[shown] if shown.any() else weight)
         rows[name] = {
             "estimates": {

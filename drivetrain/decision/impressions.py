@@ -2,7 +2,8 @@
 
 Value is a sum over items, so each logged item speaks for itself: the policy is right about a row when it puts that item
 into the place in which it stood, and the propensity is that of this place (the item-position model of Li, Abbasi-
-Yadkori, Kveton, Muthukrishnan, Vinay and Wen, Offline Evaluation of Ranking Policies with Click Models, 2018).
+Yadkori, Kveton, Muthukrishnan, Vinay and Wen, Offline Evaluation of Ranking Policies with Click Models, 2018). Where
+other levers are set beside the ranking, it is right when it sets these alike as well, and propensities are multiplied.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import numpy as np
 
 from drivetrain import policy, source
 from drivetrain.decision.columns import arrays, entities
-from drivetrain.decision.log import Log
+from drivetrain.decision.log import log_of
 from drivetrain.decision.world import World, pairs, truth_of
 from drivetrain.spec import Spec
-from drivetrain.spec.formula import evaluate, parse
+from drivetrain.spec.levers import History
 
 JUDGED = ("test", "hold_out")
 MOST = 600_000
@@ -40,26 +41,26 @@ def logged(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    lever = spec.levers[0]
-    history, ranking = lever.history, problem.ranking
+    ranking = problem.ranking
+    history = next((one.history for one in spec.levers if ranking and one.name == ranking.lever), None)
     if history is None or ranking is None or history.kind in ("constant", "never") or history.data is None:
         return None
     home = spec.source(history.data)
     keys = {join.data: _pair(join.on) for join in home.join if join.data and join.on}
-    if history.column is None or not {spec.case_source.name, ranking.of} <= keys.keys():
+    if not {spec.case_source.name, ranking.of} <= keys.keys():
         return None
     found = source.cases(spec, home.name)
-    if not {history.column, *([history.propensity] if isinstance(history.propensity, str) else [])} <= set(
-        found.column_names
-    ):
+    # Where other levers stand beside the ranking, a row says what each was set to when its item was shown.
+    if any(_unsaid(lever.history, found.column_names) for lever in spec.levers):
         return None
     found = found.filter(pc.is_in(found["split"], value_set=pa.array(list(JUDGED))))
     table = table.filter(pc.is_in(table["split"], value_set=pa.array(list(JUDGED))))
-    kept = np.array(found[history.column].is_valid().to_numpy(zero_copy_only=False), dtype=bool)
-    if history.rows.strip() not in ("True", "1", "true"):
-        condition = parse(history.rows)
-        here = arrays(frozenset(condition.names), found, frozenset())
-        kept &= np.broadcast_to(np.asarray(evaluate(condition, here)) == 1, kept.shape)
+    known = [name for name in problem.outcomes if problem.home(name) in found.column_names]
+    log = log_of(spec, problem, found)
+    if log is None:
+        return None
+    found = found.take(pa.array(log.rows))
+    kept = np.ones(len(log.rows), dtype=bool)
     here_case, there_case = keys[spec.case_source.name]
     here_item, _ = keys[str(ranking.of)]
     case = _places(table[there_case].to_pylist(), found[here_case].to_pylist())
@@ -72,24 +73,16 @@ def logged(
         kept &= np.isin(case, cases)
     if not len(cases):
         return None
+    log = log.some(kept)
     found, case, item = found.filter(pa.array(kept)), np.searchsorted(cases, case[kept]), item[kept]
     part = table.take(pa.array(cases))
     weight = spec.case_source.weight
     raw = np.asarray(part[weight].to_numpy(zero_copy_only=False), dtype=float) if weight else np.ones(len(cases))
     columns = arrays(problem.columns, part, problem.columns)
     world = pairs(problem, part, columns, items, raw / raw.sum(), predictors, entities(spec, part))
-    known = [name for name in problem.outcomes if problem.home(name) in found.column_names]
-    chance: Any = history.propensity
-    if isinstance(chance, str):
-        chance = np.asarray(found[chance].to_numpy(zero_copy_only=False), dtype=float)
-    elif chance is not None:
-        chance = np.full(len(case), float(chance))
-    log = Log(
-        case * width + item,
-        {lever.name: np.asarray(found[history.column].to_numpy(zero_copy_only=False), dtype=float)},
-        chance,
-        history.kind == "randomised",
-        history.kind,
+    log = replace(
+        log,
+        rows=case * width + item,
         truth={name: truth_of(spec, problem, name, found[problem.home(name)].to_pylist()) for name in known},
         observed={
             name: np.asarray(found[problem.home(name)].is_valid().to_numpy(zero_copy_only=False), bool)
@@ -98,6 +91,32 @@ def logged(
         weights=np.asarray(found[home.weight].to_numpy(zero_copy_only=False), dtype=float) if home.weight else None,
     )
     return replace(world, log=log)
+
+
+def silent(spec: Spec, problem: policy.Problem, speaking: World | None) -> list[str]:
+    """Why a log of what was shown says nothing about policies that set other levers as well; empty where it does."""
+    if speaking is not None or problem.ranking is None or len(problem.levers) == 1:
+        return []
+    histories = {lever.name: lever.history for lever in spec.levers}
+    shown = histories[problem.ranking.lever]
+    if shown is None or shown.kind in ("constant", "never") or shown.data is None:
+        return []
+    names = source.cases(spec, shown.data).column_names
+    lacking = [name for name, history in histories.items() if _unsaid(history, names)]
+    if not lacking:
+        return []
+    return [
+        f"The log of `{problem.ranking.lever}` does not say what {', '.join(f'`{name}`' for name in lacking)} was set "
+        f"to: it scores no policy that sets both. Log each lever's setting and propensity in `{shown.data}`, or in a "
+        "source that it joins."
+    ]
+
+
+def _unsaid(history: History | None, names: Sequence[str]) -> bool:
+    """Whether rows do not hold how a lever was set."""
+    if history is None or history.column not in names:
+        return True
+    return isinstance(history.propensity, str) and history.propensity not in names
 
 
 def _pair(on: Any) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain import policy
+from drivetrain import policy, source
 from drivetrain.decision.columns import arrays
 from drivetrain.errors import DataError
 from drivetrain.spec import Spec
@@ -73,7 +73,8 @@ class Log:
 
 def log_of(spec: Spec, problem: policy.Problem, table: Any) -> Log | None:
     """Past decisions among the rows of a table; None when the table does not hold the settings that were used."""
-    if problem.censored or not any(problem.affected[name] for name in problem.outcomes):
+    moved = any(problem.affected[name] for name in problem.outcomes)
+    if problem.censored or not (moved or problem.items):
         return None
     used, chance, kinds = {}, np.ones(table.num_rows), []
     own: dict[str, Floats] = {}
@@ -139,11 +140,15 @@ def seen(spec: Spec, problem: policy.Problem, table: Any) -> dict[str, tuple[Any
     found: dict[str, tuple[Any, ...]] = {}
     for lever in spec.levers:
         history = lever.history
-        if lever.type == "ranking" or lever.name not in moving or history is None:
+        if lever.type == "ranking" or lever.name not in moving or history is None or history.column is None:
             continue
-        if history.column not in table.column_names:
+        held = table
+        if history.column not in table.column_names and problem.items and history.data:
+            # Beside a ranking a setting may be logged where what was shown is.
+            held = source.cases(spec, history.data)
+        if history.column not in held.column_names:
             continue
-        values = [value for value in table[history.column].to_pylist() if value is not None]
+        values = [value for value in held[history.column].to_pylist() if value is not None]
         if not values:
             continue
         if problem.settings[lever.name].dtype.kind == "U":

@@ -112,14 +112,14 @@ def check(propensity: Floats, *, density: bool, where: str = "levers.history.pro
             )
 
 
-def weights(used: Action, chosen: Action, propensity: Floats, *, exact: bool = False) -> Floats:
+def weights(used: Action, chosen: Action, propensity: Floats, *, exact: str = "") -> Floats:
     """Importance weight of each logged case under a policy, shape (n,).
 
     Args:
         used: Lever -> the setting that was used, shape (n,).
         chosen: Lever -> the policy's setting, shape (n,).
         propensity: Of the joint setting that was used, shape (n,).
-        exact: Whether a number speaks only of itself, as a place does, and not of those near it.
+        exact: The lever whose numbers speak only of themselves, as places do, and not of those near them.
     """
     found = 1 / propensity
     for lever, setting in used.items():
@@ -127,7 +127,7 @@ def weights(used: Action, chosen: Action, propensity: Floats, *, exact: bool = F
             found = found * (setting.astype(str) == np.asarray(chosen[lever]).astype(str))
             continue
         distance = setting.astype(float) - np.asarray(chosen[lever]).astype(float)
-        if exact or len(np.unique(setting)) <= 12:
+        if lever == exact or len(np.unique(setting)) <= 12:
             found = found * (distance == 0)
             continue
         # Half of Silverman's width: the residual that it smooths is small already, and bias counts twice here.

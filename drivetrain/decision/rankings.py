@@ -15,14 +15,11 @@ from drivetrain.errors import PolicyError
 
 Floats = NDArray[np.float64]
 
-EXACT = 400
-"""Cases in one queue up to which its best order is found as well, to say how far the policy is from it."""
 
-
-def places(problem: policy.Problem, world: World, prices: Mapping[str, float]) -> Floats:
-    """The place of each row under the priced policy."""
-    found = policy.consider(problem, world.cases, world.ask)
-    return policy.ranked(problem, world.cases, found, prices, world.width, world.groups)
+def action(problem: policy.Problem, world: World, prices: Mapping[str, float]) -> policy.Action:
+    """Lever -> setting of each row under the priced policy: its place, and what is set beside it."""
+    ready = policy.rankable(problem, world.cases, world.ask, world.width, world.groups)
+    return dict(ready.priced(prices).action)
 
 
 def fit(problem: policy.Problem, world: World) -> tuple[dict[str, float], float | None]:
@@ -33,14 +30,21 @@ def fit(problem: policy.Problem, world: World) -> tuple[dict[str, float], float 
     Raises:
         PolicyError: No ranking fulfils the constraints; it names them.
     """
-    found = policy.consider(problem, world.cases, world.ask)
+    ready = policy.rankable(problem, world.cases, world.ask, world.width, world.groups)
+    found = ready.found
     names = list(found.names)
-    look = _looker(problem, world, found)
+    if len(problem.levers) > 1 and not ready.at(np.zeros(len(names))).free.any():
+        raise PolicyError(
+            "the limits allow no setting for any case, whatever the order.",
+            "Look at the levers' `limits`; where what is not shown is free of one, write `(… == 0) | …`.",
+            where="levers",
+        )
+    look = _looker(world, ready)
     zero = np.zeros(len(names))
     free = look(zero)
     tolerance = 1e-9 * (1 + np.abs(found.uses).max(axis=(1, 2), initial=0.0)) if names else zero
     if not names or (free.use <= tolerance).all():
-        return dict.fromkeys(names, 0.0), _gap(_bound(problem, world, zero, free), free.value)
+        return dict.fromkeys(names, 0.0), _gap(_bound(problem, world, ready, zero, free), free.value)
     spread = np.array([float(np.ptp(used)) for used in found.uses])
     scale = (float(np.ptp(found.values)) + 1e-12) / np.where(spread > 0, spread, 1)
     high = 4 * world.width * scale
@@ -54,7 +58,7 @@ def fit(problem: policy.Problem, world: World) -> tuple[dict[str, float], float 
             "Relax the constraint, or declare it `hard: false`.",
             where="optimizer",
         )
-    bound = _bound(problem, world, prices, seen)
+    bound = _bound(problem, world, ready, prices, seen)
     return dict(zip(names, prices.tolist(), strict=True)), _gap(bound, seen.value)
 
 
@@ -62,37 +66,13 @@ def _gap(bound: float, value: float) -> float | None:
     return max(0.0, bound - value) if np.isfinite(bound) else None
 
 
-def _looker(problem: policy.Problem, world: World, found: policy.Considered) -> Any:
+def _looker(world: World, ready: policy.Rankable) -> Any:
     """Prices -> value and use of the ranking at these prices."""
-    ranking = problem.ranking
-    assert ranking is not None
-    hard = [limit for limit in policy.limits(problem, world.columns) if limit.hard]
 
     def look(prices: Floats) -> Pass:
-        taken = policy.ranked(
-            problem,
-            world.cases,
-            found,
-            dict(zip(found.names, prices.tolist(), strict=True)),
-            world.width,
-            world.groups,
-        )
-        if problem.items:
-            shown = taken > 0
-            gain = found.values[:, 1] - found.values[:, 0]
-            value = float(world.weights @ (found.values[:, 0] + ranking.seen(taken) * gain))
-            used = np.where(shown, found.uses[:, :, 1], found.uses[:, :, 0])
-        else:
-            levers = {ranking.lever: taken[:, None]}
-            value = float(world.weights @ policy.worth(problem, world.cases, world.ask, levers)[:, 0])
-            beliefs = world.ask(world.cases, levers)
-            used = policy.uses(problem, hard, world.columns, beliefs, levers)[:, :, 0]
-        use = np.broadcast_to(used, (len(hard), len(taken))) @ world.weights
-        for place, limit in enumerate(hard):
-            if world.width > 1 and not limit.denominator.names:
-                # A mean over cases counts each case once, and its bound stands at every item.
-                sign = 1 if limit.upper else -1
-                use[place] += sign * limit.bound * (world.width - 1)
+        found = ready.at(prices)
+        value = float(world.weights @ found.values)
+        use = found.uses @ world.weights
         return Pass(prices, np.zeros(0, dtype=np.uint8), value - float(prices @ use), value, use)
 
     return look
@@ -110,30 +90,25 @@ def _settled(look: Any, prices: Floats, tolerance: Floats, least: Floats) -> Flo
     return prices
 
 
-def _bound(problem: policy.Problem, world: World, prices: Floats, seen: Pass) -> float:
-    """No feasible ranking is worth more: for items the priced one, for queues the best order; NaN: unknown."""
-    if problem.items:
+def _bound(problem: policy.Problem, world: World, ready: policy.Rankable, prices: Floats, seen: Pass) -> float:
+    """No feasible ranking is worth more: the priced one if it is exact, of queues the best order; NaN: unknown."""
+    if ready.exact:
         return seen.bound
     sizes = np.bincount(world.groups) if world.groups is not None else np.array([world.count])
-    if sizes.max() > EXACT or prices.any():
+    if sizes.max() > policy.EXACT or prices.any():
         return float("nan")
-    from scipy.optimize import linear_sum_assignment
-
     ranking = problem.ranking
     assert ranking is not None
     total = 0.0
     every = policy.worth(problem, world.cases, world.ask, problem.settings)
     every = np.broadcast_to(every, (world.count, every.shape[1])) * world.weights[:, None]
-    allowed = np.broadcast_to(
-        policy.allowed(problem, world.columns, world.ask(world.cases, problem.settings)), every.shape
-    )
-    every = np.where(allowed, every, every.min() - np.ptp(every) * len(every) - 1)
+    may = np.broadcast_to(policy.allowed(problem, world.columns, world.ask(world.cases, problem.settings)), every.shape)
     first = 1 if problem.settings[ranking.lever][0] == 0 else 0
     for group in range(len(sizes)):
         rows = np.flatnonzero(world.groups == group) if world.groups is not None else np.arange(world.count)
-        here = every[rows, first : first + len(rows)]
-        if here.shape[1] < len(rows):
-            here = np.concatenate([here, np.repeat(every[rows, :1], len(rows) - here.shape[1], axis=1)], axis=1)
-        chosen = linear_sum_assignment(here, maximize=True)
-        total += float(here[chosen].sum())
+        dealt = min(len(rows), every.shape[1] - first)
+        columns = np.array([*range(first, first + dealt), *[0] * (len(rows) - dealt)])
+        here = every[np.ix_(rows, columns)]
+        chosen = policy.assigned(here, may[np.ix_(rows, columns)])
+        total += float(here[np.arange(len(rows)), chosen].sum())
     return total

@@ -11,7 +11,7 @@ import numpy as np
 from drivetrain import policy
 from drivetrain.decision.compare import fit, label_of, optimized, reference, worth
 from drivetrain.decision.evaluate import OPTIMIZED
-from drivetrain.decision.explore import scenarios
+from drivetrain.decision.explore import given, scenarios
 from drivetrain.decision.world import World, moved
 from drivetrain.errors import PolicyError
 
@@ -56,9 +56,11 @@ def what_if(problem: policy.Problem, fitted: World, judged: World, changes: Mapp
     actions[OPTIMIZED] = optimized(here, made, judged)
     if fixed:
         title = ", ".join(f"{name}={text}" for name, text in changes.items() if name in fixed)
+        # A ranking is made anew: which is best depends on what the other levers are set to.
+        rest = actions[OPTIMIZED] if here.ranking is None else optimized(given(here, fixed), made, judged)
         actions[title] = {
             lever: np.full(len(judged.case), fixed[lever]) if lever in fixed else setting
-            for lever, setting in actions[OPTIMIZED].items()
+            for lever, setting in rest.items()
         }
     values = {
         name: problem.sign * float(judged.weights @ worth(here, here.value, judged, action))
@@ -101,6 +103,12 @@ def _beyond(problem: policy.Problem, world: World, fixed: Mapping[str, Any]) -> 
 
 def _setting(problem: policy.Problem, lever: str, text: str) -> Any:
     settings = problem.settings[lever]
+    if problem.ranking is not None and lever == problem.ranking.lever:
+        raise PolicyError(
+            f"`{lever}` is an order, and no single place can be set for all.",
+            "Set another lever, a constant or a column.",
+            where=f"--set {lever}",
+        )
     if settings.dtype.kind == "U":
         if text not in settings.tolist():
             raise PolicyError(

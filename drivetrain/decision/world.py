@@ -14,7 +14,7 @@ from drivetrain import policy, source
 from drivetrain.decision import selection
 from drivetrain.decision.columns import arrays, entities, plain, read
 from drivetrain.decision.log import ALWAYS, Log, log_of
-from drivetrain.errors import DataError
+from drivetrain.errors import DataError, PolicyError
 from drivetrain.spec import Spec
 from drivetrain.spec.formula import BATCH
 
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 
 PAIRS = 150_000
 """Most rows of case × item that policies are made and judged on; of more cases a seeded sample is taken."""
+CELLS = 4_000_000
+"""Most cells (row × joint setting) that are looked at where a ranking is decided together with other levers."""
 KEPT = 4
 """Answers of the models that are remembered."""
 
@@ -152,7 +154,14 @@ def world(
             where=spec.case_source.name,
         )
     if items is not None:
-        most = max(1, PAIRS // len(next(iter(items.values()))))
+        width = len(next(iter(items.values())))
+        _refuse_too_many(problem, width)
+        most = max(1, min(PAIRS // width, CELLS // (width * len(problem.labels))))
+    elif problem.ranking is not None and len(problem.levers) > 1:
+        length = int(problem.constants[BATCH])
+        most = max(length, CELLS // len(problem.labels) // length * length)
+        if table.num_rows > most:
+            note = " ".join(filter(None, [note, f"Judged on {most:,} of {table.num_rows:,} cases, drawn by lot."]))
     if most is not None and table.num_rows > most:
         rows = np.sort(np.random.default_rng(problem.seed).choice(table.num_rows, most, replace=False))
         table, observed_share = table.take(pa.array(rows)), observed_share[rows]
@@ -188,6 +197,18 @@ def world(
         entity=entities(spec, table),
         note=note,
     )
+
+
+def _refuse_too_many(problem: policy.Problem, width: int) -> None:
+    """One case must fit: so many items under so many settings."""
+    if width * len(problem.labels) > CELLS and len(problem.levers) > 1:
+        others = [lever for lever in problem.levers if problem.ranking is None or lever != problem.ranking.lever]
+        raise PolicyError(
+            f"{len(problem.labels) // 2:,} settings of {', '.join(others)} with {width:,} items are too many to rank "
+            "the items under each.",
+            "Take larger steps, or rank fewer items.",
+            where=f"levers.{others[0]}",
+        )
 
 
 def _context(problem: policy.Problem, predictors: Sequence[policy.Predicts], table: Any) -> list[str]:

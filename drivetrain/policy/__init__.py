@@ -5,20 +5,23 @@ from drivetrain.policy.choice import best
 from drivetrain.policy.constraints import Limit, Rule
 from drivetrain.policy.horizon import paths
 from drivetrain.policy.items import ITEMS, KEY, read_items, write_items
-from drivetrain.policy.listed import BETWEEN, NOTHING, in_order, listed
+from drivetrain.policy.listed import BETWEEN, NOTHING, done, listed, on_shelf, shelf
 from drivetrain.policy.modeler import Ask, Beliefs, Cases, Predicts, belief, beliefs, believed, modeler
 from drivetrain.policy.parts import Part
 from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Ranking, Shock, problem
-from drivetrain.policy.ranking import crossed, ranked
+from drivetrain.policy.ranked import EXACT, Rankable, Ranked, rankable
+from drivetrain.policy.ranking import assigned, crossed
 from drivetrain.policy.reference import Action, reference
 from drivetrain.policy.scenario import shocked
+from drivetrain.policy.settings import named
 from drivetrain.policy.simulate import allowed, expectation, groups, limits, realised, uses
 from drivetrain.policy.value import expected
-from drivetrain.policy.worth import Considered, columns_of, consider, worth
-from drivetrain.policy.written import Choice, Price, Written, act, decide, fits, read, write, written
+from drivetrain.policy.worth import Considered, columns_of, consider, others_of, worth
+from drivetrain.policy.written import Beside, Choice, Price, Written, act, decide, fits, read, write, written
 
 __all__ = [
     "BETWEEN",
+    "EXACT",
     "ITEMS",
     "KEY",
     "NOTHING",
@@ -27,6 +30,7 @@ __all__ = [
     "Ask",
     "Belief",
     "Beliefs",
+    "Beside",
     "Cases",
     "Choice",
     "Considered",
@@ -36,12 +40,15 @@ __all__ = [
     "Predicts",
     "Price",
     "Problem",
+    "Rankable",
+    "Ranked",
     "Ranking",
     "Rule",
     "Shock",
     "Written",
     "act",
     "allowed",
+    "assigned",
     "belief",
     "beliefs",
     "believed",
@@ -50,21 +57,25 @@ __all__ = [
     "consider",
     "crossed",
     "decide",
+    "done",
     "expectation",
     "expected",
     "fits",
     "groups",
-    "in_order",
     "limits",
     "listed",
     "modeler",
+    "named",
+    "on_shelf",
+    "others_of",
     "paths",
     "problem",
-    "ranked",
+    "rankable",
     "read",
     "read_items",
     "realised",
     "reference",
+    "shelf",
     "shocked",
     "uses",
     "worth",

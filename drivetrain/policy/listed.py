@@ -12,9 +12,11 @@ from drivetrain.errors import PolicyError
 from drivetrain.policy.items import ITEMS, KEY
 from drivetrain.policy.modeler import Predicts, modeler
 from drivetrain.policy.problem import Array, Problem
-from drivetrain.policy.ranking import crossed, ranked
-from drivetrain.policy.worth import Considered, consider, worth
-from drivetrain.policy.written import Choice, Written
+from drivetrain.policy.ranked import Ranked, rankable
+from drivetrain.policy.ranking import crossed
+from drivetrain.policy.settings import named
+from drivetrain.policy.worth import Considered, others_of
+from drivetrain.policy.written import Beside, Choice, Written
 
 NOTHING = "nothing shown"
 BETWEEN = " > "
@@ -38,7 +40,9 @@ def listed(
 
     Returns:
         Of items: the setting is their names in order of place, and `values` says what showing each in full view would
-        gain (None: the limits forbid it). Of cases: the setting is the place.
+        gain (None: the limits forbid it). Of cases: the setting is the place. Other levers stand beside it as in any
+        joint setting; `beside` has the best shelf under each of theirs, and of cases `values` what each is worth at the
+        place.
 
     Raises:
         PolicyError: There are no items, or a prediction is no distribution.
@@ -57,28 +61,27 @@ def listed(
     count = len(next(iter(cases.values()), ()))
     cases.setdefault("", np.arange(count))
     if not problem.items:
-        found = consider(problem, cases, ask)
-        place = ranked(problem, cases, found, prices, 1)
-        value = worth(problem, cases, ask, {ranking.lever: place[:, None]})[:, 0]
-        value = np.broadcast_to(value, place.shape)
-        return [
-            _place(problem, found, float(p), float(v), row) for row, (p, v) in enumerate(zip(place, value, strict=True))
-        ]
+        found = rankable(problem, cases, ask, 1).priced(prices)
+        return [_place(problem, found, row) for row in range(count)]
     if items is None:
         raise PolicyError("the items to rank are not there.", "Run `make decide`.", where=f"artifacts/{ITEMS}")
     keys = list(items[KEY])
-    every = crossed(cases, items)
-    found = consider(problem, every, ask)
-    place = ranked(problem, every, found, prices, len(keys)).reshape(count, -1)
-    nothing = found.values[:, 0].reshape(count, -1)
-    gain = (found.values[:, 1] - found.values[:, 0]).reshape(count, -1)
-    may = found.feasible[:, 1].reshape(count, -1)
-    return [_shelf(problem, keys, *row) for row in zip(place, nothing, gain, may, strict=True)]
+    ready = rankable(problem, crossed(cases, items), ask, len(keys))
+    found = ready.priced(prices)
+    return [_shelf(problem, keys, ready.found, found, case) for case in range(count)]
 
 
-def in_order(keys: Sequence[str], place: Array) -> str:
-    """The names of the items that are shown, in order of place; 0 is not shown."""
-    return BETWEEN.join(_by_place(keys, place)) or NOTHING
+def on_shelf(problem: Problem, keys: Sequence[str], action: Mapping[str, Array]) -> str:
+    """What one case's items and levers are set to, as people read it.
+
+    Args:
+        problem: The decision; items are ranked.
+        keys: Their names.
+        action: Lever -> setting of each item, shape (items,); of another lever the same for all.
+    """
+    assert problem.ranking is not None
+    order = {problem.ranking.lever: _by_place(keys, action[problem.ranking.lever])}
+    return shelf(problem, {name: values[0].item() for name, values in action.items()} | order)
 
 
 def _by_place(keys: Sequence[str], place: Array) -> list[str]:
@@ -86,30 +89,116 @@ def _by_place(keys: Sequence[str], place: Array) -> list[str]:
     return [keys[item] for item in order[: int((place > 0).sum())]]
 
 
-def _shelf(problem: Problem, keys: list[str], place: Array, nothing: Array, gain: Array, may: Array) -> Choice:
+def _shelf(problem: Problem, keys: list[str], known: Considered, found: Ranked, case: int) -> Choice:
     """One case's items."""
     ranking = problem.ranking
     assert ranking is not None
-    shown = _by_place(keys, place)
-    values = {key: float(more) if ok else None for key, more, ok in zip(keys, gain, may, strict=True)}
-    more = float((ranking.seen(place) * gain).sum())
+    rows = slice(case * len(keys), (case + 1) * len(keys))
+    places, others = problem.settings[ranking.lever], others_of(problem, ranking.lever)
+    hidden, shown = np.flatnonzero(places == 0), np.flatnonzero(places == 1)
+    at = int(found.beside[case])
+    every = []
+    for which in range(len(hidden)):
+        gain = (known.values[rows, shown[which]] - known.values[rows, hidden[which]]).tolist()
+        may = known.feasible[rows, shown[which]].tolist()
+        beside = {name: values[which].item() for name, values in others.items()}
+        levers = {ranking.lever: _by_place(keys, found.places[rows, which]), **beside}
+        every.append(
+            Beside(
+                shelf(problem, levers),
+                {name: levers[name] for name in problem.levers},
+                float(found.totals[case, which]) if found.free[case, which] else None,
+                {key: more if ok else None for key, more, ok in zip(keys, gain, may, strict=True)},
+            )
+        )
+    chosen = every[at]
+    more = float(found.totals[case, at] - known.values[rows, hidden[at]].sum())
     reasons = [f"expected to be worth {more:.4g} {problem.unit} more than showing nothing"]
-    if not may.all():
-        reasons.append(f"{int((~may).sum())} items are not allowed")
-    return Choice(in_order(keys, place), {ranking.lever: shown}, float(nothing.sum()) + more, values, tuple(reasons))
+    reasons += _against(problem, found, case)
+    if forbidden := sum(gain is None for gain in chosen.values.values()):
+        reasons.append(f"{forbidden} items are not allowed")
+    value = float(found.totals[case, at])
+    return Choice(chosen.setting, chosen.levers, value, chosen.values, tuple(reasons), tuple(every))
 
 
-def _place(problem: Problem, found: Considered, place: float, value: float, row: int) -> Choice:
+def _against(problem: Problem, found: Ranked, case: int) -> list[str]:
+    """What the other levers' setting is worth over the next best one, each with the best ranking that goes with it."""
+    assert problem.ranking is not None
+    others, at = others_of(problem, problem.ranking.lever), int(found.beside[case])
+    if not others:
+        return []
+    if not found.free[case].any():
+        return ["no setting is allowed by the limits"]
+    totals = np.where(found.free[case], found.totals[case], -np.inf)
+    totals[at] = -np.inf
+    rival = int(totals.argmax())
+    if not np.isfinite(totals[rival]):
+        return [f"no other setting of {', '.join(others)} is allowed by the limits"]
+    other = _beside_title(others, rival)
+    apart = float(found.totals[case, at] - totals[rival])
+    if apart >= 0:
+        return [f"worth {apart:.4g} {problem.unit} more than with {other}"]
+    return [f"with {other} it would be worth {-apart:.4g} {problem.unit} more, but use too much of what all share"]
+
+
+def _beside_title(others: Mapping[str, Array], which: int) -> str:
+    return ", ".join(f"{name}: {named(values[which])}" for name, values in others.items())
+
+
+def shelf(problem: Problem, levers: Mapping[str, Any]) -> str:
+    """A shelf, and what is set beside it, as people read it."""
+    return problem.label(
+        {name: (BETWEEN.join(v) or NOTHING) if isinstance(v, list) else v for name, v in levers.items()}
+    )
+
+
+def done(problem: Problem, setting: str) -> tuple[str, ...]:
+    """What a setting does, as its rates are watched: the items that a shelf shows, and each other lever's setting.
+
+    Of a queue it is the other levers' setting alone, since the place of a case depends on who else waits.
+    """
+    if problem.ranking is None:
+        return (setting,)
+    lever, others = problem.ranking.lever, others_of(problem, problem.ranking.lever)
+    if not others:
+        return _items_of(setting) if problem.items else ()
+    # An item's name may hold anything: what stands around the ranking is known.
+    mark = "\0"
+    for which in range(len(next(iter(others.values())))):
+        beside = {name: values[which] for name, values in others.items()}
+        before, after = problem.label({**beside, lever: mark}).split(mark)
+        if setting.startswith(before) and setting.endswith(after) and len(setting) >= len(before) + len(after):
+            told = tuple(f"{name}: {named(value)}" for name, value in beside.items())
+            inner = setting[len(before) : len(setting) - len(after)]
+            return (*(_items_of(inner) if problem.items else ()), *told)
+    return ()
+
+
+def _items_of(shelf: str) -> tuple[str, ...]:
+    return tuple(shelf.split(BETWEEN))
+
+
+def _place(problem: Problem, found: Ranked, row: int) -> Choice:
     """One case's place in the queue."""
     assert problem.ranking is not None
     lever = problem.ranking.lever
-    label = problem.label({lever: place})
-    places = problem.settings[lever]
+    others = others_of(problem, lever)
+    place = float(found.action[lever][row])
+    labels = [
+        problem.label({lever: place, **{name: values[which] for name, values in others.items()}})
+        for which in range(found.totals.shape[1])
+    ]
+    levers = {name: found.action[name][row].item() for name in problem.levers}
+    # A queue alone keeps its limits where it can; of settings beside it those that the limits forbid are not taken.
+    free = found.free[row] if others else [True]
+    values = {one: float(value) if ok else None for one, value, ok in zip(labels, found.totals[row], free, strict=True)}
+    places = np.unique(problem.settings[lever])
     apart = float(places[-1] - (places[1] if places[0] == 0 else places[0])) or 1.0
-    rate = float(found.values[row, 0] - found.values[row, 1])
+    rate = float(found.rate[row])
     said = (
         f"being dealt with is expected to be worth {rate:.4g} {problem.unit}"
         if places[0] == 0
         else f"each place further back is expected to cost {rate / apart:.4g} {problem.unit}"
     )
-    return Choice(label, {lever: place}, value, {label: value}, (said,))
+    reasons = (said, *_against(problem, found, row))
+    return Choice(labels[int(found.beside[row])], levers, float(found.values[row]), values, reasons)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drivetrain.artifact import Distribution
 from drivetrain.errors import PolicyError
@@ -228,6 +229,9 @@ def _asked(
         if name in problem.terms and name not in extra and name not in cases:
             extra[name] = _term(problem, problem.terms[name], cases, settings, given)
     width = max((array.shape[1] for array in extra.values()), default=1)
+    # Of several levers a model may read some: what it is told alike it is asked once.
+    extra, again = _once(extra, width)
+    width = width if again is None else int(again.max()) + 1
     asked: dict[str, Sequence[Any]] = {
         name: _given(np.broadcast_to(value, (count, width)).ravel()) for name, value in extra.items()
     }
@@ -244,7 +248,31 @@ def _asked(
     found: dict[str, Belief] = {}
     for name, made in predictor.predict(asked).items():
         found |= believed(problem, name, made, width)
-    return found
+    return found if again is None else {name: _repeated(known, again) for name, known in found.items()}
+
+
+def _once(extra: dict[str, Array], width: int) -> tuple[dict[str, Array], NDArray[np.int64] | None]:
+    """Settings that differ, and which of them each of the `width` settings is; None where each is one of its own."""
+    if width == 1 or any(len(array) > 1 for array in extra.values()):
+        return extra, None
+    told = {name: np.broadcast_to(array[0], (width,)) for name, array in extra.items()}
+    codes = np.stack([np.unique(values, return_inverse=True)[1] for values in told.values()])
+    _, first, which = np.unique(codes, axis=1, return_index=True, return_inverse=True)
+    if len(first) == width:
+        return extra, None
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return {name: values[first[order]][None, :] for name, values in told.items()}, rank[which.ravel()]
+
+
+def _repeated(known: Belief, again: NDArray[np.int64]) -> Belief:
+    """A belief about settings that differ, as one about all."""
+    return replace(
+        known,
+        probabilities=None if known.probabilities is None else known.probabilities[:, again],
+        quantiles=None if known.quantiles is None else known.quantiles[:, again],
+    )
 
 
 def _given(values: Sequence[Any] | Array) -> Any:

@@ -80,8 +80,8 @@ class Ranking:
     attention: tuple[float, ...]
 
     def weights(self, items: int) -> Array:
-        """Attention of the places, shape (slots,), for so many items."""
-        count = min(self.slots or items, items)
+        """Attention of the places, shape (slots,); of as many as there are items where the plan names no number."""
+        count = self.slots or items
         return np.array(self.attention[:count]) if self.attention else np.ones(count)
 
     def seen(self, places: Array) -> Array:
@@ -300,17 +300,17 @@ def _ranking(spec: Spec) -> Ranking | None:
     """The lever that puts things into an order.
 
     Raises:
-        PolicyError: It stands beside another lever, or is joined with what a ranking cannot be optimised for.
+        PolicyError: There is another one, or it is joined with what a ranking cannot be optimised for.
     """
     found = [lever for lever in spec.levers if isinstance(lever, RankingLever)]
     if not found:
         return None
-    lever, where = found[0], f"levers.{found[0].name}"
-    if len(spec.levers) > 1:
+    lever = found[0]
+    if len(found) > 1:
         raise PolicyError(
-            "a ranking is optimised alone, and the plan has further levers.",
-            "Make the other lever an uncontrollable column, or a plan of its own.",
-            where=where,
+            f"{', '.join(one.name for one in found)} are several orders, which are not decided together.",
+            "Keep one ranking, and give the other a plan of its own.",
+            where=f"levers.{found[1].name}",
         )
     if _tail(spec) is not None:
         raise PolicyError(
@@ -425,7 +425,9 @@ def _catastrophe(spec: Spec) -> Formula | None:
 
 
 def _searched(spec: Spec, settings: Mapping[str, Array]) -> str | None:
-    """The only numeric lever, when it has too many settings to try them all."""
+    """The only numeric lever, when it has too many settings to try them all; beside a ranking all are tried."""
+    if any(isinstance(lever, RankingLever) for lever in spec.levers):
+        return None
     numeric = [lever.name for lever in spec.levers if lever.type in ("integer", "range")]
     if len(numeric) != 1 or len(set(settings[numeric[0]].tolist())) <= SEARCHED:
         return None

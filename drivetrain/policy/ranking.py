@@ -11,6 +11,8 @@ dynamic programming over items and places that are both in descending order.
 
 Queues. Cases wait in the order of the rate at which waiting costs value: (q(first place) - q(last place)) / places, the
 cµ rule (Cox and Smith 1961), which is optimal where waiting costs each case a rate of its own.
+
+Here are the arrays' sides of it; `ranked` says what is put in them, also where other levers are set beside the order.
 """
 
 from __future__ import annotations
@@ -22,10 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.errors import PolicyError
-from drivetrain.policy.modeler import Cases
 from drivetrain.policy.problem import Array, Problem, Ranking
-from drivetrain.policy.simulate import allowed
-from drivetrain.policy.worth import Considered, columns_of
 
 Floats = NDArray[np.float64]
 
@@ -33,53 +32,6 @@ LEAST = 1e-12
 """An item that gains no more than this by being shown is not shown."""
 CELLS = 4_000_000
 """Cells (case × item × place) that the dynamic programme holds at once."""
-
-
-def ranked(
-    problem: Problem,
-    cases: Cases,
-    found: Considered,
-    prices: Mapping[str, float],
-    width: int,
-    groups: NDArray[np.int64] | None = None,
-) -> Floats:
-    """The place of every row at these prices, shape (rows,).
-
-    Args:
-        problem: The decision; it has a ranking.
-        cases: What formulas read of the rows: case × item, or cases.
-        found: What `consider` says of them.
-        prices: Shadow prices of the constraints.
-        width: Items of each case; 1 where cases are ranked.
-        groups: Where cases are ranked: which of them wait together; None: all.
-    """
-    ranking = problem.ranking
-    assert ranking is not None
-    price = np.array([prices.get(name, 0.0) for name in found.names])
-    if problem.items:
-        shape = (-1, width)
-        burden = np.tensordot(price, found.uses[:, :, 1] - found.uses[:, :, 0], 1)
-        gain, may = found.values[:, 1] - found.values[:, 0], found.feasible[:, 1]
-        must = ~found.feasible[:, 0] & may
-        return places(
-            ranking, gain.reshape(shape), burden.reshape(shape), may.reshape(shape), must.reshape(shape)
-        ).ravel()
-    score = found.values - np.tensordot(price, found.uses, 1)
-    rate = score[:, 0] - score[:, 1]
-    latest = None
-    if problem.allowed or problem.seen:
-        every = problem.settings[ranking.lever]
-        first = {name: belief.under(0) for name, belief in found.beliefs.items()}
-        may = np.broadcast_to(
-            allowed(problem, columns_of(problem, cases), first, {ranking.lever: every}), (len(rate), len(every))
-        )
-        # Who may stand nowhere waits like those who may stand anywhere.
-        latest = np.where(may, every, 0).max(axis=1).astype(np.int64)
-        latest = np.where(latest == 0, len(rate), np.where(may[:, -1], len(rate), latest))
-    result = np.empty(len(rate))
-    for rows in parts(groups, len(rate)):
-        result[rows] = queue(rate[rows], None if latest is None else latest[rows], ranking.slots)
-    return result
 
 
 def crossed(cases: Mapping[str, Any], items: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +81,7 @@ def places(
     if not burden.any():
         by_gain = np.argsort(np.where(may, -gain, np.inf), axis=1, kind="stable")[:, : len(seen)]
         rows = np.arange(len(gain))
-        for step, weight in enumerate(seen):
+        for step, weight in enumerate(seen[: gain.shape[1]]):
             # The k-th best item takes the k-th most seen place, as long as being seen there gains anything.
             item = by_gain[:, step]
             shown = may[rows, item] & (weight * gain[rows, item] > LEAST)
@@ -213,6 +165,21 @@ def queue(rate: Floats, latest: NDArray[np.int64] | None = None, slots: int | No
     if slots is not None:
         found[found > slots] = 0
     return found
+
+
+def assigned(worth: Floats, may: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Which column each case takes so that the sum is greatest, every column being taken once; shape (n,).
+
+    Args:
+        worth: Of each case in each column, shape (n, n).
+        may: What the limits allow, shape (n, n). As few cases as can be stand where they may not.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    if not may.all():
+        # More than all that an order can gain, so that a forbidden place never pays.
+        worth = np.where(may, worth, worth.min() - (np.ptp(worth) + 1) * len(worth))
+    return np.asarray(linear_sum_assignment(worth, maximize=True)[1])
 
 
 def scored(

@@ -13,8 +13,9 @@ from drivetrain.errors import PolicyError
 from drivetrain.policy.belief import Belief
 from drivetrain.policy.parts import parted
 from drivetrain.policy.problem import Array, Problem
-from drivetrain.policy.ranking import scored
+from drivetrain.policy.ranking import parts, scored
 from drivetrain.policy.simulate import allowed, evaluate_guess, expectation
+from drivetrain.policy.worth import others_of
 from drivetrain.spec.formula import Formula, parse
 
 Action = dict[str, Array]
@@ -43,7 +44,7 @@ def reference(
         PolicyError: The plan does not state it, or it sets what is no setting.
     """
     if problem.ranking is not None:
-        return {problem.ranking.lever: _ranking(problem, name, columns, beliefs, groups)}
+        return _ranking(problem, name, columns, beliefs, groups)
     if name == "accuracy_first":
         return as_if_certain(problem, columns, beliefs, _valued(problem))
     if name not in problem.policies:
@@ -69,31 +70,146 @@ def _ranking(
     columns: Mapping[str, Array],
     beliefs: Mapping[str, Belief],
     groups: NDArray[np.int64] | None,
-) -> Array:
-    """Places by the score that the policy gives."""
+) -> Action:
+    """Places by the score that the policy gives, and what it sets the other levers to."""
     ranking = problem.ranking
     assert ranking is not None
-    count = _count(columns, beliefs)
-    may = np.ones(count, dtype=bool)
-    if problem.items:
-        may = np.broadcast_to(allowed(problem, columns, beliefs), (count, 2))[:, 1]
-    rule = problem.policies.get(name, {}).get(ranking.lever)
-    if name == "accuracy_first" or getattr(rule, "most_likely", None):
-        outcomes = _valued(problem) if name == "accuracy_first" else problem.opened(rule.most_likely)  # type: ignore[union-attr]
-        certain = {key: _certain(b) if key in outcomes else b for key, b in beliefs.items()}
-        worth = expectation(problem, problem.value, columns, certain)
-        score = np.broadcast_to(worth[:, -1] - worth[:, 0] if problem.items else worth[:, 0] - worth[:, -1], (count,))
-        # Who gains nothing by being shown is not shown.
-        return scored(problem, name, score, may & (score > 0) if problem.items else may, groups)
+    rules = problem.policies.get(name, {})
+    rule = rules.get(ranking.lever)
+    if name == "accuracy_first":
+        return _ranked_as_if_certain(problem, name, columns, beliefs, _valued(problem), groups)
     if rule is None:
         raise PolicyError(
             f"the plan states no `{name}` policy.", "Add it under the lever's `policies`.", where="levers"
         )
+    count = _count(columns, beliefs)
+    action: Action = {}
+    for lever in problem.levers:
+        if lever == ranking.lever:
+            continue
+        likely = getattr(rules[lever], "most_likely", None) or getattr(rules[lever], "confident", None)
+        if likely and not _named(problem, lever, beliefs, problem.opened(likely)):
+            certain = _ranked_as_if_certain(problem, name, columns, beliefs, problem.opened(likely), groups)
+            values = _unless_unsure(problem, lever, rules[lever], beliefs, certain[lever])
+        else:
+            values = _apply(problem, lever, rules[lever], columns, beliefs, count)
+        action[lever] = _checked(problem, lever, name, values)
+        if problem.items:
+            _refuse_several(lever, name, action[lever], groups)
+    if getattr(rule, "most_likely", None):
+        outcomes = problem.opened(rule.most_likely)
+        return _ranked_as_if_certain(problem, name, columns, beliefs, outcomes, groups, action)
     if isinstance(rule, str | int | float):
         score = np.zeros(count)
-        return score if problem.items else scored(problem, name, score, may, groups)
+        place = score if problem.items else scored(problem, name, score, np.ones(count, dtype=bool), groups)
+        return {**action, ranking.lever: place}
+    may = np.ones(count, dtype=bool)
+    if problem.items:
+        free = np.broadcast_to(allowed(problem, columns, beliefs), (count, len(problem.labels)))
+        may = free[np.arange(count), _at(problem, action, 1.0, count)]
     score = np.asarray(_apply(problem, ranking.lever, rule, columns, beliefs, count))
-    return scored(problem, name, score, may, groups)
+    return {**action, ranking.lever: scored(problem, name, score, may, groups)}
+
+
+def _ranked_as_if_certain(
+    problem: Problem,
+    name: str,
+    columns: Mapping[str, Array],
+    beliefs: Mapping[str, Belief],
+    outcomes: tuple[str, ...],
+    groups: NDArray[np.int64] | None,
+    given: Action | None = None,
+) -> Action:
+    """The ranking by what would be gained if the likeliest came true, with the other levers as they would be best then.
+
+    Args:
+        problem: The decision; it has a ranking.
+        name: The policy, for messages.
+        columns: Name -> shape (n,).
+        beliefs: Outcome -> what is believed of it.
+        outcomes: Those that are taken for certain.
+        groups: Rows that are ranked together have one number; None: all rows.
+        given: What the other levers are set to; None: what is best.
+    """
+    ranking = problem.ranking
+    assert ranking is not None
+    count = _count(columns, beliefs)
+    rows = np.arange(count)
+    certain = {key: _certain(b) if key in outcomes else b for key, b in beliefs.items()}
+    worth = np.broadcast_to(expectation(problem, problem.value, columns, certain), (count, len(problem.labels)))
+    free = np.broadcast_to(allowed(problem, columns, beliefs), worth.shape)
+    others = others_of(problem, ranking.lever)
+    if given:
+        at = _at(problem, given, float(problem.settings[ranking.lever][0]), count)
+        every = [np.searchsorted(np.flatnonzero(_first(problem)), at)]
+    else:
+        every = [np.full(count, which) for which in range(max((len(v) for v in others.values()), default=1))]
+    line = problem.settings[ranking.lever]
+    places = np.unique(line)
+    # Column of each place under each setting of the others.
+    column = np.stack([np.flatnonzero(line == place) for place in places])
+    if not problem.items:
+        ends = (1, 0) if places[0] == 0 else (0, len(places) - 1)
+        top = [np.max([_open(worth, free, rows, column[end][which]) for which in every], axis=0) for end in ends]
+        place = scored(problem, name, top[0] - top[1], np.ones(count, dtype=bool), groups)
+        here = np.stack([_open(worth, free, rows, column[np.searchsorted(places, place), which]) for which in every])
+        chosen = np.stack(every)[here.argmax(axis=0), rows]
+        return {**(given or {lever: values[chosen] for lever, values in others.items()}), ranking.lever: place}
+    totals, orders = [], []
+    for which in every:
+        hidden, shown = column[0][which], column[1][which]
+        gain = worth[rows, shown] - worth[rows, hidden]
+        # Who gains nothing by being shown is not shown.
+        place = scored(problem, name, gain, free[rows, shown] & (gain > 0), groups)
+        kept = np.where(place > 0, free[rows, shown], free[rows, hidden])
+        each = worth[rows, hidden] + ranking.seen(place) * gain
+        sums = [(int((~kept[part]).sum()), -float(each[part].sum())) for part in parts(groups, count)]
+        totals.append(sums)
+        orders.append(place)
+    chosen = np.empty(count, dtype=np.int64)
+    place = np.empty(count)
+    for number, part in enumerate(parts(groups, count)):
+        taken = min(range(len(every)), key=lambda which: totals[which][number])
+        chosen[part], place[part] = every[taken][part], orders[taken][part]
+    return {**(given or {lever: values[chosen] for lever, values in others.items()}), ranking.lever: place}
+
+
+def _open(worth: Array, free: Array, rows: Array, column: Array) -> Array:
+    """What some cell of each row is worth; less than anything where the limits forbid it."""
+    least = worth.min() - np.ptp(worth) - 1
+    return np.asarray(np.where(free[rows, column], worth[rows, column], least))
+
+
+def _first(problem: Problem) -> Array:
+    """Which joint settings have the ranking's first place: one for each setting of the other levers."""
+    assert problem.ranking is not None
+    line = problem.settings[problem.ranking.lever]
+    return np.asarray(line == line[0])
+
+
+def _at(problem: Problem, action: Action, place: float, count: int) -> NDArray[np.int64]:
+    """The joint setting with a place and the other levers as they are set, or of a number as near as there is."""
+    assert problem.ranking is not None
+    inside = np.flatnonzero(problem.settings[problem.ranking.lever] == place)
+    apart = np.zeros((count, len(inside)))
+    for lever, values in action.items():
+        settings = problem.settings[lever][inside]
+        if settings.dtype.kind == "U":
+            apart += (values[:, None] != settings) * 2.0
+        else:
+            apart += np.abs(values[:, None].astype(float) - settings) / (float(np.ptp(settings)) or 1.0)
+    return np.asarray(inside[apart.argmin(axis=1)])
+
+
+def _refuse_several(lever: str, policy: str, values: Array, groups: NDArray[np.int64] | None) -> None:
+    """A lever beside a ranking of items is set once for each case, whatever the item."""
+    several = sum(len(np.unique(values[part])) > 1 for part in parts(groups, len(values)))
+    if several:
+        raise PolicyError(
+            f"`{policy}` gives `{lever}` another setting for some items of {several} cases, and a case has one.",
+            "Write it with columns of the cases alone, or with outcomes whose model reads no item.",
+            where=f"levers.{lever}.policies.{policy}",
+        )
 
 
 def as_if_certain(
@@ -104,16 +220,25 @@ def as_if_certain(
     Accuracy is all that counts for this policy: it does not see how sure the model is, nor what an error costs.
     """
     cases = _count(columns, beliefs)
-    if len(outcomes) == 1 and len(problem.levers) == 1:
-        belief, lever = beliefs[outcomes[0]], problem.levers[0]
-        if belief.classes and set(belief.classes) <= set(problem.settings[lever].tolist()):
-            return {lever: np.broadcast_to(belief.likeliest()[:, 0, 0], (cases,)).astype(str)}
+    if len(problem.levers) == 1 and _named(problem, problem.levers[0], beliefs, outcomes):
+        return {problem.levers[0]: _likeliest(beliefs[outcomes[0]], cases)}
     certain = {name: _certain(beliefs[name]) if name in outcomes else beliefs[name] for name in beliefs}
     values = np.where(
         allowed(problem, columns, beliefs), expectation(problem, problem.value, columns, certain), -np.inf
     )
     best = values.argmax(axis=1)
     return {lever: settings[best] for lever, settings in problem.settings.items()}
+
+
+def _named(problem: Problem, lever: str, beliefs: Mapping[str, Belief], outcomes: tuple[str, ...]) -> bool:
+    """Whether the classes of the only outcome are settings of a lever."""
+    belief = beliefs.get(outcomes[0]) if len(outcomes) == 1 else None
+    return bool(belief and belief.classes and set(belief.classes) <= set(problem.settings[lever].tolist()))
+
+
+def _likeliest(belief: Belief, cases: int) -> Array:
+    """The likeliest class of each case, as text."""
+    return np.broadcast_to(belief.likeliest()[:, 0, 0], (cases,)).astype(str)
 
 
 def _certain(belief: Belief) -> Belief:
@@ -145,8 +270,18 @@ def _apply(
         raise PolicyError(
             "says nothing yet.", "State a setting, a formula or a column.", where=f"levers.{lever}.policies"
         )
-    likely = as_if_certain(problem, columns, beliefs, problem.opened(outcome))[lever]
-    if getattr(rule, "confident", None) is None:
+    outcomes = problem.opened(outcome)
+    if _named(problem, lever, beliefs, outcomes):
+        likely = _likeliest(beliefs[outcomes[0]], cases)
+    else:
+        likely = as_if_certain(problem, columns, beliefs, outcomes)[lever]
+    return _unless_unsure(problem, lever, rule, beliefs, likely)
+
+
+def _unless_unsure(problem: Problem, lever: str, rule: Any, beliefs: Mapping[str, Belief], likely: Array) -> Array:
+    """What follows from the likeliest class, and where that is not likely enough the stated setting."""
+    outcome = getattr(rule, "confident", None)
+    if outcome is None:
         return likely
     probabilities = beliefs[outcome].probabilities
     if probabilities is None or problem.opened(outcome) != (outcome,):
@@ -156,7 +291,7 @@ def _apply(
             where=f"levers.{lever}.policies",
         )
     sure = probabilities.max(axis=2)[:, 0] >= rule.at_least
-    return np.where(sure, likely, np.full(cases, rule.otherwise))
+    return np.where(sure, likely, np.full(len(likely), rule.otherwise))
 
 
 def _guessed(
@@ -177,7 +312,9 @@ def _idle(problem: Problem) -> int:
     for lever, rule in still.items():
         if isinstance(rule, str | int | float):
             settings = problem.settings[lever]
-            inside &= settings == (str(rule) if settings.dtype.kind == "U" else rule)
+            same = settings == (str(rule) if settings.dtype.kind == "U" else float(rule))
+            # A queue that is left as it came has no place of its own for that.
+            inside &= same if same.any() else True
     return int(inside.argmax())
 
 

@@ -85,8 +85,13 @@ def joint(single: Mapping[str, Array]) -> tuple[dict[str, Array], list[str]]:
 
 def label(levers: tuple[str, ...], setting: Mapping[str, Any]) -> str:
     """A joint setting as people read it."""
-    texts = {name: f"{v:g}" if isinstance(v := setting[name], float | np.floating) else str(v) for name in levers}
+    texts = {name: named(setting[name]) for name in levers}
     return texts[levers[0]] if len(levers) == 1 else ", ".join(f"{name}: {text}" for name, text in texts.items())
+
+
+def named(value: Any) -> str:
+    """One lever's setting as people read it."""
+    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def costs(spec: Spec, lever: Lever) -> Mapping[str, float] | Formula:

@@ -90,10 +90,11 @@ def worth(
     if problem.ranking is not None and problem.items:
         # What showing an item changes comes about as often as its place is looked at.
         lever = problem.ranking.lever
-        ends = _weighted(problem, cases, ask, {lever: np.array([0.0, 1.0])}, threshold)
-        return np.asarray(
-            ends[:, :1] + np.atleast_2d(problem.ranking.seen(levers[lever])) * (ends[:, 1:] - ends[:, :1])
-        )
+        others = {name: np.concatenate([v, v], axis=-1) for name, v in levers.items() if name != lever}
+        half = max((v.shape[-1] // 2 for v in others.values()), default=1)
+        ends = _weighted(problem, cases, ask, {**others, lever: np.repeat([0.0, 1.0], half)}, threshold)
+        hidden, shown = ends[:, :half], ends[:, half:]
+        return np.asarray(hidden + np.atleast_2d(problem.ranking.seen(levers[lever])) * (shown - hidden))
     return _weighted(problem, cases, ask, levers, threshold)
 
 
@@ -140,19 +141,14 @@ def consider(
         prices: Shadow prices of constraints, by which a searched lever is searched.
         threshold: As for `worth`.
     """
-    if problem.ranking is not None and not problem.items:
-        # The first place and the last one (or none) say at which rate waiting costs.
-        places = problem.settings[problem.ranking.lever]
-        ends = places[[1, 0]] if places[0] == 0 else places[[0, -1]]
-        return _tried(problem, cases, ask, {problem.ranking.lever: ends}, threshold)
     if problem.searched is None:
-        return _tried(problem, cases, ask, problem.settings, threshold)
+        return tried(problem, cases, ask, problem.settings, threshold)
     lever = problem.searched
     grid = np.unique(problem.settings[lever])
-    others = _others(problem, lever)
+    others = others_of(problem, lever)
     low, high = _window(problem, cases, grid, others)
     points = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, COARSE)
-    found = _tried(problem, cases, ask, _product(lever, _snapped(points, grid), others), threshold)
+    found = tried(problem, cases, ask, _product(lever, _snapped(points, grid), others), threshold)
     width = (high - low) / (COARSE - 1)
     gap = float(np.min(np.diff(grid)))
     rounds = [found]
@@ -161,16 +157,17 @@ def consider(
         centre = found.action(chosen)[lever].astype(float)
         span = np.linspace(-1, 1, FINE) * width[:, None]
         points = np.clip(centre[:, None] + span, low[:, None], high[:, None])
-        fresh = _tried(problem, cases, ask, _product(lever, _snapped(points, grid), others), threshold)
+        fresh = tried(problem, cases, ask, _product(lever, _snapped(points, grid), others), threshold)
         rounds.append(fresh)
         found = _joined(rounds)
         width = width * 2 / (FINE - 1)
     return found
 
 
-def _tried(
-    problem: Problem, cases: Cases, ask: Ask, levers: Mapping[str, Array], threshold: float | None
+def tried(
+    problem: Problem, cases: Cases, ask: Ask, levers: Mapping[str, Array], threshold: float | None = None
 ) -> Considered:
+    """What is known of n cases under settings that are named: lever -> shape (k,) or (n, k)."""
     columns = columns_of(problem, cases)
     beliefs = ask(cases, levers)
     hard = [limit for limit in limits(problem, columns) if limit.hard]
@@ -191,8 +188,8 @@ def _spread(array: Array, shape: tuple[int, ...]) -> Array:
     return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
-def _others(problem: Problem, lever: str) -> dict[str, Array]:
-    """The joint settings of all other levers."""
+def others_of(problem: Problem, lever: str) -> dict[str, Array]:
+    """The joint settings of all other levers, in the order of the plan; of none nothing."""
     first = problem.settings[lever] == problem.settings[lever][0]
     return {name: values[first] for name, values in problem.settings.items() if name != lever}
 
@@ -224,9 +221,9 @@ def _window(problem: Problem, cases: Cases, grid: Array, others: Mapping[str, Ar
     for start in range(0, count, step):
         part = slice(start, min(count, start + step))
         here = {name: values[part] for name, values in columns.items()}
-        tried = _product(problem.searched, np.broadcast_to(grid, (part.stop - part.start, len(grid))), others)
-        free = np.broadcast_to(allowed(problem, here, None, tried), tried[problem.searched].shape)
-        settings = tried[problem.searched]
+        points = _product(problem.searched, np.broadcast_to(grid, (part.stop - part.start, len(grid))), others)
+        settings = points[problem.searched]
+        free = np.broadcast_to(allowed(problem, here, None, points), settings.shape)
         some = free.any(axis=1)
         low[part] = np.where(some, np.where(free, settings, np.inf).min(axis=1), grid[0])
         high[part] = np.where(some, np.where(free, settings, -np.inf).max(axis=1), grid[-1])

@@ -62,6 +62,23 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The best shelf of one case under one setting of the levers beside it.
+
+    Attributes:
+        setting: Label of both.
+        levers: Lever -> its value; of the shelf the items in order of place.
+        value: Expected value; None where the limits forbid it.
+        values: Item -> what showing it in full view would gain; None: the limits forbid it.
+    """
+
+    setting: str
+    levers: Mapping[str, Any]
+    value: float | None
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What to do with one case.
 
@@ -71,6 +88,7 @@ class Choice:
         value: Expected value of the setting, in the objective's unit; more is better.
         values: Label -> expected value; None for a setting that the limits forbid.
         reasons: Why this one, in words.
+        beside: Of ranked items: the best shelf under each setting of the other levers, of which this is one.
     """
 
     setting: str
@@ -78,6 +96,14 @@ class Choice:
     value: float
     values: Mapping[str, float | None]
     reasons: tuple[str, ...]
+    beside: tuple[Beside, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the limits allow it: a setting that they forbid is only there because none is allowed."""
+        if len(self.beside) > 1:
+            return any(one.value is not None and one.setting == self.setting for one in self.beside)
+        return bool(self.beside) or self.values.get(self.setting) is not None
 
 
 def write(root: Path, written: Written) -> Path:

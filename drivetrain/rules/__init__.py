@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError, SpecError
 from drivetrain.findings import LEVELS, Finding
-from drivetrain.rules import coverage, data, deployment, levers, models, objective, optimizer
+from drivetrain.rules import coverage, data, deployment, levers, models, objective, optimizer, rankings
 from drivetrain.rules.ask import Question, ask
 from drivetrain.rules.capabilities import Field, fields
 from drivetrain.rules.place import Places
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "Fault", "Field", "Question", "Rule", "Verdict", "fields", "judge", "questions", "verdict"]
 
-_ROOMS = (objective, levers, data, coverage, models, optimizer, deployment)
+_ROOMS = (objective, levers, rankings, data, coverage, models, optimizer, deployment)
 RULES: tuple[Rule, ...] = tuple(sorted((rule() for room in _ROOMS for rule in room.RULES), key=lambda rule: rule.id))
 """Every rule, in the order of the approach."""
 

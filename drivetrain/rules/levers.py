@@ -322,28 +322,6 @@ class QueueHasLength(Rule):
                 yield Fault(("levers", lever.name, "of"), what)
 
 
-class RankingStandsAlone(Rule):
-    """A lever that puts something into an order is the plan's only lever.
-
-    Joint settings are the product of the levers' settings, and an order has no list of settings to multiply: the best
-    order under each setting of the other lever would have to be found for every case. `decide` does not, and says so.
-    """
-
-    id, needs = "DT215", ("levers",)
-    advice = "Make the other lever an uncontrollable column that is set elsewhere, or a plan of its own."
-    question = "Which of the two is decided first, and can the other take it as given?"
-
-    def faults(self, spec: Spec) -> Iterator[Fault]:
-        """A ranking beside another lever."""
-        names = [lever.name for lever in spec.levers]
-        for lever in spec.levers:
-            if lever.type == "ranking" and len(names) > 1:
-                others = [name for name in names if name != lever.name]
-                what = f"`{lever.name}` puts things into an order, which is not decided together with {told(others)}."
-                yield Fault(("levers", lever.name), what, affected=names)
-                return
-
-
 def moving(spec: Spec) -> Iterator[tuple[Lever, list[str]]]:
     """Levers that are said to move used outcomes, with these."""
     used = set(spec.derived.used_outcomes())
@@ -367,5 +345,5 @@ def _logged(spec: Spec, lever: Lever) -> Column | None:
 RULES: tuple[type[Rule], ...] = (
     LeverReachesObjective, LeverHasOwner, LeverHasSettings, LeverIsControllable, EffectCanBeLearned, HistoryOverlaps,
     RangeWasObserved, TodayIsNamed, SimpleRuleIsNamed, IrreversibleNeedsPerson, FallbackExists, LeverActsOnTheWorld,
-    TodayIsPlausible, QueueHasLength, RankingStandsAlone,
+    TodayIsPlausible, QueueHasLength,
 )  # fmt: skip

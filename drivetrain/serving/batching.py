@@ -156,6 +156,9 @@ def decide(
     constrained = any(rule.hard and rule.ratio is not None for rule in problem.constraints)
     together = constrained and bool(settled) and problem.ranking is None
     assessed = alone | (_together(engine, rows, alone, {}, settled, optimize) if together else {})
+    if problem.ranking is not None and not problem.items and len(rows) > AT_A_TIME and settled:
+        # However many are looked at at a time, they wait in one queue.
+        assessed |= _queued(engine, rows, alone, settled)
     scope = rollout.scope_of(spec, frozenset(engine.fields))
     drawn = dict(zip(assessed, rollout.draws(spec, problem, state, list(assessed.values()), lot, scope), strict=True))
     # What is drawn deviates from what the policy would have done with the row: that is what its propensity is of.
@@ -252,6 +255,18 @@ def _together(
         choice = replace(choice, values={**before.values, label: value})
         found[row] = replace(assessed[row], choice=choice, recommendation=label)
     return found
+
+
+def _queued(
+    engine: Engine, rows: Sequence[Mapping[str, Any]], assessed: Mapping[int, Assessed], settled: Sequence[int]
+) -> dict[int, Assessed]:
+    """The settled rows in one queue."""
+    columns, models = _columns(engine, rows, settled), list(engine.predictors.values())
+    choices = policy.listed(engine.problem, engine.policy, columns, models)
+    return {
+        row: replace(assessed[row], choice=choice, settled=choice.allowed, recommendation=choice.setting)
+        for row, choice in zip(settled, choices, strict=True)
+    }
 
 
 def _labels(problem: Problem, known: policy.Considered) -> NDArray[np.str_]:

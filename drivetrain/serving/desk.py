@@ -101,7 +101,8 @@ class Desk:
         self._write(written)
         for record in written:
             # Every shelf is another: as a label of a metric each would cost memory for ever.
-            setting = record["setting"] if self.engine.problem.ranking is None else self.engine.problem.levers[0]
+            ranking = self.engine.problem.ranking
+            setting = record["setting"] if ranking is None else ranking.lever
             self._metrics.decisions.labels(setting, record["status"]).inc()
             self._metrics.outside.inc(not record["in_domain"])
             self._metrics.explored.inc(record["explored"])

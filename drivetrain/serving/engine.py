@@ -177,7 +177,8 @@ class Engine:
                 reasons[case].append(fault)
         told = self._sayable(self._chosen_beliefs(sound, judged.beliefs, choices))
         allowed = np.ones((1, len(self.problem.labels)), dtype=bool)
-        if inside and self._explores and (self.problem.allowed or self.problem.seen):
+        free = self.problem.ranking is not None or not (self.problem.allowed or self.problem.seen)
+        if inside and self._explores and not free:
             allowed = policy.allowed(self.problem, self._arrays(sound), self._under_all(sound, judged.beliefs))
         # Before the stage parallel nobody asks what is done today.
         today: list[str | None] = [None] * len(batch)
@@ -188,7 +189,7 @@ class Engine:
                 prediction=self._prediction(judged, case, told, reasons[case]),
                 choice=choice,
                 # A setting that the limits forbid is only there because none is allowed.
-                settled=choice is not None and choice.values.get(choice.setting) is not None,
+                settled=choice is not None and choice.allowed,
                 recommendation=choice.setting if choice is not None else self._fallback(batch, case),
                 today=today[case] if choice is not None else None,
                 allowed=allowed[case if len(allowed) > 1 else 0],
@@ -234,8 +235,10 @@ class Engine:
                 Assessed(
                     prediction=self._prediction(judged, case, (), reasons),
                     choice=choice,
-                    settled=choice is not None,
-                    recommendation=choice.setting if choice is not None else self._fallback_items(batch, case),
+                    settled=choice is not None and choice.allowed,
+                    recommendation=(
+                        choice.setting if choice is not None and choice.allowed else self._fallback_items(batch, case)
+                    ),
                     today=None,
                     allowed=np.ones(len(self.problem.labels), dtype=bool),
                     columns={name: v[case] for name, v in batch.columns.items() if not self.fields[name].is_media},
@@ -268,13 +271,13 @@ class Engine:
     ) -> tuple[list[Choice | None], dict[int, str]]:
         """What the policy chooses for each case, and why it cannot for some."""
         models = list(self.predictors.values())
-        beliefs = self._under_all(columns, beliefs)
         try:
             if self.problem.ranking is not None:
                 # Cases outside of what the models know wait for a person, not in this queue.
                 kept = {name: [values[case] for case in inside] for name, values in columns.items()}
                 places = dict(zip(inside, policy.listed(self.problem, self.policy, kept, models), strict=True))
                 return [places.get(case) for case in range(_count(beliefs))], {}
+            beliefs = self._under_all(columns, beliefs)
             found = policy.decide(self.problem, self.policy, columns, beliefs, models)
             wanted = set(inside)
             return [choice if case in wanted else None for case, choice in enumerate(found)], {}
@@ -340,10 +343,10 @@ class Engine:
         every = policy.crossed(columns or {"": [0]}, self.items)
         try:
             arrays = self._arrays(every) or {"": np.zeros(len(self.items[policy.KEY]))}
-            [place] = policy.reference(self.problem, "fallback", arrays, {}).values()
+            action = policy.reference(self.problem, "fallback", arrays, {})
         except (PolicyError, FormulaError):
             return None
-        return policy.in_order(self.items[policy.KEY], place)
+        return policy.on_shelf(self.problem, self.items[policy.KEY], action)
 
     def _today(self, columns: Mapping[str, Sequence[Any]], beliefs: Beliefs, cases: int) -> list[str | None]:
         """What is done today with each case; None where the case does not tell: a logged column, a value not known."""

@@ -57,7 +57,7 @@ def taken(problem: Problem, chosen: str | None) -> tuple[str, ...]:
     """What a decision does, as its rates are watched.
 
     Of a shelf these are the items that it shows: hardly two orders are the same. Of a queue it is nothing, since the
-    place of a case depends on who else waits.
+    place of a case depends on who else waits. Beside them stand the settings of the other levers.
 
     Args:
         problem: The plan as the policy sees it.
@@ -65,9 +65,7 @@ def taken(problem: Problem, chosen: str | None) -> tuple[str, ...]:
     """
     if chosen is None:
         return (DEFER,)
-    if problem.ranking is None:
-        return (chosen,)
-    return tuple(chosen.split(policy.BETWEEN)) if problem.items else ()
+    return policy.done(problem, chosen)
 
 
 class Monitor:
@@ -94,7 +92,9 @@ class Monitor:
         rows = [row["shares"] for row in result.get("policies", ()) if row["name"] == "optimized"]
         shares: dict[str, float] = dict(rows[0]) if rows else {}
         factor = spec.deployment.monitoring.action_rate_change if spec.deployment else 2.0
-        cases = int(result.get("cases", 0)) if shares and (problem.ranking is None or problem.items) else 0
+        # The places of a queue alone are no rates: they depend on who else waits.
+        alone = problem.ranking is not None and not problem.items and len(problem.levers) == 1
+        cases = int(result.get("cases", 0)) if shares and not alone else 0
         # Of very many settings `decide` lists those that it took most.
         if problem.items:
             return cls(shares, cases, factor, "" if len(shares) >= LISTED else None)

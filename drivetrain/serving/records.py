@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from drivetrain import policy
 from drivetrain.serving.answers import Decision
 from drivetrain.serving.engine import Assessed
 from drivetrain.serving.rollout import Draw
@@ -53,7 +52,7 @@ def decision(given: Decision, drawn: Draw | None, case: Assessed, policy: str) -
 def _allowed(given: Decision, drawn: Draw | None) -> list[str]:
     """What a person may choose; of a shelf, whose `values` are its items', what was advised or nothing at all."""
     if drawn is not None and any(isinstance(value, list) for value in drawn.levers.values()):
-        return list(dict.fromkeys([drawn.setting, policy.NOTHING]))
+        return list(dict.fromkeys([drawn.setting, *drawn.empty]))
     return [label for label, value in given["values"].items() if value is not None]
 
 

@@ -148,6 +148,7 @@ class Draw:
         explored: Whether the case was given to the lot.
         propensity: Probability with which this setting comes out for such a case (a range: density per unit).
         held_back: Why nothing is done with the case beyond writing it down; empty when something is.
+        empty: Of a shelf: the settings in which nothing is shown, which a person may choose instead.
     """
 
     setting: str
@@ -155,6 +156,7 @@ class Draw:
     explored: bool
     propensity: float
     held_back: str = ""
+    empty: tuple[str, ...] = ()
 
 
 def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -> Draw:
@@ -174,9 +176,9 @@ def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -
     share = (exploration.share or 0.0) if exploration else 0.0
     drawn = set(problem.levers if exploration is None or exploration.levers is None else exploration.levers)
     if not share > 0:
-        return Draw(choice.setting, choice.levers, False, 1.0)
+        return taken(problem, choice)
     if problem.ranking is not None:
-        return _drawn_ranking(problem, choice, share, lot)
+        return _drawn_ranking(spec, problem, choice, share, drawn, lot)
     kept = {name: value for name, value in choice.levers.items() if name not in drawn}
     allowed = [
         label
@@ -194,22 +196,70 @@ def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -
     return Draw(setting, levers, explored, probability / _width(spec, problem, drawn))
 
 
-def _drawn_ranking(problem: Problem, choice: Choice, share: float, lot: random.Random) -> Draw:
+def taken(problem: Problem, choice: Choice, reason: str = "") -> Draw:
+    """What the policy chose, by no lot."""
+    return Draw(choice.setting, choice.levers, False, 1.0, reason, _empty(problem, choice))
+
+
+def _empty(problem: Problem, choice: Choice) -> tuple[str, ...]:
+    """The settings in which nothing is shown: one under each allowed setting of the levers beside the shelf."""
+    return tuple(
+        policy.shelf(problem, {**one.levers, problem.ranking.lever: []})
+        for one in choice.beside
+        if problem.ranking is not None and (one.value is not None or len(choice.beside) == 1)
+    )
+
+
+def _drawn_ranking(
+    spec: Spec, problem: Problem, choice: Choice, share: float, drawn: set[str], lot: random.Random
+) -> Draw:
     """As many items as the policy shows, drawn from all that may be shown; a queue is never drawn.
 
-    The propensity is that of one item in its place: what an estimate needs that looks at each place by itself.
+    The propensity is that of one item in its place: what an estimate needs that looks at each place by itself. Levers
+    beside the ranking are drawn first, among their settings that the limits allow.
     """
     ranking = problem.ranking
     assert ranking is not None
-    if not problem.items:
-        return Draw(choice.setting, choice.levers, False, 1.0)
-    shown = list(choice.levers[ranking.lever])
-    may = [item for item, gain in choice.values.items() if gain is not None]
+    kept = {name: value for name, value in choice.levers.items() if name != ranking.lever and name not in drawn}
     explored = lot.random() < share
-    drawn = lot.sample(may, len(shown)) if explored else shown
-    propensity = share / max(1, len(may)) + (1 - share if drawn == shown else 0.0)
-    setting = policy.BETWEEN.join(drawn) or choice.setting
-    return Draw(setting, {ranking.lever: drawn}, explored, propensity)
+    width = _width(spec, problem, drawn)
+    if not problem.items:
+        beside = policy.others_of(problem, ranking.lever)
+        every = [
+            {
+                ranking.lever: choice.levers[ranking.lever],
+                **{name: values[at].item() for name, values in beside.items()},
+            }
+            for at in range(max((len(values) for values in beside.values()), default=0))
+        ]
+        may_be = [
+            levers
+            for levers in every
+            if choice.values.get(problem.label(levers)) is not None
+            and all(levers[name] == value for name, value in kept.items())
+        ]
+        if len(may_be) < 2:
+            return taken(problem, choice)
+        levers = lot.choice(may_be) if explored else choice.levers
+        setting = problem.label(levers)
+        chance = share / len(may_be) + (1 - share if setting == choice.setting else 0.0)
+        return Draw(setting, {name: levers[name] for name in problem.levers}, explored, chance / width)
+    free = [
+        one
+        for one in choice.beside
+        if (one.value is not None or len(choice.beside) == 1)
+        and all(one.levers[name] == value for name, value in kept.items())
+    ]
+    mine = next(one for one in choice.beside if one.setting == choice.setting)
+    picked = lot.choice(free) if explored else mine
+    shown = list(picked.levers[ranking.lever])
+    may = [item for item, gain in picked.values.items() if gain is not None]
+    order = lot.sample(may, len(shown)) if explored and ranking.lever in drawn else shown
+    levers = {**picked.levers, ranking.lever: order}
+    setting = policy.shelf(problem, levers)
+    chance = share / len(free) / (max(1, len(may)) if ranking.lever in drawn else 1)
+    chance += 1 - share if setting == choice.setting else 0.0
+    return Draw(setting, levers, explored, chance / width, "", _empty(problem, choice))
 
 
 def _width(spec: Spec, problem: Problem, drawn: set[str]) -> float:
@@ -253,7 +303,7 @@ def draws(
         if acting and not reason:
             found.append(draw(spec, problem, case, lot))
         else:
-            found.append(Draw(choice.setting, choice.levers, False, 1.0, reason))
+            found.append(taken(problem, choice, reason))
     return found
 
 
@@ -275,8 +325,9 @@ def answer(spec: Spec, problem: Problem, case: Assessed, drawn: Draw | None) -> 
     choice = case.choice
     assert choice is not None
     given["recommendation"] = drawn.setting
-    if problem.ranking is None or drawn.explored:
-        given["value"] = choice.values.get(drawn.setting)
+    if not problem.items or drawn.explored:
+        known = {one.setting: one.value for one in choice.beside}
+        given["value"] = known.get(drawn.setting, choice.values.get(drawn.setting))
     if drawn.explored:
         given["reasons"] = ["drawn by lot, so that the next models can learn from it"]
     if drawn.held_back:
