@@ -1,4 +1,4 @@
-"""`decide` on a plan with a shelf and a delivery: data in files, the log of both, evidence, and what the service does."""
+"""`decide` where a shelf and a delivery are set together: files, the log of both, evidence, and the service."""
 
 from __future__ import annotations
 

@@ -45,6 +45,7 @@ def test_ids_are_unique_and_name_the_part_of_the_approach():
     rooms = {
         "objective": "1",
         "levers": "2",
+        "rankings": "2",
         "data": "3",
         "coverage": "3",
         "models": "4",

@@ -116,7 +116,7 @@ def _curve(axes: Any, result: Mapping[str, Any]) -> None:
     axes.set_ylabel(_measure(result))
     what = "If there were so many places" if curve.get("places") else "If every case got the same setting"
     if curve.get("ranked"):
-        what += ", best ranked"
+        what = "Every case alike, best ranked"
     axes.set_title(f"{what} ({curve['label']}; {_better(result)})", loc="left")
 
 

@@ -154,7 +154,8 @@ class LimitsLeaveRoom(Rule):
 class RiskIsOptimised(Rule):
     """The worst results count (`risk: {cvar: 0.1}`) only where settings are chosen, not where things are ranked.
 
-    What the worst share of rankings is worth is no sum over the items or the places, by which a ranking is made.
+    The worst results are those of whole cases. What an item adds to them depends on all others that are shown, so it is
+    no sum over the items or the places, by which a ranking is made: all rankings would have to be tried.
     """
 
     id, needs = "DT507", ("levers", "optimizer.risk")

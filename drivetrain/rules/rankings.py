@@ -68,7 +68,9 @@ class ItemsCountOnce(Rule):
 
             def loose(formula: Formula, others: set[str] = others, items: set[str] = of_items) -> bool:
                 names = formula.names | formula.costs
-                return bool(names & others) and not names & items
+                # Shared out among the items it counts once.
+                shared = isinstance(formula.node, ast.BinOp) and isinstance(formula.node.op, ast.Div)
+                return bool(names & others) and not names & items and not shared
 
             for part in _addends(spec.derived.expand("value")):
                 if loose(part):
