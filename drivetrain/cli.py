@@ -76,6 +76,9 @@ class Group(click.Group):
         except DrivetrainError as error:
             click.echo(error.message, err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt as stop:
+            click.echo(str(stop) or "Stopped.", err=True)
+            ctx.exit(130)
         except BrokenPipeError:
             # `drivetrain … | head` closes our output early. Python would complain once more when it flushes at exit.
             _hush()

@@ -128,8 +128,8 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except DrivetrainError as error:
         print(error.message, file=sys.stderr)
         code = error.exit_code
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "Stopped.", file=sys.stderr)
         code = 130
     except BrokenPipeError:
         # `… | head` closes our output early. Python would complain once more when it flushes at exit.

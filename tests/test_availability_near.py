@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
@@ -178,6 +179,23 @@ def test_what_was_read_before_a_stop_is_kept(planted, tmp_path, monkeypatch):
     availability.check(spec)
     total = len(list(Path(tmp_path / "data/photos").rglob("*.jpg")))
     assert len(read) == total - 50
+
+
+def test_a_check_that_is_stopped_says_once_what_is_kept(planted, tmp_path, monkeypatch):
+    from drivetrain.availability import images
+    from drivetrain.cli import main
+
+    def stop(data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    shutil.copytree(planted[0], tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(images, "decoded", stop)
+    done = CliRunner().invoke(main, ["check", str(tmp_path)])
+    assert done.exit_code == 130
+    said = [line for line in done.stderr.splitlines() if line.strip() and "%" not in line and "/" not in line]
+    assert said[-1] == "Stopped. What was read so far is kept: the next check goes on from there."
+    assert done.stderr.count("Stopped") == 1
+    assert "Aborted" not in done.output
 
 
 def test_of_two_strangers_only_the_closer_one_is_the_same_as_a_third():

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from drivetrain.workers import in_turn
+
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -15,7 +20,9 @@ CHUNKS = 8
 NEIGHBOURS = 4
 
 
-def candidates(hashes: NDArray[np.uint64], distance: int = DISTANCE) -> NDArray[np.int64]:
+def candidates(
+    hashes: NDArray[np.uint64], distance: int = DISTANCE, executor: Executor | None = None
+) -> NDArray[np.int64]:
     """Pairs of hashes that differ in at most `distance` bits.
 
     The hash is cut into eight bytes. For each choice of three of them the hashes are sorted with these in front, and
@@ -26,31 +33,36 @@ def candidates(hashes: NDArray[np.uint64], distance: int = DISTANCE) -> NDArray[
     Args:
         hashes: `(n,)`.
         distance: Bits.
+        executor: Threads that share the work.
 
     Returns:
         `(m, 2)`, sorted, the smaller index first. Of more than a few equal hashes, only a chain of pairs.
     """
     import numpy as np
 
-    found = []
-    for front in combinations(range(CHUNKS), 3):
-        mixed = _in_front(hashes, front)
-        order = np.argsort(mixed)
-        ordered = hashes[order]
-        for step in range(1, NEIGHBOURS + 1):
-            if step >= len(order):
-                break
-            near = np.bitwise_count(ordered[step:] ^ ordered[:-step]) <= distance
-            left, right = order[:-step][near], order[step:][near]
-            found.append(
-                np.minimum(left, right).astype(np.uint64) << np.uint64(32) | np.maximum(left, right).astype(np.uint64)
-            )
+    found = [np.zeros(0, np.uint64)]
+    for some in in_turn(executor, partial(_beside, hashes, distance), combinations(range(CHUNKS), 3)):
+        found.append(some)
         if sum(map(len, found)) > 2 * len(hashes) + 1_000_000:
             found = [np.unique(np.concatenate(found))]
-    if not found:
-        return np.zeros((0, 2), np.int64)
     pairs = np.unique(np.concatenate(found))
     return np.stack([pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int64)
+
+
+def _beside(hashes: NDArray[np.uint64], distance: int, front: tuple[int, ...]) -> NDArray[np.uint64]:
+    """Pairs that differ in at most so many bits among neighbours in one order, each as one number."""
+    import numpy as np
+
+    order = np.argsort(_in_front(hashes, front))
+    ordered = hashes[order]
+    found = [np.zeros(0, np.uint64)]
+    for step in range(1, min(NEIGHBOURS, len(order) - 1) + 1):
+        near = np.bitwise_count(ordered[step:] ^ ordered[:-step]) <= distance
+        left, right = order[:-step][near], order[step:][near]
+        found.append(
+            np.minimum(left, right).astype(np.uint64) << np.uint64(32) | np.maximum(left, right).astype(np.uint64)
+        )
+    return np.concatenate(found)
 
 
 def _in_front(hashes: NDArray[np.uint64], front: tuple[int, ...]) -> NDArray[np.uint64]:

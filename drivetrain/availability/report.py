@@ -103,7 +103,11 @@ def pool(workers: int | None, dask: str | None = None, files: int = 0) -> Iterat
 
 @contextmanager
 def bar() -> Iterator[Progress]:
-    """A progress bar on stderr, with rate and time left."""
+    """A progress bar on stderr, with rate and time left.
+
+    Raises:
+        KeyboardInterrupt: The run was stopped; it says what is kept.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -115,7 +119,6 @@ def bar() -> Iterator[Progress]:
     from rich.progress import (
         Progress as Bars,
     )
-    from rich.text import Text
 
     columns = (
         TextColumn("{task.description}"),
@@ -133,7 +136,7 @@ def bar() -> Iterator[Progress]:
             nonlocal shown
             if name not in tasks:
                 tasks[name] = bars.add_task(name, total=total, rate="")
-            elif time.monotonic() < shown + OFTEN and done < total:
+            elif time.monotonic() < shown + OFTEN and done < total == bars.tasks[tasks[name]].total:
                 return
             shown = time.monotonic()
             speed = bars.tasks[tasks[name]].speed
@@ -145,5 +148,4 @@ def bar() -> Iterator[Progress]:
             bars.stop()
             files = any((task.total or 0) > 1 for task in bars.tasks)
             kept = " What was read so far is kept: the next check goes on from there." if files else ""
-            bars.console.print(Text(f"Stopped.{kept}"))
-            raise
+            raise KeyboardInterrupt(f"Stopped.{kept}") from None

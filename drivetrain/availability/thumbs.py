@@ -92,18 +92,17 @@ def resembling(thumbs: NDArray[np.uint8], hashes: NDArray[np.uint64], chosen: ND
     found, waiting, count = [], list[Resembling](), 0
     # NumPy leaves other threads alone while it counts.
     with ThreadPoolExecutor(cores()) as threads:
-        many = len(chosen) > ALL
-        hashing = threads.submit(candidates, np.ascontiguousarray(hashes[chosen]), FAR) if many else None
         for part in in_turn(threads, within, leaves(components)):
             waiting.append(part)
             count += len(part.pairs)
             if count > WAITING:
                 found.append(_looked_at(thumbs, chosen, waiting))
                 waiting, count = [], 0
+        many = len(chosen) > ALL
+        hashed = candidates(hashes[chosen], FAR, threads) if many else none
     found.append(_looked_at(thumbs, chosen, waiting))
     pairs, close, crowd = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    if hashing is not None:
-        hashed = hashing.result()
+    if many:
         near = _exact(thumbs, chosen, hashed)
         best = _best(hashed[near >= FAINTLY], near[near >= FAINTLY], NEAREST)
         hashed, near = _fitting(thumbs, chosen, *best)
