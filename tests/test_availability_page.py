@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from html.parser import HTMLParser
@@ -24,7 +25,7 @@ from drivetrain.spec import load_spec
 class Tags(HTMLParser):
     """Tags and addresses of a page, and that every tag is closed in its order."""
 
-    EMPTY = frozenset({"meta", "img", "br"})
+    EMPTY = frozenset({"meta", "img", "br", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -140,6 +141,15 @@ def test_pictures_that_are_wrong_are_there_to_be_seen(tmp_path):
     assert "nothing to show" in text
     assert "black &lt;b&gt;.jpg" in text
     assert len(text) < 2_000_000
+
+
+def test_a_long_name_may_be_broken_between_its_words_and_stays_text(tmp_path):
+    spec = write_plan(tmp_path, PHOTOS)
+    name = "data/photos/left_ventricle-final.version<b>&amp;_of_today.jpg"
+    text = page.html(spec, [Finding("DA401", "fail", "data.photos", "one.", affected=[name])])
+    shown = re.search("<li>(data.*?)</li>", text)[1]
+    assert "left_<wbr>ventricle-<wbr>final.<wbr>version&lt;b&gt;" in shown
+    assert html.unescape(shown.replace("<wbr>", "")) == name
 
 
 def test_a_finding_names_the_first_files_and_says_how_many_more(tmp_path):

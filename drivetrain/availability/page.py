@@ -23,6 +23,7 @@ LONGEST = 30
 """Bars of one picture; of more classes the rarest are shown."""
 NAMED = 50
 """Affected files that the page names; the evidence names all."""
+_LONG, _JOINT = re.compile(r"\S{20,}"), re.compile(r"([/_.-]+)(?=\w)")
 
 
 def write(spec: Spec, findings: Sequence[Finding], path: Path) -> Path:
@@ -200,6 +201,7 @@ def _environment() -> Environment:
     )
     made.filters["line"] = line
     made.filters["ticked"] = ticked
+    made.filters["foldable"] = foldable
     return made
 
 
@@ -207,5 +209,17 @@ def ticked(text: object) -> Markup:
     """A message of ours with what stands between back ticks as code; all of it is escaped first."""
     from markupsafe import Markup, escape
 
-    # The only marks that are not escaped are the two written here.
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(line(text)))))
+    # The only marks that are not escaped are the three written here.
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", _breakable(str(escape(line(text))))))
+
+
+def foldable(text: object) -> Markup:
+    """A text of plan or data, escaped; a long name in it may be broken between its words."""
+    from markupsafe import Markup, escape
+
+    return Markup(_breakable(str(escape(line(text)))))
+
+
+def _breakable(escaped: str) -> str:
+    """Where the line is too short for a name it ends behind a `/`, `_`, `.` or `-`, and not amid a word."""
+    return _LONG.sub(lambda word: _JOINT.sub(r"\1<wbr>", word[0]), escaped)
