@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,11 @@ import pytest
 import served
 
 from drivetrain import decision, load_spec, policy
-from drivetrain.serving import log
+from drivetrain.serving import log, rollout
 from drivetrain.serving.harvesting import rows_of
 from drivetrain.serving.steering import steer
 from drivetrain.serving.watch import watch
-from drivetrain.spec import Spec
+from drivetrain.spec import Spec, load_text
 
 SHELF = """\
 drivetrain: 1
@@ -107,7 +110,7 @@ def forgotten() -> Iterator[None]:
     yield
     sys.path[:] = path
     for name in set(sys.modules) - known:
-        if name.startswith("shelf"):
+        if name.startswith(("shelf", "tips")):
             del sys.modules[name]
 
 
@@ -249,3 +252,218 @@ def test_a_queue_over_http_goes_by_what_waiting_costs(tmp_path: Path, monkeypatc
     assert [results[row]["setting"] for row in queued] == [str(place) for place in range(1, 40)]
     assert results[7]["setting"] == "defer"
     assert "above 5000" in results[7]["reasons"][0]
+
+
+BOTH = (
+    QUEUE.replace(
+        '"-place * where(repaid, 0, amount)"',
+        "\"-place * where(repaid, 0, amount) * where(call == 'yes', 0.3, 1) - cost(call)\"",
+    )
+    .replace(
+        "data:\n",
+        '  - {name: call, type: options, options: {"no": {cost: 0}, "yes": {cost: 2500}}, policies: '
+        '{do_nothing: "no", today: "no", fallback: "no"}, limits: ["(call == \'no\') | (income > 0)"]}\ndata:\n',
+        1,
+    )
+    .replace("levers:\n", "decision: {unit: loan, batch: {every: 1 day, cases: 6}}\nlevers:\n")
+)
+
+
+def test_a_queue_and_a_call_over_http_are_the_best_order_with_the_best_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six loans in one request: no order with any calls that the limits allow loses less."""
+    project = served.lender(tmp_path / "p", BOTH)
+    rng = np.random.default_rng(8)
+    cases = [
+        {"amount": float(rng.uniform(200, 4900)), "income": float(rng.normal(300, 1500)), "home": "rent"}
+        for _ in range(6)
+    ]
+    with served.client(project, monkeypatch) as client:
+        results = client.post("/decide", json={"cases": cases}).json()["results"]
+    risk = [case["amount"] / (1 + math.exp(case["income"] / 1000)) for case in cases]
+
+    def worth(row: int, place: int) -> float:
+        alone = -place * risk[row]
+        return max(alone, 0.3 * alone - 2500) if cases[row]["income"] > 0 else alone
+
+    best = max(sum(worth(row, place + 1) for place, row in enumerate(o)) for o in itertools.permutations(range(6)))
+    assert sum(result["value"] for result in results) == pytest.approx(best, rel=1e-4)
+    settings = [result["setting"] for result in results]
+    assert sorted(setting.split(", ")[0] for setting in settings) == [f"place: {place}" for place in range(1, 7)]
+    calls = [setting.endswith("call: yes") for setting in settings]
+    assert any(calls)
+    assert not any(call and case["income"] <= 0 for call, case in zip(calls, cases, strict=True))
+
+
+def test_every_levers_own_chance_is_how_often_it_was_drawn_so() -> None:
+    """A shelf with a parcel, drawn many times: the chances multiplied are the propensity of an item in its place."""
+    plan = SHELF.replace("stage: limited", "stage: wide").replace(
+        "deployment: {", "deployment: {exploration: {share: 0.5}, "
+    )
+    plan = plan.replace(
+        "data:\n",
+        "  - {name: parcel, type: options, options: [small, large, none], policies: {do_nothing: small}}\ndata:\n",
+        1,
+    )
+    spec = load_text(plan)
+    problem = policy.problem(spec)
+    every = [
+        policy.Beside(
+            f"shelf: {' > '.join(shelf)}, parcel: {parcel}", {"shelf": shelf, "parcel": parcel},
+            value, {"a": 1.0, "b": 2.0, "c": None if parcel == "large" else 0.5, "d": None},
+        )
+        for parcel, shelf, value in (("small", ["b", "a"], 3.0), ("large", ["a"], 2.0), ("none", ["a", "b"], None))
+    ]  # fmt: skip
+    choice = policy.Choice(every[0].setting, every[0].levers, 3.0, every[0].values, (), tuple(every))
+    assessed: Any = SimpleNamespace(choice=choice)
+    lot = random.Random(4)
+    drawn = [rollout.draw(spec, problem, assessed, lot) for _ in range(20_000)]
+    parcels = [one.levers["parcel"] for one in drawn]
+    assert set(parcels) == {"small", "large"}, "the limits forbid the third"
+    # By hand: half of the cases are drawn, with each parcel in half of these.
+    assert parcels.count("large") / len(parcels) == pytest.approx(0.25, abs=0.01)
+    for one in drawn:
+        assert math.prod(one.chances.values()) == pytest.approx(one.propensity)
+        assert one.chances["parcel"] == pytest.approx(0.25 if one.levers["parcel"] == "large" else 0.75)
+        assert "d" not in one.levers["shelf"]
+        assert not (one.levers["parcel"] == "large" and "c" in one.levers["shelf"])
+    first = [one.levers["shelf"][0] for one in drawn if one.levers["parcel"] == "large"]
+    assert first.count("a") / len(first) == pytest.approx(0.5, abs=0.03), "a or b, alike"
+    assert drawn[0].empty == ("shelf: nothing shown, parcel: small", "shelf: nothing shown, parcel: large")
+
+
+def test_two_levers_drawn_together_leave_each_its_own_chance_for_the_log() -> None:
+    plan = served.LOAN_PLAN.replace(
+        "data:\n",
+        "  - {name: call, type: options, options: [a, b, c], policies: {do_nothing: a, today: a}}\ndata:\n",
+        1,
+    ).replace("- cost(x)", "")
+    spec = load_text(plan + "deployment: {serve: [api], exploration: {share: 0.6}}\n" if "deployment:" not in plan else
+                     plan.replace("deployment: {", "deployment: {exploration: {share: 0.6}, "))  # fmt: skip
+    problem = policy.problem(spec)
+    choice = policy.Choice("grant: no, call: b", {"grant": "no", "call": "b"}, 1.0, {}, ())
+    assessed: Any = SimpleNamespace(choice=choice, allowed=np.ones(6, dtype=bool))
+    lot = random.Random(1)
+    for _ in range(200):
+        one = rollout.draw(spec, problem, assessed, lot)
+        grant = 0.6 / 2 + 0.4 * (one.levers["grant"] == "no")
+        both = 0.6 / 6 + 0.4 * (one.levers == choice.levers)
+        assert one.chances == pytest.approx({"grant": grant, "call": both / grant})
+        assert one.propensity == pytest.approx(both)
+
+
+TIPS = """\
+drivetrain: 1
+stage: limited
+project: {name: Tips, owners: [utility]}
+objective:
+  statement: Households save what they would not have saved anyway.
+  measure: {name: saved, unit: EUR/letter, direction: maximize}
+  value: "saving * follows - cost(paper) / 6"
+  guardrails: [{name: letters, measure: "mean(follows, paper == 'letter')", at_least: 0.05}]
+decision: {unit: household, cases: homes, batch: {every: 1 week, cases: 300}, mode: automate}
+levers:
+  - name: paper
+    type: options
+    options: {mail: {cost: 0.1}, letter: {cost: 1.2}}
+    limits: ["(paper == 'letter') | has_mail"]
+    policies:
+      {do_nothing: mail, today: {formula: "where(has_mail, 'mail', 'letter')"}, simple_rule: letter, fallback: letter}
+    history: {kind: randomised, column: sent_by, propensity: p_sent}
+  - name: page
+    type: ranking
+    of: tips
+    slots: 3
+    attention: [1.0, 0.7, 0.4]
+    limits: ["(page == 0) | owner | cheap", "(page == 0) | (paper == 'letter') | short"]
+    policies:
+      {do_nothing: "0", today: {formula: saving}, simple_rule: {formula: "0 - saving"}, fallback: {formula: saving}}
+    history: {kind: randomised, data: prints, column: place, propensity: p_place}
+data:
+  - name: homes
+    kind: table
+    unit: one household
+    location: data/homes.csv
+    entity: home
+    columns:
+      rooms: {type: integer, minimum: 1, maximum: 9}
+      has_mail: boolean
+      owner: boolean
+      sent_by: {type: category, values: [mail, letter], role: logged}
+      p_sent: {type: number, role: logged, minimum: 0, maximum: 1}
+    split: {by: random, validation: 0.3, test: 0.3}
+  - name: tips
+    kind: table
+    unit: one tip
+    location: data/tips.csv
+    entity: tip
+    columns: {saving: {type: number, minimum: 1, maximum: 90}, cheap: boolean, short: boolean}
+  - name: prints
+    kind: table
+    unit: one tip in one letter
+    location: data/prints.csv
+    columns: {place: {type: integer, role: logged}, p_place: {type: number, role: logged, minimum: 0, maximum: 1}}
+    outcomes: {follows: {column: followed, type: binary, affected_by: [page, paper]}}
+    join: [{data: homes, on: home}, {data: tips, on: tip}]
+models:
+  - name: follow
+    task: table-classification
+    predicts: follows
+    inputs: [rooms, owner, saving, page, paper]
+    layers: [16]
+    training: {epochs: 2, schedule: one_cycle, learning_rate: 0.02, batch_size: 256, pretrained: false}
+deployment:
+  serve: [api, batch]
+  scope: one town
+  exploration: {share: 0.2}
+  guards: {out_of_domain: {false_alarms: 0.001}, confirm: nobody}
+"""
+
+
+@pytest.mark.full
+@pytest.mark.train
+def test_an_odd_plan_goes_from_new_to_decisions_that_set_both_levers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: None
+) -> None:
+    """Limits and a guardrail on both levers, the other lever logged with the cases, sample data, a service."""
+    (tmp_path / "drivetrain.yaml").write_text(TIPS, encoding="utf-8")
+
+    def run(folder: Path, *command: str) -> str:
+        done = projects.python(folder, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(tmp_path, "-m", "drivetrain", "new", "-o", "out")
+    project = tmp_path / "out" / "tips"
+    run(project, "-m", "drivetrain", "sample")
+    assert "levers.paper.history" in run(project, "-m", "tips.check_data")
+    run(project, "-m", "tips.train")
+    said = run(project, "-m", "tips.decide")
+    assert "letters: " in said
+    assert "the log says" in said
+    monkeypatch.syspath_prepend(str(project))
+    decided = decision.decide(load_spec(project))
+    world, action = decided.world, decided.actions["optimized"]
+    keys = list(world.inputs[policy.KEY][: world.width])
+    homes = {name: np.asarray(world.cases[name])[:: world.width].tolist() for name in ("rooms", "has_mail", "owner")}
+    cases = [dict(zip(homes, row, strict=True)) for row in zip(*homes.values(), strict=True)][:60]
+    for case in cases:
+        case["rooms"] = int(case["rooms"])
+    with served.client(project, monkeypatch) as client:
+        results = client.post("/decide", json={"cases": cases}).json()["results"]
+    shelves = action["page"].reshape(-1, world.width)
+    papers = action["paper"][:: world.width]
+    judged = [f"paper: {paper}, page: {shown(page, keys)}" for paper, page in zip(papers, shelves, strict=True)]
+    inside = [row for row, result in enumerate(results) if result["in_domain"]]
+    drawn = [row for row in inside if results[row]["reasons"][0].startswith("drawn by lot")]
+    assert len(inside) > 50
+    assert 0 < len(drawn) < 30
+    for row in set(inside) - set(drawn):
+        assert results[row]["recommendation"] == judged[row]
+    mail = [row for row in range(len(cases)) if "paper: mail" in results[row]["recommendation"]]
+    assert all(cases[row]["has_mail"] for row in mail), "the limits hold for what is drawn as well"
+    records = list(log.read(project / "log"))
+    assert all(
+        set(one["levers"]) == {"paper", "page"} for one in records if one["kind"] == "decision" and one["levers"]
+    )

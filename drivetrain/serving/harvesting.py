@@ -136,7 +136,9 @@ def _row(
         column = (history.column if history else None) or lever.name
         row[column] = used.get(lever.name)
         propensity = history.propensity if history and isinstance(history.propensity, str) else f"propensity_{column}"
-        row[propensity] = record["propensity"] if by_lot else None
+        # Of several levers each has its own: a log that is read multiplies them.
+        own = (record.get("chances") or {}).get(lever.name, record["propensity"])
+        row[propensity] = own if by_lot else None
         # Rows that a lever's history may use were drawn by lot, with a propensity.
         if history is not None and re.fullmatch(r"[a-z][a-z0-9_]*", history.rows):
             row[history.rows] = by_lot and record["propensity"] is not None and record["propensity"] < 1

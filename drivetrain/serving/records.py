@@ -36,6 +36,7 @@ def decision(given: Decision, drawn: Draw | None, case: Assessed, policy: str) -
         "levers": dict(drawn.levers) if drawn is not None else {},
         "explored": drawn.explored if drawn is not None else False,
         "propensity": drawn.propensity if drawn is not None else None,
+        "chances": dict(drawn.chances) if drawn is not None else {},
         "chosen": case.choice.setting if case.choice is not None and case.settled else None,
         "allowed": _allowed(given, drawn),
         "columns": {name: _json(value) for name, value in case.columns.items()},

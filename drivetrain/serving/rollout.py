@@ -13,8 +13,9 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from drivetrain import policy
@@ -149,6 +150,8 @@ class Draw:
         propensity: Probability with which this setting comes out for such a case (a range: density per unit).
         held_back: Why nothing is done with the case beyond writing it down; empty when something is.
         empty: Of a shelf: the settings in which nothing is shown, which a person may choose instead.
+        chances: Lever -> probability of its own setting, given those of the levers before it; their product is the
+            propensity. Empty where nothing was drawn.
     """
 
     setting: str
@@ -157,6 +160,7 @@ class Draw:
     propensity: float
     held_back: str = ""
     empty: tuple[str, ...] = ()
+    chances: Mapping[str, float] = field(default_factory=dict)
 
 
 def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -> Draw:
@@ -191,9 +195,51 @@ def draw(spec: Spec, problem: Problem, assessed: Assessed, lot: random.Random) -
     probability += 1 - share if setting == choice.setting else 0.0
     levers = dict(choice.levers)
     if setting != choice.setting:
-        place = problem.labels.index(setting)
-        levers = {name: settings[place].item() for name, settings in problem.settings.items()}
-    return Draw(setting, levers, explored, probability / _width(spec, problem, drawn))
+        levers = _levers_of(problem, problem.labels.index(setting))
+    chances = {}
+    if len(problem.levers) > 1:
+        names = set(allowed)
+        free = [_levers_of(problem, place) for place, label in enumerate(problem.labels) if label in names]
+        chances = _chances(spec, problem, free or [dict(choice.levers)], choice.levers, levers, share, drawn)
+    return Draw(setting, levers, explored, probability / _width(spec, problem, drawn), chances=chances)
+
+
+def _levers_of(problem: Problem, place: int) -> dict[str, Any]:
+    """What each lever is set to in a joint setting."""
+    return {name: settings[place].item() for name, settings in problem.settings.items()}
+
+
+def _chances(
+    spec: Spec,
+    problem: Problem,
+    free: Sequence[Mapping[str, Any]],
+    chosen: Mapping[str, Any],
+    taken: Mapping[str, Any],
+    share: float,
+    drawn: set[str],
+) -> dict[str, float]:
+    """Lever -> probability of its setting, given those of the levers before it; a log asks for each lever's own.
+
+    Args:
+        spec: The plan.
+        problem: The plan as the policy sees it.
+        free: Lever -> setting, of each joint setting that may be drawn.
+        chosen: What the policy chose.
+        taken: What is done.
+        share: Of the cases that are given to the lot.
+        drawn: Levers that are drawn.
+    """
+    found: dict[str, float] = {}
+    before, known = 1.0, list[str]()
+    for name in problem.levers:
+        if problem.ranking is not None and name == problem.ranking.lever:
+            continue
+        known.append(name)
+        alike = sum(all(one[lever] == taken[lever] for lever in known) for one in free) / len(free)
+        now = share * alike + (1 - share) * all(chosen[lever] == taken[lever] for lever in known)
+        found[name] = now / before / _width(spec, problem, drawn & {name})
+        before = now
+    return found
 
 
 def taken(problem: Problem, choice: Choice, reason: str = "") -> Draw:
@@ -243,7 +289,9 @@ def _drawn_ranking(
         levers = lot.choice(may_be) if explored else choice.levers
         setting = problem.label(levers)
         chance = share / len(may_be) + (1 - share if setting == choice.setting else 0.0)
-        return Draw(setting, {name: levers[name] for name in problem.levers}, explored, chance / width)
+        chances = _chances(spec, problem, may_be, choice.levers, levers, share, drawn)
+        ordered = {name: levers[name] for name in problem.levers}
+        return Draw(setting, ordered, explored, chance / width, chances=chances | {ranking.lever: 1.0})
     free = [
         one
         for one in choice.beside
@@ -259,7 +307,9 @@ def _drawn_ranking(
     setting = policy.shelf(problem, levers)
     chance = share / len(free) / (max(1, len(may)) if ranking.lever in drawn else 1)
     chance += 1 - share if setting == choice.setting else 0.0
-    return Draw(setting, levers, explored, chance / width, "", _empty(problem, choice))
+    chances = _chances(spec, problem, [one.levers for one in free], choice.levers, levers, share, drawn)
+    chances[ranking.lever] = chance / width / prod(chances.values())
+    return Draw(setting, levers, explored, chance / width, "", _empty(problem, choice), chances)
 
 
 def _width(spec: Spec, problem: Problem, drawn: set[str]) -> float:
