@@ -24,8 +24,9 @@ import numpy as np
 from drivetrain import evidence, policy
 from drivetrain.errors import DataError, DrivetrainError, ServiceError
 from drivetrain.serving import records, rollout
+from drivetrain.serving.assessed import DEFER, Assessed
 from drivetrain.serving.cases import decode, of_form
-from drivetrain.serving.engine import DEFER, Assessed, Engine
+from drivetrain.serving.engine import Engine
 from drivetrain.serving.field import Field, case_of_row, of_name
 from drivetrain.serving.limits import Limits
 from drivetrain.serving.log import LOG, Log

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from drivetrain import artifact, evidence, policy
 from drivetrain.errors import ArtifactError, EvidenceError, FormulaError, PolicyError
 from drivetrain.serving import media
 from drivetrain.serving.answers import Decision, Distribution, Prediction, Quantity
+from drivetrain.serving.assessed import Assessed, verdict
 from drivetrain.serving.cases import Batch, decode
 from drivetrain.serving.feedback import outcome_of
 from drivetrain.serving.field import Field, fields
@@ -29,40 +29,6 @@ if TYPE_CHECKING:
     from drivetrain.spec import Spec
 
 Told = Sequence[tuple[str, "Belief", "NDArray[np.bool_]"]]
-
-DEFER = "defer"
-"""The answer that leaves a case to a person."""
-
-MOST_LISTED = 100
-"""Settings whose values an answer lists: all of them, or the best so many of a price's thousands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assessed:
-    """What is known of one case before anybody asks what may be done with it.
-
-    Attributes:
-        prediction: What the models say.
-        choice: What the policy chooses; None when nothing can be said of the case.
-        settled: Whether the policy chose a setting that the limits allow; else a person decides.
-        recommendation: What the policy chooses, else what the plan says for cases that the models know nothing about;
-            None when it says nothing.
-        today: What is done today with such a case; None when that cannot be computed.
-        allowed: What the limits allow, one truth value per label of the problem.
-        columns: What was sent, without the media.
-        files: Media column -> bytes.
-        looks: Image column -> brightness, contrast and size.
-    """
-
-    prediction: Prediction
-    choice: Choice | None
-    settled: bool
-    recommendation: str | None
-    today: str | None
-    allowed: NDArray[np.bool_]
-    columns: Mapping[str, Any]
-    files: Mapping[str, bytes]
-    looks: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -401,29 +367,6 @@ class Engine:
 def _count(beliefs: Beliefs) -> int:
     """Number of cases that are spoken of."""
     return max((belief.cases for belief in beliefs.values()), default=0)
-
-
-def verdict(assessed: Assessed) -> Decision:
-    """What the written policy says of a case, whatever the stage of the plan."""
-    choice = assessed.choice
-    return {
-        "decision": secrets.token_hex(12),
-        "setting": choice.setting if choice is not None and assessed.settled else DEFER,
-        "recommendation": assessed.recommendation,
-        "status": "trial",
-        "value": choice.value if choice is not None and assessed.settled else None,
-        "values": _listed(choice),
-        **assessed.prediction,
-        "reasons": [*assessed.prediction["reasons"], *(choice.reasons if choice is not None else ())],
-    }
-
-
-def _listed(choice: Choice | None) -> dict[str, float | None]:
-    """The values of the settings; of very many only the best."""
-    if choice is None or len(choice.values) <= MOST_LISTED:
-        return dict(choice.values) if choice is not None else {}
-    allowed = [(label, value) for label, value in choice.values.items() if value is not None]
-    return dict(sorted(allowed, key=lambda entry: -entry[1])[:MOST_LISTED])
 
 
 def _match(step: str, recorded: evidence.Evidence | None, digests: Mapping[str, str]) -> None:

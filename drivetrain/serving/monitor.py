@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drivetrain import evidence, policy
-from drivetrain.serving.engine import DEFER
+from drivetrain.serving.assessed import DEFER
 
 if TYPE_CHECKING:
     from drivetrain.policy import Problem

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from drivetrain.serving.answers import Decision
-from drivetrain.serving.engine import Assessed
+from drivetrain.serving.assessed import Assessed
 from drivetrain.serving.rollout import Draw
 
 MEDIA = "media"

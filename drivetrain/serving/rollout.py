@@ -23,7 +23,7 @@ from drivetrain.errors import FormulaError, ServiceError
 from drivetrain.evidence import write_whole
 from drivetrain.serving import history
 from drivetrain.serving.answers import Decision
-from drivetrain.serving.engine import DEFER, Assessed, verdict
+from drivetrain.serving.assessed import DEFER, Assessed, verdict
 from drivetrain.stages import reached
 
 if TYPE_CHECKING:

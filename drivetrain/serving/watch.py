@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from drivetrain import evidence
 from drivetrain.errors import DataError, EvidenceError, ServiceError
 from drivetrain.serving import compare, records
-from drivetrain.serving.engine import DEFER, Engine, verdict
+from drivetrain.serving.assessed import DEFER, verdict
+from drivetrain.serving.engine import Engine
 from drivetrain.serving.field import case_of_row
 from drivetrain.serving.log import read
 from drivetrain.serving.monitor import Alarm, alarms, taken
