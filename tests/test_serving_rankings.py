@@ -19,6 +19,8 @@ import served
 
 from drivetrain import decision, load_spec, policy
 from drivetrain.serving import log, rollout
+from drivetrain.serving.batching import decide, on_average
+from drivetrain.serving.engine import Engine
 from drivetrain.serving.harvesting import rows_of
 from drivetrain.serving.steering import steer
 from drivetrain.serving.watch import watch
@@ -467,3 +469,21 @@ def test_an_odd_plan_goes_from_new_to_decisions_that_set_both_levers(
     assert all(
         set(one["levers"]) == {"paper", "page"} for one in records if one["kind"] == "decision" and one["levers"]
     )
+
+
+def test_a_batch_of_rankings_says_that_constraints_are_kept_on_average() -> None:
+    limited = BOTH + "optimizer: {constraints: [{name: calls, measure: \"sum(call == 'yes')\", at_most: 2}]}\n"
+    assert "calls is kept to over many batches of the plan's 6 cases" in on_average(policy.problem(load_text(limited)))
+    assert on_average(policy.problem(load_text(BOTH))) == ""
+
+
+def test_a_large_batch_waits_in_one_queue(tmp_path: Path) -> None:
+    """More cases than are looked at at a time; before, each part had a first place of its own."""
+    project = served.lender(tmp_path / "p", BOTH.replace("cases: 6", "cases: 300"))
+    engine = Engine.open(load_spec(project))
+    rng = np.random.default_rng(2)
+    rows = [{"amount": float(rng.uniform(200, 4900)), "income": 0.0, "home": "rent"} for _ in range(300)]
+    found = decide(engine, rollout.State(1.0), rows, lambda *told: None, random.Random(0))  # type: ignore[arg-type, return-value]
+    places = [str(one.answer["recommendation"]).split(", ")[0] for one in found]
+    order = np.argsort([-row["amount"] for row in rows], kind="stable")
+    assert [places[row] for row in order] == [f"place: {place}" for place in range(1, 301)]

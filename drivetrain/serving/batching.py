@@ -108,12 +108,28 @@ def batch(spec: Spec, optimize: Optimize, arguments: list[str] | None = None) ->
     with _beside(options.output) as part:
         _write([{**given, **one.answer} for given, one in zip(shown, decided, strict=True)], part)
         _record(spec, engine, decided, rung)
+    if said := on_average(engine.problem):
+        print(said, file=sys.stderr)
     counts = Counter(str(row.answer["setting"]) for row in decided)
     for alarm in rung:
         print(f"alarm: {alarm}.", file=sys.stderr)
     said = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     print(f"{len(decided)} {'decision' if len(decided) == 1 else 'decisions'}: {said}.")
     print(options.output)
+
+
+def on_average(problem: Problem) -> str:
+    """What to say where constraints are not kept to in this batch alone; empty where they are, or where there are none.
+
+    Rankings go by the prices that `decide` wrote: those hold over batches of the plan's length like the cases it saw.
+    """
+    hard = [rule.name for rule in problem.constraints if rule.hard and rule.ratio is not None]
+    if problem.ranking is None or not hard:
+        return ""
+    return (
+        f"note: rankings go by the prices that `decide` wrote, so {', '.join(hard)} is kept to over many batches of "
+        f"the plan's {problem.constants[BATCH]:g} cases, and not in this one alone: count it."
+    )
 
 
 def _record(spec: Spec, engine: Engine, decided: Sequence[Decided], rung: Sequence[Alarm]) -> None:
