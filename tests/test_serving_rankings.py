@@ -471,10 +471,13 @@ def test_an_odd_plan_goes_from_new_to_decisions_that_set_both_levers(
     )
 
 
-def test_a_batch_of_rankings_says_that_constraints_are_kept_on_average() -> None:
-    limited = BOTH + "optimizer: {constraints: [{name: calls, measure: \"sum(call == 'yes')\", at_most: 2}]}\n"
-    assert "calls is kept to over many batches of the plan's 6 cases" in on_average(policy.problem(load_text(limited)))
-    assert on_average(policy.problem(load_text(BOTH))) == ""
+def test_a_batch_of_an_order_alone_says_that_constraints_are_kept_on_average() -> None:
+    early = 'optimizer: {constraints: [{name: early, measure: "mean(amount, place < 3)", at_most: 900}]}\n'
+    plan = QUEUE.replace("levers:\n", "decision: {unit: loan, batch: {every: 1 day, cases: 6}}\nlevers:\n")
+    assert "early is kept to over many batches of the plan's 6 cases" in on_average(
+        policy.problem(load_text(plan + early))
+    )
+    assert on_average(policy.problem(load_text(plan))) == ""
 
 
 def test_a_large_batch_waits_in_one_queue(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from drivetrain.policy.choice import best
 from drivetrain.policy.constraints import Limit, Rule
 from drivetrain.policy.horizon import paths
 from drivetrain.policy.items import ITEMS, KEY, read_items, write_items
-from drivetrain.policy.listed import BETWEEN, NOTHING, done, listed, on_shelf, shelf
+from drivetrain.policy.listed import BETWEEN, NOTHING, Listing, done, listed, listing, on_shelf, shelf
 from drivetrain.policy.modeler import Ask, Beliefs, Cases, Predicts, belief, beliefs, believed, modeler
 from drivetrain.policy.parts import Part
 from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Ranking, Shock, problem
@@ -16,7 +16,7 @@ from drivetrain.policy.scenario import shocked
 from drivetrain.policy.settings import named
 from drivetrain.policy.simulate import allowed, expectation, groups, limits, realised, uses
 from drivetrain.policy.value import expected
-from drivetrain.policy.worth import Considered, columns_of, consider, others_of, worth
+from drivetrain.policy.worth import Considered, columns_of, consider, others_of, tried, worth
 from drivetrain.policy.written import Beside, Choice, Price, Written, act, decide, fits, read, write, written
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Considered",
     "Horizon",
     "Limit",
+    "Listing",
     "Part",
     "Predicts",
     "Price",
@@ -64,6 +65,7 @@ __all__ = [
     "groups",
     "limits",
     "listed",
+    "listing",
     "modeler",
     "named",
     "on_shelf",
@@ -77,6 +79,7 @@ __all__ = [
     "reference",
     "shelf",
     "shocked",
+    "tried",
     "uses",
     "worth",
     "write",

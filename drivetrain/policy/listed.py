@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from drivetrain.errors import PolicyError
 from drivetrain.policy.items import ITEMS, KEY
-from drivetrain.policy.modeler import Predicts, modeler
+from drivetrain.policy.modeler import Ask, Cases, Predicts, modeler
 from drivetrain.policy.problem import Array, Problem
-from drivetrain.policy.ranked import Ranked, rankable
+from drivetrain.policy.ranked import Rankable, Ranked, rankable
 from drivetrain.policy.ranking import crossed
 from drivetrain.policy.settings import named
 from drivetrain.policy.worth import Considered, others_of
@@ -22,14 +22,41 @@ NOTHING = "nothing shown"
 BETWEEN = " > "
 
 
-def listed(
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Cases that are about to be ranked.
+
+    Attributes:
+        problem: The decision; it has a ranking.
+        cases: What formulas and models read: case × item, or cases.
+        ask: The models.
+        ready: What is known of these rows before there are prices.
+        keys: Names of the items, where items are ranked; else None.
+        count: Number of cases.
+    """
+
+    problem: Problem
+    cases: Cases
+    ask: Ask
+    ready: Rankable
+    keys: list[str] | None
+    count: int
+
+    def choice(self, found: Ranked, case: int) -> Choice:
+        """One case of a ranking, as people read it."""
+        if self.keys is None:
+            return _place(self.problem, found, case)
+        return _shelf(self.problem, self.keys, self.ready.found, found, case)
+
+
+def listing(
     problem: Problem,
     policy: Written,
     columns: Mapping[str, Sequence[Any]],
     predictors: Sequence[Predicts],
     items: Mapping[str, Any] | None = None,
-) -> list[Choice]:
-    """The ranking of each case's items, or the place of each case in one queue.
+) -> Listing:
+    """What is known of the cases of one queue, or of every case with every item, before they are ranked.
 
     Args:
         problem: The decision; it has a ranking.
@@ -38,22 +65,14 @@ def listed(
         predictors: The models.
         items: Column -> one value an item, what `read_items` returned; None where cases are ranked.
 
-    Returns:
-        Of items: the setting is their names in order of place, and `values` says what showing each in full view would
-        gain (None: the limits forbid it). Of cases: the setting is the place. Other levers stand beside it as in any
-        joint setting; `beside` has the best shelf under each of theirs, and of cases `values` what each is worth at the
-        place.
-
     Raises:
         PolicyError: There are no items, or a prediction is no distribution.
     """
     if policy.settings != problem.labels:
         raise PolicyError("the plan's settings are not those of the policy.", "Run `make decide` again.")
-    ranking = problem.ranking
-    assert ranking is not None
+    assert problem.ranking is not None
     if problem.seen != policy.seen:
         problem = replace(problem, seen=policy.seen)
-    prices = {entry.constraint: entry.price for entry in policy.prices}
     ask = modeler(problem, predictors)
     cases: dict[str, Any] = {
         name: np.asarray(values) if name in problem.columns else values for name, values in columns.items()
@@ -61,14 +80,31 @@ def listed(
     count = len(next(iter(cases.values()), ()))
     cases.setdefault("", np.arange(count))
     if not problem.items:
-        found = rankable(problem, cases, ask, 1).priced(prices)
-        return [_place(problem, found, row) for row in range(count)]
+        return Listing(problem, cases, ask, rankable(problem, cases, ask, 1), None, count)
     if items is None:
         raise PolicyError("the items to rank are not there.", "Run `make decide`.", where=f"artifacts/{ITEMS}")
-    keys = list(items[KEY])
-    ready = rankable(problem, crossed(cases, items), ask, len(keys))
-    found = ready.priced(prices)
-    return [_shelf(problem, keys, ready.found, found, case) for case in range(count)]
+    keys, every = list(items[KEY]), crossed(cases, items)
+    return Listing(problem, every, ask, rankable(problem, every, ask, len(keys)), keys, count)
+
+
+def listed(
+    problem: Problem,
+    policy: Written,
+    columns: Mapping[str, Sequence[Any]],
+    predictors: Sequence[Predicts],
+    items: Mapping[str, Any] | None = None,
+) -> list[Choice]:
+    """The ranking of each case's items, or the place of each case in one queue; arguments and errors of `listing`.
+
+    Returns:
+        Of items: the setting is their names in order of place, and `values` says what showing each in full view would
+        gain (None: the limits forbid it). Of cases: the setting is the place. Other levers stand beside it as in any
+        joint setting; `beside` has the best shelf under each of theirs, and of cases `values` what each is worth at the
+        place.
+    """
+    known = listing(problem, policy, columns, predictors, items)
+    found = known.ready.priced({entry.constraint: entry.price for entry in policy.prices})
+    return [known.choice(found, case) for case in range(known.count)]
 
 
 def on_shelf(problem: Problem, keys: Sequence[str], action: Mapping[str, Array]) -> str:

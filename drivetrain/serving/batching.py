@@ -12,31 +12,28 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from csv import reader
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from drivetrain import evidence, policy
+from drivetrain import evidence
 from drivetrain.errors import DataError, DrivetrainError, ServiceError
 from drivetrain.serving import records, rollout
 from drivetrain.serving.assessed import DEFER, Assessed
-from drivetrain.serving.cases import decode, of_form
+from drivetrain.serving.cases import of_form
 from drivetrain.serving.engine import Engine
 from drivetrain.serving.field import Field, case_of_row, of_name
 from drivetrain.serving.limits import Limits
 from drivetrain.serving.log import LOG, Log
 from drivetrain.serving.monitor import Alarm, Monitor, taken
+from drivetrain.serving.together import Optimize, together
 from drivetrain.spec.formula import BATCH
 from drivetrain.stages import reached
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from drivetrain.policy import Problem
     from drivetrain.spec import Spec
 
@@ -46,18 +43,6 @@ AT_A_TIME = 256
 
 MOST_PIXELS = 2_000_000_000
 """Pixels that are decoded at one time; a batch is given by its owner, not by a stranger."""
-
-
-class Optimum(Protocol):
-    """What an optimizer finds; `decision.Optimum` is one."""
-
-    @property
-    def choice(self) -> NDArray[np.int64]:
-        """Index of the setting of each case, shape (n,)."""
-
-
-Optimize = Callable[..., Optimum]
-"""`decision.optimize`: values (n, k), uses (m, n, k), feasible (n, k), weights (n,), names -> the best choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +106,14 @@ def batch(spec: Spec, optimize: Optimize, arguments: list[str] | None = None) ->
 def on_average(problem: Problem) -> str:
     """What to say where constraints are not kept to in this batch alone; empty where they are, or where there are none.
 
-    Rankings go by the prices that `decide` wrote: those hold over batches of the plan's length like the cases it saw.
+    In a queue without another lever there is nothing to choose but the order, which goes by the prices that `decide`
+    wrote: those hold over batches of the plan's length like the cases it saw.
     """
     hard = [rule.name for rule in problem.constraints if rule.hard and rule.ratio is not None]
-    if problem.ranking is None or not hard:
+    if problem.ranking is None or problem.items or len(problem.levers) > 1 or not hard:
         return ""
     return (
-        f"note: rankings go by the prices that `decide` wrote, so {', '.join(hard)} is kept to over many batches of "
+        f"note: the order goes by the prices that `decide` wrote, so {', '.join(hard)} is kept to over many batches of "
         f"the plan's {problem.constants[BATCH]:g} cases, and not in this one alone: count it."
     )
 
@@ -171,17 +157,16 @@ def decide(
     alone, faults = _assess(engine, rows)
     settled = [row for row, case in alone.items() if case.settled]
     constrained = any(rule.hard and rule.ratio is not None for rule in problem.constraints)
-    together = constrained and bool(settled) and problem.ranking is None
-    assessed = alone | (_together(engine, rows, alone, {}, settled, optimize) if together else {})
-    if problem.ranking is not None and not problem.items and len(rows) > AT_A_TIME and settled:
-        # However many are looked at at a time, they wait in one queue.
-        assessed |= _queued(engine, rows, alone, settled)
+    # However many are looked at at a time, those who wait do so in one queue.
+    queued = problem.ranking is not None and not problem.items and len(rows) > AT_A_TIME
+    joint = bool(settled) and (constrained or queued)
+    assessed = alone | (together(engine, rows, alone, {}, settled, optimize) if joint else {})
     scope = rollout.scope_of(spec, frozenset(engine.fields))
     drawn = dict(zip(assessed, rollout.draws(spec, problem, state, list(assessed.values()), lot, scope), strict=True))
     # What is drawn deviates from what the policy would have done with the row: that is what its propensity is of.
-    explored = {row: draw.setting for row, draw in drawn.items() if draw is not None and draw.explored}
-    if together and any(assessed[row].choice.setting != setting for row, setting in explored.items()):  # type: ignore[union-attr]
-        for row, case in _together(engine, rows, alone, explored, settled, optimize).items():
+    explored = {row: draw for row, draw in drawn.items() if draw is not None and draw.explored}
+    if joint and any(assessed[row].choice.setting != draw.setting for row, draw in explored.items()):  # type: ignore[union-attr]
+        for row, case in together(engine, rows, alone, explored, settled, optimize).items():
             if row not in explored:
                 assessed[row] = case
                 drawn[row] = replace(drawn[row], setting=case.choice.setting, levers=case.choice.levers)  # type: ignore
@@ -230,87 +215,6 @@ def _assess(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[int
             except DrivetrainError as error:
                 faults[row] = error.message.removeprefix("cases[0].").removeprefix("cases[0]: ")
     return assessed, faults
-
-
-def _together(
-    engine: Engine,
-    rows: Sequence[Mapping[str, Any]],
-    assessed: Mapping[int, Assessed],
-    held: Mapping[int, str],
-    settled: Sequence[int],
-    optimize: Optimize,
-) -> dict[int, Assessed]:
-    """The settled rows with the choices that are best for all of them together; some are held at a setting."""
-    problem = engine.problem
-    # A sum in a constraint is over these cases, however many the plan expects in a batch.
-    problem = replace(problem, constants={**problem.constants, BATCH: float(len(settled))})
-    columns = _columns(engine, rows, settled)
-    prices = {price.constraint: price.price for price in engine.policy.prices}
-    ask = policy.modeler(problem, list(engine.predictors.values()))
-    known = policy.consider(problem, columns, ask, prices, engine.policy.threshold)
-    labels = _labels(problem, known)
-    feasible = np.array(known.feasible)
-    for place, row in enumerate(settled):
-        if row in held:
-            same = labels[place] == held[row]
-            # A drawn setting that a search did not try is not among these; the row then counts with its choice.
-            feasible[place] = same if same.any() else feasible[place]
-    weights = np.full(len(settled), 1 / len(settled))
-    chosen = optimize(known.values, known.uses, feasible, weights, known.names).choice
-    action = known.action(chosen)
-    found = {}
-    for place, row in enumerate(settled):
-        before = assessed[row].choice
-        assert before is not None
-        levers = {name: setting[place].item() for name, setting in action.items()}
-        label = problem.label(levers)
-        reasons = before.reasons
-        if label != before.setting:
-            reasons = (f"{before.setting} would use too much of what all cases share",)
-        value = float(known.values[place, chosen[place]])
-        choice = replace(before, setting=label, levers=levers, value=value, reasons=reasons)
-        choice = replace(choice, values={**before.values, label: value})
-        found[row] = replace(assessed[row], choice=choice, recommendation=label)
-    return found
-
-
-def _queued(
-    engine: Engine, rows: Sequence[Mapping[str, Any]], assessed: Mapping[int, Assessed], settled: Sequence[int]
-) -> dict[int, Assessed]:
-    """The settled rows in one queue."""
-    columns, models = _columns(engine, rows, settled), list(engine.predictors.values())
-    choices = policy.listed(engine.problem, engine.policy, columns, models)
-    return {
-        row: replace(assessed[row], choice=choice, settled=choice.allowed, recommendation=choice.setting)
-        for row, choice in zip(settled, choices, strict=True)
-    }
-
-
-def _labels(problem: Problem, known: policy.Considered) -> NDArray[np.str_]:
-    """Label of every setting that was tried for each case, shape (n, k)."""
-    shape = known.values.shape
-    tried = {name: np.broadcast_to(values, shape) for name, values in known.levers.items()}
-    distinct: dict[tuple[Any, ...], str] = {}
-    found = np.empty(shape, dtype=object)
-    for place in np.ndindex(*shape):
-        key = tuple(values[place].item() for values in tried.values())
-        if key not in distinct:
-            distinct[key] = problem.label(dict(zip(tried, key, strict=True)))
-        found[place] = distinct[key]
-    return found
-
-
-def _columns(engine: Engine, rows: Sequence[Mapping[str, Any]], chosen: Sequence[int]) -> dict[str, Any]:
-    """The columns of some rows, as formulas and models take them; pictures stay bytes until a model looks at them."""
-    parts = [decode(engine.fields, [rows[row]], engine.limits) for row in chosen]
-    columns: dict[str, Any] = {}
-    for name in parts[0].columns:
-        values = [
-            part.files[0].get(name) if engine.fields[name].is_media else part.columns.get(name, [None])[0]
-            for part in parts
-        ]
-        columns[name] = np.asarray(values) if name in engine.problem.columns else values
-    return columns
 
 
 def read_input(engine: Engine, path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
