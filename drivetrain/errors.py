@@ -128,6 +128,14 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except DrivetrainError as error:
         print(error.message, file=sys.stderr)
         code = error.exit_code
+    except ModuleNotFoundError as error:
+        missing = (error.name or "drivetrain").partition(".")[0]
+        if missing == "drivetrain":
+            raise
+        # A container has what its service needs and no more.
+        where = "Run it in the project's own environment (`make install`), or install it: pip install"
+        print(f"this step needs `{missing}`, which is not installed here. {where} {missing}.", file=sys.stderr)
+        code = 2
     except KeyboardInterrupt as stop:
         print(str(stop) or "Stopped.", file=sys.stderr)
         code = 130

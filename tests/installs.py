@@ -28,6 +28,11 @@ TRIES = {
         "trains two models and decides",
     ),
     "serve": ("python -c 'from drivetrain.serving import Service, Engine'", "loads the service, without PyTorch"),
+    "serve,optimize": (
+        "python -c 'import numpy as np; from drivetrain.decision import optimize; "
+        'print(optimize(np.ones((2, 2)), -np.ones((1, 2, 2)), None, np.full(2, .5), ["a"]).choice)\'',
+        "decides several cases together",
+    ),
     "app": ("python -c 'import gradio, voila, ipywidgets'", "loads Gradio and Voilà"),
     "scale": ("python -c 'import ray.serve, distributed'", "loads Ray Serve and Dask"),
 }

@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from cookiecutter.generate import generate_files
 
 from drivetrain import project
-from drivetrain.errors import ProjectError, TargetError
+from drivetrain.errors import ProjectError, TargetError, run
 from drivetrain.project import engine, origin, template
 
 EXAMPLES = Path(project.__file__).parents[1] / "examples"
@@ -213,6 +214,37 @@ def test_only_what_the_plan_serves_is_generated(tmp_path, plan):
     assert not {"bear_warning/serve.py", "bear_warning/client.py", "deploy/Dockerfile", "notebooks/app.ipynb"} & batch
     plan.write_text(SHORT + "deployment: {serve: [api]}\n", encoding="utf-8")
     assert "deploy/Dockerfile" in project.new(plan, tmp_path / "api").files
+
+
+def test_an_optimizer_is_installed_where_what_is_served_decides_several_cases_together(tmp_path, plan):
+    def serving(text, name):
+        plan.write_text(text, encoding="utf-8")
+        made = tomllib.loads((project.new(plan, tmp_path / name).path / "pyproject.toml").read_text(encoding="utf-8"))
+        return made["project"]["optional-dependencies"]["serve"]
+
+    alarm = '{name: alarm, type: options, options: ["on", "off"], owner: hut keeper}'
+    queue = "{name: place, type: ranking, of: cases}"
+    joint, alone = (
+        SHORT.replace(alarm, f"{alarm}, {queue}"),
+        SHORT.replace(alarm, queue).replace("alarm == 'on'", "place > 2"),
+    )
+    assert serving(SHORT + "deployment: {serve: [api]}\n", "api") == ["drivetrain[serve]"]
+    assert serving(SHORT + "deployment: {serve: [api, batch]}\n", "batch") == ["drivetrain[serve,optimize]"]
+    assert serving(joint + "deployment: {serve: [api]}\n", "joint") == ["drivetrain[serve,optimize]"]
+    assert serving(alone + "deployment: {serve: [api]}\n", "alone") == ["drivetrain[serve]"]
+
+
+def test_a_step_says_what_it_needs_where_a_container_lacks_it(capsys):
+    def drift():
+        raise ModuleNotFoundError("No module named 'scipy'", name="scipy.stats")
+
+    with pytest.raises(SystemExit) as ended:
+        run(drift)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "this step needs `scipy`, which is not installed here. Run it in the project's own environment "
+        "(`make install`), or install it: pip install scipy.\n"
+    )
 
 
 def test_no_path_of_this_machine_is_written(tmp_path):

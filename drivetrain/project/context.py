@@ -7,7 +7,7 @@ works too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ def context(spec: Spec, slug: str, package: str, origin: Origin, root: Path | No
         "_extras": ",".join(extras),
         "_serves": kinds,
         "_service": needs_service(spec),
+        "_serving": _serving(spec, kinds),
         "_plan": {
             "name": markdown(spec.project.name),
             "summary": markdown(spec.project.summary or ""),
@@ -71,6 +72,12 @@ def context(spec: Spec, slug: str, package: str, origin: Origin, root: Path | No
             "questions": [_question(question) for question in spec.unknowns],
         },
     }
+
+
+def _serving(spec: Spec, kinds: Sequence[str]) -> str:
+    """Extras of what is served; where several cases are decided together an optimizer is among them."""
+    queued = any(lever.type == "ranking" and lever.of == "cases" for lever in spec.levers)
+    return "serve,optimize" if "batch" in kinds or (queued and len(spec.levers) > 1) else "serve"
 
 
 def served(spec: Spec) -> list[str]:
