@@ -129,8 +129,8 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         print(error.message, file=sys.stderr)
         code = error.exit_code
     except ModuleNotFoundError as error:
-        missing = (error.name or "drivetrain").partition(".")[0]
-        if missing == "drivetrain":
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _named():
             raise
         # A container has what its service needs and no more.
         where = "Run it in the project's own environment (`make install`), or install it: pip install"
@@ -149,6 +149,14 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         print(f"{error.filename or 'the output'}: {error.strerror or error}.", file=sys.stderr)
         code = 2
     sys.exit(code)
+
+
+def _named() -> set[str]:
+    """Packages that an extra of ours brings: of no other may people be told to install it."""
+    import re
+    from importlib.metadata import requires
+
+    return {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() for line in requires("drivetrain") or []}
 
 
 def _hush() -> None:

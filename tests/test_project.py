@@ -247,6 +247,14 @@ def test_a_step_says_what_it_needs_where_a_container_lacks_it(capsys):
     )
 
 
+def test_nobody_is_told_to_install_what_a_slip_in_an_import_names():
+    def slip():
+        raise ModuleNotFoundError("No module named 'pandass'", name="pandass")
+
+    with pytest.raises(ModuleNotFoundError):
+        run(slip)
+
+
 def test_no_path_of_this_machine_is_written(tmp_path):
     made = project.new(MAIL, tmp_path)
     for name, data in tree(made.path).items():

@@ -117,9 +117,9 @@ def forgotten() -> Iterator[None]:
 
 
 def shown(places: np.ndarray, keys: list[str]) -> str:
-    """The names in order of place."""
-    order = sorted((place, key) for place, key in zip(places, keys, strict=True) if place > 0)
-    return " > ".join(key for _, key in order) or "nothing shown"
+    """The names from the first place to the last that is taken."""
+    taken = {int(place): key for place, key in zip(places, keys, strict=True) if place > 0}
+    return " > ".join(taken.get(at, "(empty)") for at in range(1, max(taken, default=0) + 1)) or "nothing shown"
 
 
 @pytest.mark.full

@@ -32,10 +32,11 @@ def listing(problem, world):
 
 
 def places(world, shown):
-    """Place of each book: one alone stands in the second place, which is seen most."""
+    """Place of each book."""
     found = np.zeros(world.width)
-    for at, key in zip([2] if len(shown) == 1 else [1, 2], shown, strict=False):
-        found[int(key[1:])] = at
+    for at, key in enumerate(shown, start=1):
+        if key is not None:
+            found[int(key[1:])] = at
     return found
 
 
@@ -77,6 +78,19 @@ def test_a_batch_loses_nothing_beside_the_best_prices_and_hardly_anything_beside
     value = float(np.mean([value for value, _ in used(problem, world, choices)]))
     assert value >= priced - 1e-9
     assert value >= 0.9999 * (priced + made.gap)
+
+
+def test_a_book_that_stands_alone_in_the_second_place_is_said_to_stand_there():
+    """The second place is seen most: read as the first, it would be worth less than was promised."""
+    problem, world = shop(SHELF, visits=2, books=1, seed=1)
+    ready = listing(problem, world)
+    found = ready.ready.at(np.zeros(0))
+    shown = [choice for choice in (ready.choice(found, case) for case in range(2)) if choice.levers["shelf"]]
+    assert shown
+    for choice in shown:
+        assert choice.levers["shelf"] == [None, "b0"]
+        assert choice.setting.startswith("shelf: (empty) > b0, delivery: ")
+        assert policy.done(problem, choice.setting)[0] == "b0"
 
 
 def test_what_the_lot_gave_to_some_counts_against_what_the_others_may_have():

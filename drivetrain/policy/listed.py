@@ -19,6 +19,8 @@ from drivetrain.policy.worth import Considered, others_of
 from drivetrain.policy.written import Beside, Choice, Written
 
 NOTHING = "nothing shown"
+EMPTY = "(empty)"
+"""How a place is read that stays empty before one that does not; among levers' settings it is None."""
 BETWEEN = " > "
 
 
@@ -120,9 +122,12 @@ def on_shelf(problem: Problem, keys: Sequence[str], action: Mapping[str, Array])
     return shelf(problem, {name: values[0].item() for name, values in action.items()} | order)
 
 
-def _by_place(keys: Sequence[str], place: Array) -> list[str]:
-    order = np.argsort(np.where(place > 0, place, np.inf), kind="stable")
-    return [keys[item] for item in order[: int((place > 0).sum())]]
+def _by_place(keys: Sequence[str], place: Array) -> list[str | None]:
+    """The names from the first place to the last that is taken."""
+    found: list[str | None] = [None] * int(place.max(initial=0))
+    for item in np.flatnonzero(place > 0).tolist():
+        found[int(place[item]) - 1] = keys[item]
+    return found
 
 
 def _shelf(problem: Problem, keys: list[str], known: Considered, found: Ranked, case: int) -> Choice:
@@ -183,9 +188,11 @@ def _beside_title(others: Mapping[str, Array], which: int) -> str:
 
 def shelf(problem: Problem, levers: Mapping[str, Any]) -> str:
     """A shelf, and what is set beside it, as people read it."""
-    return problem.label(
-        {name: (BETWEEN.join(v) or NOTHING) if isinstance(v, list) else v for name, v in levers.items()}
-    )
+    return problem.label({name: _read(v) if isinstance(v, list) else v for name, v in levers.items()})
+
+
+def _read(order: Sequence[str | None]) -> str:
+    return BETWEEN.join(EMPTY if key is None else key for key in order) or NOTHING
 
 
 def done(problem: Problem, setting: str) -> tuple[str, ...]:
@@ -211,7 +218,7 @@ def done(problem: Problem, setting: str) -> tuple[str, ...]:
 
 
 def _items_of(shelf: str) -> tuple[str, ...]:
-    return tuple(shelf.split(BETWEEN))
+    return tuple(item for item in shelf.split(BETWEEN) if item != EMPTY)
 
 
 def _place(problem: Problem, found: Ranked, row: int) -> Choice:

@@ -302,7 +302,10 @@ def _drawn_ranking(
     picked = lot.choice(free) if explored else mine
     shown = list(picked.levers[ranking.lever])
     may = [item for item, gain in picked.values.items() if gain is not None]
-    order = lot.sample(may, len(shown)) if explored and ranking.lever in drawn else shown
+    order = shown
+    if explored and ranking.lever in drawn:
+        lots = iter(lot.sample(may, sum(item is not None for item in shown)))
+        order = [None if item is None else next(lots) for item in shown]
     levers = {**picked.levers, ranking.lever: order}
     setting = policy.shelf(problem, levers)
     chance = share / len(free) / (max(1, len(may)) if ranking.lever in drawn else 1)

@@ -171,16 +171,13 @@ def _drawn(listing: Listing, case: int, draw: Draw) -> tuple[float, Floats]:
     assert listing.keys is not None
     lever = problem.ranking.lever
     rows = slice(case * len(listing.keys), (case + 1) * len(listing.keys))
-    shown = draw.levers[lever]
-    # Fewer items than places stand where they are seen most.
-    most = np.sort(np.argsort(-problem.ranking.weights(len(listing.keys)), kind="stable")[: len(shown)]) + 1
-    place = dict(zip(shown, most.tolist(), strict=True))
+    place = {key: at for at, key in enumerate(draw.levers[lever], start=1)}
     places = np.array([place.get(key, 0) for key in listing.keys], dtype=float)
     same = np.ones(len(problem.settings[lever]), dtype=bool)
     for name, setting in draw.levers.items():
         if name != lever:
             same &= problem.settings[name] == setting
-    out, on = (int(np.flatnonzero(same & (problem.settings[lever] == on_it))[0]) for on_it in (0, 1))
+    out, on = (int(np.flatnonzero(same & (problem.settings[lever] == shown))[0]) for shown in (0, 1))
     gain = known.values[rows, on] - known.values[rows, out]
     used = np.where(places > 0, known.uses[:, rows, on], known.uses[:, rows, out])
     return float((known.values[rows, out] + problem.ranking.seen(places) * gain).sum()), used.sum(axis=1)
