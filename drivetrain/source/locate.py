@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -118,15 +118,21 @@ def locate(spec: Spec, source: Source) -> Files:
         raise DataError(f"`{where}` is not there.", _advice(source), named)
     wanted = _suffixes(source.kind)
     there = list(_walk(str(path)))
-    found = [name for name in there if suffix(name) in wanted]
+    found = _ending(there, wanted)
     if not found and source.kind not in ("table", "ratings"):
         wanted = TABLES
-        found = [name for name in there if suffix(name) in wanted]
+        found = _ending(there, wanted)
     if not found:
         endings = ", ".join(sorted(_suffixes(source.kind)))
         raise DataError(f"`{where}` holds no file that ends in {endings}.", _advice(source), named)
     # Each file of a folder is one series, though it holds a table.
     return Files(path, tuple(found), source.kind == "series" or wanted is not TABLES)
+
+
+def _ending(names: Iterable[str], suffixes: Iterable[str]) -> list[str]:
+    """Files of these kinds; none of the names begins with a dot."""
+    endings = tuple(suffixes)
+    return [name for name in names if name.lower().endswith(endings)]
 
 
 def _suffixes(kind: str) -> frozenset[str]:
@@ -146,26 +152,27 @@ def _walk(folder: str) -> Iterator[str]:
 
     A link back to a folder above is followed only once.
     """
-    # No tuple for each file: Python would look through all of them for garbage, again and again.
-    waiting, folders, seen = [folder], {folder}, set[tuple[int, int]]()
-    while waiting:
-        here = waiting.pop()
-        if here not in folders:
-            yield _as_text(here)
-            continue
-        status = os.stat(here)
-        if (status.st_dev, status.st_ino) in seen:
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(here) as entries:
-            for entry in sorted(entries, key=attrgetter("name"), reverse=True):
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.add(entry.path)
-                elif not entry.is_file() or entry.name in _SIDE_FILES:
-                    continue
-                waiting.append(entry.path)
+    top = os.stat(folder)
+    open_, seen = [_entries(folder)], {(top.st_dev, top.st_ino)}
+    while open_:
+        for entry in open_[-1]:
+            if entry.is_file():
+                if entry.name not in _SIDE_FILES:
+                    yield _as_text(entry.path)
+            elif entry.is_dir():
+                status = os.stat(entry.path)
+                if (status.st_dev, status.st_ino) not in seen:
+                    seen.add((status.st_dev, status.st_ino))
+                    open_.append(_entries(entry.path))
+                    break
+        else:
+            open_.pop()
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+    """What stands in a folder, by its name."""
+    with os.scandir(folder) as entries:
+        return iter(sorted([entry for entry in entries if entry.name[0] != "."], key=attrgetter("name")))
 
 
 def _as_text(name: str) -> str:
