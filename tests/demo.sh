@@ -10,7 +10,7 @@ drivetrain new --example mail-sorting -o "$into"
 cd "$into/mail-sorting"
 
 step "2. Its data: 1,797 handwritten digits that scikit-learn ships"
-drivetrain sample | tail -n 1
+drivetrain sample
 
 for name in check train decide audit review; do
   step "make $name"

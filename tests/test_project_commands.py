@@ -153,3 +153,7 @@ def test_a_step_of_a_project_and_a_slip_say_what_to_type_instead(tmp_path):
         2,
         ".: there is no drivetrain.yaml in this folder. Write a plan with `drivetrain init`.",
     )
+    assert said("new", "clinic-triage") == (
+        2,
+        "clinic-triage: is a plan of the gallery, no file here. Use `--example clinic-triage`.",
+    )

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from drivetrain import examples, sample, source
+from drivetrain.cli import main
 from drivetrain.errors import DataError, EnvironmentFault
 from drivetrain.spec import Spec, load_spec
 
@@ -99,3 +101,12 @@ def test_without_scikit_learn_one_is_told_what_to_install(tmp_path, monkeypatch)
     monkeypatch.setitem(__import__("sys").modules, "sklearn.datasets", None)
     with pytest.raises(EnvironmentFault, match=r"pip install 'drivetrain\[data,train\]'"):
         sample.write(project(tmp_path, "mail-sorting"))
+
+
+def test_a_folder_of_many_files_takes_one_line_of_what_was_written(tmp_path, monkeypatch):
+    project(tmp_path, "mail-sorting")
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(main, ["sample"]).output.splitlines()
+    assert said[0] == "data/letters/0/digit-0000.png to digit-1793.png, 178 files"
+    assert len(said) == 10
+    assert sum(int(line.split()[-2]) for line in said) == len(list((tmp_path / "data").rglob("*.png")))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import click
 
 from drivetrain.commands.printing import PLAN, as_format, display, exit_unless_passed, print_findings
+
+FEW = 5
+"""Files of a folder that are still named one by one."""
 
 
 @click.command()
@@ -19,8 +24,22 @@ def sample(plan: Path | None, seed: int) -> None:
     from drivetrain.spec import load_spec
 
     spec = load_spec(plan)
-    for path in write(spec, spec.root, seed=seed):
-        click.echo(display(path))
+    for line in _listed(write(spec, spec.root, seed=seed)):
+        click.echo(line)
+
+
+def _listed(paths: Iterable[Path]) -> Iterator[str]:
+    """A line for each file; one for all of a folder that are of one kind, where they are many."""
+
+    def kind(path: Path) -> tuple[Path, str]:
+        return path.parent, path.suffix
+
+    for _, alike in groupby(sorted(sorted(paths), key=kind), kind):
+        first, *others = alike
+        if len(others) < FEW:
+            yield from map(display, (first, *others))
+        else:
+            yield f"{display(first)} to {others[-1].name}, {len(others) + 1:,} files"
 
 
 @click.command()

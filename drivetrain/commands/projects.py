@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drivetrain.commands.printing import as_format, display, exit_unless_passed, print_findings
+from drivetrain.errors import SpecError
 
 if TYPE_CHECKING:
     from drivetrain.spec import Spec
@@ -95,10 +96,14 @@ def chosen(plan: Path | None, example: str | None) -> Spec:
     """The plan to work with: the user's own, or one of the gallery."""
     from drivetrain.spec.view import look
 
-    if example is None:
-        return look(plan)
-    if plan is not None:
+    if plan is not None and example is not None:
         raise click.UsageError("Give a plan or --example, not both.")
-    from drivetrain.examples import path
+    if example is None and (plan is None or plan.exists()):
+        return look(plan)
+    from drivetrain import examples
 
-    return look(path(example))
+    if example is not None:
+        return look(examples.path(example))
+    if str(plan) in examples.names():
+        raise SpecError("is a plan of the gallery, no file here.", f"Use `--example {plan}`.", str(plan))
+    return look(plan)
