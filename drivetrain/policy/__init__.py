@@ -3,12 +3,13 @@
 from drivetrain.policy.belief import Belief
 from drivetrain.policy.choice import best
 from drivetrain.policy.constraints import Limit, Rule
+from drivetrain.policy.formulate import problem
 from drivetrain.policy.horizon import paths
 from drivetrain.policy.items import ITEMS, KEY, read_items, write_items
 from drivetrain.policy.listed import BETWEEN, NOTHING, Listing, done, listed, listing, on_shelf, shelf
 from drivetrain.policy.modeler import Ask, Beliefs, Cases, Predicts, belief, beliefs, believed, modeler
 from drivetrain.policy.parts import Part
-from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Ranking, Shock, problem
+from drivetrain.policy.problem import REFERENCES, Horizon, Problem, Ranking, Shock
 from drivetrain.policy.ranked import EXACT, Rankable, Ranked, rankable
 from drivetrain.policy.ranking import assigned, crossed
 from drivetrain.policy.reference import Action, reference
