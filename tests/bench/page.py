@@ -53,7 +53,7 @@ def page(figures: dict[str, Any]) -> str:
             lines += benchmark(name, figures["benchmarks"].get(name))
         lines += [part["note"], ""] if "note" in part else []
         if "tests" in part:
-            lines += ["| goal | is | | held by | run |", "|---|---|---|---|---|"]
+            lines += ["| goal | is | state | held by | run |", "|---|---|---|---|---|"]
             lines += [held(goal, figures["tests"].get(goal["test"], {})) for goal in part["tests"]] + [""]
     lines += suites(figures["suites"])
     text = "\n".join(lines)
@@ -76,7 +76,7 @@ def benchmark(name: str, found: dict[str, Any] | None) -> list[str]:
     said = f"`make bench ARGS={name}`, {found['when']}, {found['minutes']:g} minutes on {found['machine']}"
     if found["load"] > 1.2:
         said += f", while {found['load']:g} programs ran for each core"
-    lines = [f"{said}.", "", "| what | is | goal | |", "|---|---|---|---|"]
+    lines = [f"{said}.", "", "| what | is | goal | state |", "|---|---|---|---|"]
     for row in found["rows"]:
         goal, met = goal_of(row)
         state = "" if goal == "for reference" else "met" if met else "**missed**"

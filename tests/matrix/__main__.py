@@ -29,6 +29,7 @@ from ruamel.yaml import YAML
 
 from drivetrain.examples import names, path
 from drivetrain.spec.deployment import Serve
+from drivetrain.text import code as span
 from drivetrain.text import markdown as plain
 
 HERE = Path(__file__).parent
@@ -234,9 +235,14 @@ def page(records: list[dict[str, Any]]) -> str:
         minutes=round(sum(record["seconds"] for record in records) / 60),
         commits="Commits: " + ", ".join(f"`{name}` ({count} projects)" for name, count in ran_at) + ".",
         steps="\n".join([f"| plan | {' | '.join(STEPS)} |", f"|---|{'---|' * len(STEPS)}", *steps]),
-        notes="\n".join(f"{number}. {plain(text)}" for number, text in enumerate(notes, 1)),
+        notes="\n".join(f"{number}. {reason(text)}" for number, text in enumerate(notes, 1)),
         answers="\n".join([f"| plan | {' | '.join(WAYS)} |", f"|---|{'---|' * len(WAYS)}", *answers]),
     )  # fmt: skip
+
+
+def reason(text: str) -> str:
+    """A message as Markdown; what stands between backticks is code there too."""
+    return "".join(span(part) if place % 2 else plain(part) for place, part in enumerate(text.split("`")))
 
 
 def main() -> int:
