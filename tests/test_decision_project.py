@@ -274,6 +274,17 @@ def test_what_if_changes_nothing_on_disk_and_refuses_what_is_not_there(churn):
         what_if(spec, {"ofer": "call"})
 
 
+def test_what_if_says_what_looks_better_only_because_it_breaks_a_limit(churn):
+    plan = CHURN.replace("at_most: 400", "at_most: 20").replace("where(end >= 1", "where(calls < -1")
+    spec = churn(plan=plan, count=1_000)
+    found = what_if(spec, {"offer": "nothing"})
+    values = found["values"]
+    outdone = [name for name in values if values[name] > values["optimized"]]
+    assert outdone
+    assert [note.split("`")[1] for note in found["notes"]] == outdone
+    assert all("breaks a limit that this one keeps: call capacity would be" in note for note in found["notes"])
+
+
 def test_a_price_is_chosen_over_five_years_and_the_service_agrees(tmp_path, monkeypatch):
     table = quotes(400, 6)
     stream = np.random.default_rng(3)

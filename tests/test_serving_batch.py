@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import random
 from pathlib import Path
@@ -89,6 +90,24 @@ def test_without_a_constraint_a_batch_answers_as_the_service_does(tmp_path: Path
     answers = Engine.open(load_spec(project)).decide(cases)
     assert [row["setting"] for row in rows] == [answer["setting"] for answer in answers]
     assert [row["value"] for row in rows] == pytest.approx([answer["value"] for answer in answers])
+
+
+def test_an_export_with_names_of_its_own_and_semicolons_is_a_batch_as_it_is_a_source(tmp_path: Path) -> None:
+    project = served.lender(tmp_path / "p")
+    cases = loans(20, seed=3)
+    odd = [{"Amount": c["amount"], "Income": c["income"], "HOME ": c["home"], "Remark": "a\nb"} for c in cases]
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, odd[0].keys(), delimiter=";")
+    writer.writeheader()
+    writer.writerows(odd)
+    (tmp_path / "odd.csv").write_text(lines.getvalue(), encoding="utf-8-sig")
+    pq.write_table(pa.Table.from_pylist(odd), tmp_path / "odd.parquet")
+    answers = [answer["setting"] for answer in Engine.open(load_spec(project)).decide(cases)]
+    assert len(set(answers)) > 1
+    for name in ("odd.csv", "odd.parquet"):
+        rows = run(project, tmp_path / name, tmp_path / "out.csv")
+        assert [row["setting"] for row in rows] == answers
+        assert [row["HOME "] for row in rows] == [case["home"] for case in cases]
 
 
 def test_rows_that_are_no_cases_are_left_to_people_and_the_rest_is_decided(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sqlite3
 from pathlib import Path
 from textwrap import dedent
 
@@ -118,6 +119,38 @@ def test_csv_and_parquet_with_the_same_content_give_the_same_rows(tmp_path):
     )
     rows = [source.table(plan(tmp_path, entry.replace("FILE", file)), "t") for file in ("a.csv", "a.parquet")]
     assert rows[0].to_pydict() == rows[1].to_pydict()
+
+
+ODD = {"Größe (cm)": [3.5, 4.0], "Order No.": ["a", "b"], "Retoure?": ["ja", "nein"], "A b": [1, 2], "a_b": [3, 4]}
+ODD_PLAN = """\
+- name: orders
+  kind: table
+  location: FILE
+  columns: {grosse_cm: number, a_b: integer}
+  entity: order_no
+  outcomes: {back: {column: retoure, values: [ja, nein], affected_by: []}}
+"""
+
+
+@pytest.mark.parametrize("file", ["odd.csv", "odd*.parquet", "sqlite:///odd.db"])
+def test_a_column_whose_name_no_formula_could_hold_is_called_by_the_nearest_one_that_can(tmp_path, file):
+    lines = [";".join(map(str, row)) for row in zip(*ODD.values(), strict=True)]
+    (tmp_path / "odd.csv").write_text("\n".join([";".join(ODD), *lines]) + "\n", encoding="utf-8-sig")
+    for name in ("odd1", "odd2"):
+        pq.write_table(pa.table(ODD).slice(int(name[-1]) - 1, 1), tmp_path / f"{name}.parquet")
+    with sqlite3.connect(tmp_path / "odd.db") as shop:
+        # SQLite takes names without regard to case; `A b` and `a_b` still differ.
+        shop.execute(f"CREATE TABLE orders ({', '.join(chr(34) + name + chr(34) for name in ODD)})")
+        shop.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", zip(*ODD.values(), strict=True))
+    shop.close()
+    rows = source.table(plan(tmp_path, ODD_PLAN.replace("FILE", file)), "orders").to_pydict()
+    assert rows == {"grosse_cm": [3.5, 4.0], "order_no": ["a", "b"], "back": ["ja", "nein"], "a_b": [3, 4]}
+
+
+def test_of_two_columns_that_would_be_called_alike_neither_is_guessed(tmp_path):
+    csv(tmp_path, "odd.csv", "Order No.,order-no,Retoure?,a b,grosse_cm\nx,y,ja,1,2\n")
+    with pytest.raises(DataError, match=r"no one column `order_no`: `Order No\.` and `order-no` would be called so"):
+        source.table(plan(tmp_path, ODD_PLAN.replace("FILE", "odd.csv")), "orders")
 
 
 def test_several_files_of_a_glob_are_one_table_in_the_order_of_their_names(tmp_path):

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from drivetrain import policy
-from drivetrain.decision.compare import fit, label_of, optimized, reference, worth
+from drivetrain.decision.compare import fit, label_of, measure_of, optimized, reference, worth
 from drivetrain.decision.evaluate import OPTIMIZED
 from drivetrain.decision.explore import given, scenarios
+from drivetrain.decision.notes import outdone
 from drivetrain.decision.world import World, moved
 from drivetrain.errors import PolicyError
 
@@ -62,18 +63,21 @@ def what_if(problem: policy.Problem, fitted: World, judged: World, changes: Mapp
             lever: np.full(len(judged.case), fixed[lever]) if lever in fixed else setting
             for lever, setting in rest.items()
         }
-    values = {
-        name: problem.sign * float(judged.weights @ worth(here, here.value, judged, action))
-        for name, action in actions.items()
-    }
+    gains = {name: worth(here, here.value, judged, action) for name, action in actions.items()}
+    better = outdone(
+        policy.limits(here, judged.columns),
+        {name: judged.by_case(gain) for name, gain in gains.items()},
+        judged.shares,
+        lambda name, limit: measure_of(here, limit, judged, actions[name]),
+    )
     return {
         "set": dict(changes),
         "measure": problem.measure,
         "unit": problem.unit,
-        "values": values,
+        "values": {name: problem.sign * float(judged.weights @ gain) for name, gain in gains.items()},
         "label": label_of(problem),
         "scenarios": scenarios(here, judged, actions),
-        "notes": _beyond(here, judged, fixed),
+        "notes": [*_beyond(here, judged, fixed), *better],
     }
 
 

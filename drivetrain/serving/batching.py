@@ -14,7 +14,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from csv import reader
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,8 @@ from drivetrain.serving.limits import Limits
 from drivetrain.serving.log import LOG, Log
 from drivetrain.serving.monitor import Alarm, Monitor, taken
 from drivetrain.serving.together import Optimize, together
+from drivetrain.source.called import called
+from drivetrain.source.tables import header
 from drivetrain.spec.formula import BATCH
 from drivetrain.stages import reached
 
@@ -252,20 +253,27 @@ def _table(engine: Engine, path: Path) -> tuple[list[dict[str, Any]], list[dict[
     try:
         if path.suffix == ".parquet":
             table = pq.read_table(path)
-            rows = [_case(engine.fields, row, path.parent) for row in table.to_pylist()]
+            its = called(table.column_names)
+            rows = [_case(engine.fields, _as_called(its, row), path.parent) for row in table.to_pylist()]
             nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
             files = [field.name for field in table.schema if pa.types.is_binary(field.type)]
             return table.drop_columns([*nested, *files]).to_pylist() if rows else [], rows
         if path.suffix == ".csv":
             # Every value as it is written: its type is the plan's to say, not the reader's to guess.
-            with path.open(newline="", encoding="utf-8-sig") as stream:
-                names = next(reader(stream), [])
+            delimiter, names = header(path, str(path))
             texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-            shown = csv.read_csv(path, convert_options=texts).to_pylist()
-            return shown, [_typed(engine, row, path.parent) for row in shown]
+            parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+            shown = csv.read_csv(path, parse_options=parse, convert_options=texts).to_pylist()
+            its = called(names)
+            return shown, [_typed(engine, _as_called(its, row), path.parent) for row in shown]
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error}).", "Check the file.", str(path)) from error
     raise DataError("is neither .csv nor .parquet.", "Save the cases as one of these.", str(path))
+
+
+def _as_called(its: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row under the names by which the plan calls its columns, as the sources of the plan are read."""
+    return {name: row[there] for name, there in its.items() if there in row}
 
 
 def _typed(engine: Engine, row: Mapping[str, str], folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from drivetrain.errors import DataError, EnvironmentFault
+from drivetrain.source.called import called
 from drivetrain.source.rows import Rows, of_table
 from drivetrain.source.secrets import redacted, with_secrets, without_secrets
 
@@ -74,7 +75,7 @@ def _sqlite_table(connection: Any, wanted: Sequence[str], table: str, where: str
     if table not in kinds:
         raise _no_table(table, sorted(kinds), where)
     there = [row[1] for row in connection.execute(f"PRAGMA table_info({_quoted(table)})")]
-    names = [name for name in there if name in wanted]
+    names = {name: its for name, its in called(there).items() if name in wanted}
     order = ", ".join(map(_quoted, there))
     if kinds[table] == "table":
         try:
@@ -82,9 +83,10 @@ def _sqlite_table(connection: Any, wanted: Sequence[str], table: str, where: str
             order = "rowid"
         except Exception:  # a table WITHOUT ROWID
             order = ", ".join(map(_quoted, there))
-    cursor = connection.execute(f"SELECT {', '.join(map(_quoted, names))} FROM {_quoted(table)} ORDER BY {order}")
+    picked = ", ".join(map(_quoted, names.values()))
+    cursor = connection.execute(f"SELECT {picked} FROM {_quoted(table)} ORDER BY {order}")
     batches = iter(lambda: cursor.fetchmany(_BATCH), [])
-    return of_table(_columns(batches, names))
+    return of_table(_columns(batches, list(names)))
 
 
 def _postgres(location: str, wanted: Sequence[str], table: str, where: str) -> Rows:
@@ -133,16 +135,16 @@ def _postgres_table(connection: Any, wanted: Sequence[str], table: str, where: s
             (f"{_quoted(schema)}.{_quoted(name)}",),
         )
         order = [row[0] for row in cursor.fetchall()] or there
-    names = [column for column in there if column in wanted]
+    names = {name: its for name, its in called(there).items() if name in wanted}
     select = (
-        f"SELECT {', '.join(map(_quoted, names))} FROM {_quoted(schema)}.{_quoted(name)} "
+        f"SELECT {', '.join(map(_quoted, names.values()))} FROM {_quoted(schema)}.{_quoted(name)} "
         f"ORDER BY {', '.join(map(_quoted, order))}"
     )
     with connection.cursor(name="drivetrain") as cursor:
         cursor.itersize = _BATCH
         cursor.execute(select)
         batches = iter(lambda: cursor.fetchmany(_BATCH), [])
-        return of_table(_columns(batches, names))
+        return of_table(_columns(batches, list(names)))
 
 
 def _columns(batches: Any, names: Sequence[str]) -> Any:

@@ -10,9 +10,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DataError
+from drivetrain.source.called import called
 from drivetrain.source.convert import NO_NUMBER, convert, text
 from drivetrain.source.locate import suffix
 from drivetrain.source.rows import Reader, Rows, of_table
+from drivetrain.spec.structure import as_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +34,7 @@ def read(paths: Sequence[Path], wheres: Sequence[str], wanted: Mapping[str, str]
     Args:
         paths: CSV or Parquet files.
         wheres: The files as messages name them.
-        wanted: Column -> type that the plan gives it; columns that are not wanted are not read.
+        wanted: Column, as plans call it -> type that the plan gives it; columns that are not wanted are not read.
 
     Returns:
         Raw columns: as Parquet has them, and of CSV numbers, times and truth values in their type where every cell
@@ -60,6 +62,10 @@ def missing(name: str, there: Sequence[str], where: str) -> DataError:
     """The error for a column that the plan names and the files lack."""
     from difflib import get_close_matches
 
+    if alike := [f"`{other}`" for other in there if as_name(other) == name]:
+        return DataError(
+            f"there is no one column `{name}`: {' and '.join(alike)} would be called so.", "Rename one of them.", where
+        )
     near = get_close_matches(name, there, 1)
     known = ", ".join(there[:20]) + (" …" if len(there) > 20 else "")
     return DataError(
@@ -68,7 +74,7 @@ def missing(name: str, there: Sequence[str], where: str) -> DataError:
 
 
 def columns_of(path: Path, where: str) -> list[str]:
-    """Names of the columns of a CSV or Parquet file, in its order.
+    """Names of the columns of a CSV or Parquet file as plans call them, in its order.
 
     Raises:
         DataError: The file cannot be read.
@@ -77,9 +83,9 @@ def columns_of(path: Path, where: str) -> list[str]:
     import pyarrow.parquet as pq
 
     if suffix(path) not in _PARQUET:
-        return header(path, where)[1]
+        return list(called(header(path, where)[1]))
     try:
-        return list(pq.read_schema(path).names)
+        return list(called(pq.read_schema(path).names))
     except (pa.ArrowException, OSError) as error:
         raise _unreadable("Parquet", error, where) from error
 
@@ -112,7 +118,7 @@ def _parquet(path: Path, where: str, wanted: Mapping[str, str]) -> Rows:
 
     try:
         file = pq.ParquetFile(path, memory_map=False)
-        names = [name for name in file.schema_arrow.names if name in wanted]
+        names = {name: there for name, there in called(file.schema_arrow.names).items() if name in wanted}
     except (pa.ArrowException, OSError) as error:
         raise _unreadable("Parquet", error, where) from error
 
@@ -129,18 +135,17 @@ def _parquet(path: Path, where: str, wanted: Mapping[str, str]) -> Rows:
 
         return column
 
-    return Rows(file.metadata.num_rows, {name: reader(name) for name in names})
+    return Rows(file.metadata.num_rows, {name: reader(there) for name, there in names.items()})
 
 
 def _csv(path: Path, where: str, wanted: Mapping[str, str]) -> Rows:
     delimiter, there = header(path, where)
-    names = [name for name in there if name in wanted]
-    types = {name: wanted[name] for name in names}
+    names = {name: its for name, its in called(there).items() if name in wanted}
+    types = {its: wanted[name] for name, its in names.items()}
     status = path.stat()
     key = (str(path), where, delimiter, tuple(there), tuple(types.items()), status.st_mtime_ns, status.st_size)
-    if status.st_size <= IN_MEMORY:
-        return of_table(_parsed(*key))
-    return _spooled(*key)
+    rows = of_table(_parsed(*key)) if status.st_size <= IN_MEMORY else _spooled(*key)
+    return Rows(rows.count, {name: rows.reader(its) for name, its in names.items()})
 
 
 def _parsed(path: str, where: str, delimiter: str, there: Any, types: Any, modified: int, size: int) -> pa.Table:

@@ -7,6 +7,7 @@ that the checks of meaning that follow need not ask again. An item of a list tha
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -399,7 +400,8 @@ def _as_number(value: str) -> str:
 
 def as_name(text: str) -> str:
     """A valid name that is near to `text`; empty when there is none."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:64].lstrip("0123456789_")
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:64].lstrip("0123456789_")
 
 
 def _matches(pattern: str, text: str) -> bool:
