@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drivetrain.decision.notes import outdone
+from drivetrain.decision.notes import outdone, said
 
 SHARES = np.array([0.25, 0.25, 0.25, 0.25])
 VALUES = {"today": np.zeros(4), "simple_rule": np.array([0, 0, 4, 8.0]), "optimized": np.array([0, 0, 4, 0.0])}
@@ -55,6 +55,16 @@ def test_models_that_miss_what_came_of_today_are_not_passed_over_in_silence():
     assert "models expect 57 of `today`, and the log shows 100 (97 to 103)" in note
     assert not _at_odds({"direct": {"value": 95.0, "low": 94.0, "high": 96.0}, "dr": came}), "five in a hundred"
     assert not _at_odds({"dr": came})
+
+
+def test_a_log_that_speaks_for_no_policy_is_not_called_causal():
+    log = SimpleNamespace(propensity=np.ones(3), causal=True, strange="", kind="randomised")
+    problem = SimpleNamespace(censored=(), horizon=None, scenarios=(), outcomes=("quits",))
+    row = {"matched": 0.1, "observed": 1.0, "impossible": False, "thin": False, "enough": False, "estimates": {}}
+    notes = said(problem, SimpleNamespace(log=log), False, {"today": row, "optimized": row})
+    assert notes == ["Model-based: settings were randomised, but too few logged cases took those of any policy."]
+    one = said(problem, SimpleNamespace(log=log), False, {"today": row | {"enough": True}, "optimized": row})
+    assert [note.split(":")[0] for note in one] == ["Causal", "Model-based for optimized"]
 
 
 TWO = """

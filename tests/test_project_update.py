@@ -9,10 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from drivetrain import evidence, project
+from drivetrain.cli import main
 from drivetrain.errors import GateError, ProjectError, SpecError
 from drivetrain.project import record, template, transaction
 from drivetrain.project.render import DERIVED
@@ -201,6 +203,26 @@ def test_derived_documents_are_rewritten_and_what_was_edited_in_them_is_kept_bes
     assert "my remark" in (root / "docs" / "onboarding_yours.md").read_text()
     assert "docs/onboarding_yours.md" in done.kept
     assert not done.conflicts
+
+
+def _reviewed(root: Path) -> str:
+    return CliRunner().invoke(main, ["review", str(root)], catch_exceptions=False).stdout
+
+
+def test_documents_that_a_review_wrote_anew_are_no_edits_and_an_edit_survives_a_review(root):
+    _reviewed(root)
+    change_plan(root, "owner: hut keeper", "owner: the ranger")
+    said = _reviewed(root)
+    assert "Written anew" in said
+    change_plan(root, "owner: the ranger", "owner: the guide")
+    project.update(root)
+    assert not [*root.glob("docs/*_yours.md")]
+    edit(root / "docs" / "onboarding.md", "my remark", at=3)
+    said = _reviewed(root)
+    assert "the guide" in (root / "docs" / "onboarding.md").read_text()
+    assert "my remark" not in (root / "docs" / "onboarding.md").read_text()
+    assert "my remark" in (root / "docs" / "onboarding_yours.md").read_text()
+    assert "onboarding_yours.md holds what was edited" in said
 
 
 def test_the_model_card_tells_what_was_measured(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,23 @@ def test_a_finding_names_the_line_of_the_file():
     (found,) = [f for f in judge(load_spec(path)) if f.id == "DT110"]
     line = int(found.where.split(":")[1])
     assert path.read_text(encoding="utf-8").splitlines()[line - 1].lstrip().startswith("affected")
+
+
+@pytest.mark.parametrize(
+    ("limit", "level", "advice"),
+    [
+        ("measure: mean(alarm == 'on'), at_most: 5", "warn", "Write `at_most: 0.05` if 5 % is meant."),
+        ("measure: mean(alarm == 'on'), at_least: 95", "fail", "Write `at_least: 0.95` if 95 % is meant."),
+        ("measure: \"mean(bear == 'none', alarm == 'on')\", at_most: -1", "fail", "Correct the limit."),
+        ("measure: mean(alarm == 'on'), at_most: 1", None, ""),
+        ("measure: \"mean(where(alarm == 'on', 3, 0))\", at_most: 5", None, ""),
+    ],
+)
+def test_a_share_is_limited_between_none_and_all(limit, level, advice):
+    text = examples.path("bear-warning").read_text(encoding="utf-8")
+    spec = load_text(re.sub(r"(  guardrails:.*\n)", rf"\1    - {{name: noise, {limit}}}\n", text))
+    found = [(f.level, f.advice) for f in judge(spec) if f.id == "DT502" and "share" in f.what]
+    assert found == ([(level, advice)] if level else [])
 
 
 # ---- drafts and questions --------------------------------------------------------------------------------------------

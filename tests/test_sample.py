@@ -110,3 +110,10 @@ def test_a_folder_of_many_files_takes_one_line_of_what_was_written(tmp_path, mon
     assert said[0] == "data/letters/0/digit-0000.png to digit-1793.png, 178 files"
     assert len(said) == 10
     assert sum(int(line.split()[-2]) for line in said) == len(list((tmp_path / "data").rglob("*.png")))
+
+
+def test_a_plan_that_asks_for_more_rows_than_a_machine_holds_is_told_so(tmp_path):
+    spec = project(tmp_path, "churn-retention").changed({"data.customers.needs.rows": 10**12})
+    with pytest.raises(DataError, match="asks for 1,000,000,000,000 rows of sample data"):
+        sample.write(spec)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "drivetrain.yaml"]

@@ -48,6 +48,7 @@ def test_what_the_language_has_is_read_and_printed_back_readably(text: str) -> N
         ("eval('1')", "no function `eval`"),
         ("mean.x(1)", "no function `mean.x`"),
         ("(lambda: 1)()", "no function"),
+        ("where(stays, 3, class)", "`class` is a word of Python and cannot stand in formulas"),
         ("meann(x)", "Did you mean `mean`"),
         ("x ** y", "an exponent is a number from -8 to 8"),
         ("9 ** 9 ** 9", "an exponent is a number"),

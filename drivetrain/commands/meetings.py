@@ -110,14 +110,17 @@ def review(plan: Path | None, form: str | None, against: str | None, gate: Stage
 
 def _follow_up(spec: Spec, held: Review) -> None:
     """In a project, keep the review for the next `--against last`, and write stale documents anew."""
+    from drivetrain import project
     from drivetrain import review as room
 
     if not (spec.root / "evidence").is_dir() and not (spec.root / ".drivetrain").is_dir():
         return
     room.keep(spec, held)
     if held.stale_documents:
-        for name in room.refresh(spec, held):
+        for name, kept in project.rewrite(spec.root, room.documents(spec, held)).items():
             click.echo(f"Written anew: {display(spec.root / name)}")
+            if kept:
+                click.echo(f"Kept: {display(spec.root / kept)} holds what was edited in {name}")
 
 
 @click.command()

@@ -68,11 +68,14 @@ FAR = 0.1
 
 def said(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[str, Any]) -> list[str]:
     """How far the figures go, and what the log lacks to say more."""
+    if by_labels and not problem.outcomes:
+        return ["Computed from the cases alone: the value uses nothing that is to be found out."]
     if by_labels:
         names = ", ".join(f"`{name}`" for name in problem.outcomes)
         return [f"Causal by the plan's claim that no lever moves {names}: logged labels score any policy."]
     notes = []
     log = world.log
+    thin = [name for name, row in found.items() if not row["enough"] and not row["impossible"]]
     if problem.censored:
         names = ", ".join(f"`{name}`" for name in sorted(problem.censored))
         notes.append(
@@ -91,6 +94,9 @@ def said(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[
             "Model-based: the log shows one period of the world as it was, and value spans several periods or "
             "scenarios. What it says about one period is given beside."
         )
+    elif log.causal and thin and len(thin) == len(found):
+        notes.append("Model-based: settings were randomised, but too few logged cases took those of any policy.")
+        thin = []
     elif log.causal:
         notes.append("Causal: settings were randomised; figures are doubly robust means over the logged cases.")
     else:
@@ -121,7 +127,6 @@ def said(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[
             )
     if log is not None and log.strange:
         notes.append(log.strange)
-    thin = [name for name, row in found.items() if not row["enough"] and not row["impossible"]]
     if thin:
         notes.append(
             f"Model-based for {', '.join(thin)}: too few logged cases took the settings of that policy to say more."

@@ -71,8 +71,10 @@ def show(result: Mapping[str, Any]) -> None:
         figure = "concerns no case" if row["value"] is None else f"{number(row['value'])} ({interval(row)})"
         line = f"{row['name']}: {figure}, {sign} {number(row['bound'])}: {row['state']}"
         more = "more" if row["kind"] == "at_most" else "less"
-        worth = f"{number(row.get('relaxed', row['price']))} {result['unit']} (model-based)"
-        say(line + (f"; it binds: a limit of one {more} would be worth {worth}" if row["price"] else ""))
+        # Of a share, one more would be everybody.
+        step, one = (0.01, "0.01") if abs(row["bound"]) < 1 else (1, "one")
+        worth = f"{number(step * row.get('relaxed', row['price']))} {result['unit']} (model-based)"
+        say(line + (f"; it binds: a limit of {one} {more} would be worth {worth}" if row["price"] else ""))
     for row in result.get("checked", ()):
         sign = "at most" if row["kind"] == "at_most" else "at least"
         met = "met" if row["met"] else "not met"

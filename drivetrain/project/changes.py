@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
@@ -75,11 +75,11 @@ def _decide(
     elif _digest(now) == old:
         changes.contents[name] = new
     elif name in DERIVED:
-        aside = _free(project, changes, name, "yours")
+        aside = free(project, name, "yours", changes.contents)
         changes.contents |= {name: new, aside: now}
         changes.kept[aside] = f"holds what was edited in {name}, which is always written from the plan"
     elif task is not None:
-        aside = _free(project, changes, name, task.replace("-", "_"))
+        aside = free(project, name, task.replace("-", "_"), changes.contents)
         changes.contents |= {name: new, aside: now}
         changes.conflicts[name] = f"is the learner of another task now; the edited one is kept as {aside}"
     else:
@@ -90,7 +90,7 @@ def _merge(changes: Changes, project: Path, name: str, base: str, now: bytes, ne
     try:
         ours, theirs = now.decode("utf-8"), new.decode("utf-8")
     except UnicodeDecodeError:
-        aside = _free(project, changes, name, "new")
+        aside = free(project, name, "new", changes.contents)
         changes.contents[aside] = new
         changes.conflicts[name] = f"is no text and was changed here; the new one lies beside it as {aside}"
         return
@@ -137,12 +137,12 @@ def _elsewhere(project: Path, name: str) -> bool:
     )
 
 
-def _free(project: Path, changes: Changes, name: str, word: str) -> str:
-    """A name beside `name` that is taken neither now nor by this update."""
+def free(project: Path, name: str, word: str, taken: Container[str] = ()) -> str:
+    """A name beside `name` that is taken neither now nor by what is about to be written."""
     path = Path(name)
     tried = path.with_name(f"{path.stem}_{word}{path.suffix}")
     number = 2
-    while (project / tried).exists() or (project / tried).is_symlink() or tried.as_posix() in changes.contents:
+    while (project / tried).exists() or (project / tried).is_symlink() or tried.as_posix() in taken:
         tried = path.with_name(f"{path.stem}_{word}_{number}{path.suffix}")
         number += 1
     return tried.as_posix()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drivetrain.errors import ProjectError
+from drivetrain.evidence import write_whole
 from drivetrain.project import template as templates
 
 if TYPE_CHECKING:
@@ -109,6 +110,21 @@ def read(project: Path) -> Record:
         raise ProjectError(
             f"cannot be read ({type(error).__name__}: {error}).", "Take it back from version control.", str(path)
         ) from error
+
+
+def note(project: Path, texts: Mapping[str, str]) -> None:
+    """Put files on record as generated that were written anew since the last update.
+
+    Raises:
+        ProjectError: There is no record, or it cannot be read.
+    """
+    read(project)
+    path = project / FILE
+    body = json.loads(path.read_bytes().decode("utf-8"))
+    for name, text in texts.items():
+        data = text.encode("utf-8")
+        body["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "text": _lines(data)}
+    write_whole(path, _written(body) + "\n")
 
 
 def _written(value: Any, end: str = "\n") -> str:

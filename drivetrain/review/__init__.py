@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from drivetrain.review.approvals import sign, signatures
     from drivetrain.review.card import model_card
-    from drivetrain.review.derived import documents, refresh, stale_documents
+    from drivetrain.review.derived import documents, stale_documents
     from drivetrain.review.differences import compare
     from drivetrain.review.formats import FORMATS, render
     from drivetrain.review.gates import closed
@@ -35,7 +35,6 @@ _HOMES = {
     "keep": "hold",
     "model_card": "card",
     "onboarding": "welcome",
-    "refresh": "derived",
     "render": "formats",
     "sign": "approvals",
     "signatures": "approvals",
@@ -54,7 +53,6 @@ __all__ = [
     "keep",
     "model_card",
     "onboarding",
-    "refresh",
     "render",
     "sign",
     "signatures",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from drivetrain.checklist import as_markdown
 from drivetrain.errors import EvidenceError
-from drivetrain.evidence import write_whole
 from drivetrain.review.card import model_card
 from drivetrain.review.gather import gather
 from drivetrain.review.sheet import datasheet
@@ -68,20 +67,6 @@ def stale_documents(spec: Spec, review: Review | None = None) -> list[str]:
         return [name for name, text in documents(spec, review).items() if _differs(spec.root / name, text)]
     except EvidenceError:
         return []
-
-
-def refresh(spec: Spec, review: Review | None = None) -> list[str]:
-    """Write the stale documents of a project anew, each whole or not at all; returns which.
-
-    Raises:
-        EvidenceError: `checklist.yaml` or an evidence record cannot be read; nothing was written.
-    """
-    written = []
-    for name, text in documents(spec, review).items():
-        if _differs(spec.root / name, text):
-            write_whole(spec.root / name, text)
-            written.append(name)
-    return written
 
 
 def _differs(path: Path, text: str) -> bool:

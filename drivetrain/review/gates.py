@@ -125,7 +125,8 @@ def _parts(spec: Spec, asked: Gate, today: date) -> Iterator[Missing]:
     owner = ", ".join(spec.project.owners)
     earlier = {p for stage in STAGES[: STAGES.index(asked.stage)] for p in gate(stage).parts}
     for part in asked.parts:
-        if part not in earlier and not getattr(spec, part):
+        needed = part != "models" or not spec.nothing_to_predict
+        if part not in earlier and needed and not getattr(spec, part):
             yield Missing("part", part, f"the plan has no `{part}` yet.", "Write it, or say who finds out.", owner)
     for open_ in spec.unknowns:
         part = open_.path.split(".")[0]

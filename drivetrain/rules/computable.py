@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,39 @@ def unmeasurable(spec: Spec, path: tuple[str, ...], limits: Sequence[Constraint]
                     f"`{limit.name}` is about {told(unknown)}, which no model predicts: nothing tells how it will be.",
                     f"Add a model that predicts {told(unknown)}, or measure it by something that is known.",
                 )
+
+
+def impossible(spec: Spec, path: tuple[str, ...], limit: Constraint) -> Iterator[Fault]:
+    """A limit on a share that lies beyond 0 and 1, mostly because 5 stands for 5 %."""
+    if limit.measure is None or not _is_share(spec, parse(limit.measure).node):
+        return
+    for key, bound in (("at_most", limit.at_most), ("at_least", limit.at_least)):
+        if bound is None or 0 <= bound <= 1:
+            continue
+        always = (bound > 1) == (key == "at_most")
+        yield Fault(
+            (*path, limit.name, key),
+            f"`{limit.measure}` is a share, from 0 to 1, and {'always' if always else 'never'} "
+            f"{key.replace('_', ' ')} {bound:g}.",
+            f"Write `{key}: {bound / 100:g}` if {bound:g} % is meant." if 1 < bound <= 100 else "Correct the limit.",
+            "warn" if always else "fail",
+        )
+
+
+def _is_share(spec: Spec, node: ast.expr) -> bool:
+    """Whether a population formula is the mean of a truth value."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="mean"),
+            args=[
+                ast.Compare() | ast.UnaryOp(op=ast.Invert()) | ast.BinOp(op=ast.BitAnd() | ast.BitOr()),
+                *_,
+            ],
+        ):
+            return True
+        case ast.Call(func=ast.Name(id="mean"), args=[ast.Name(id=name), *_]):
+            return name in spec.derived.names and spec.derived.names[name].type == "boolean"
+    return False
 
 
 def immovable(spec: Spec, path: tuple[str, ...], limits: Sequence[Constraint]) -> Iterator[Fault]:

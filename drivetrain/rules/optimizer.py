@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError, SpecError
-from drivetrain.rules.computable import immovable, unmeasurable
+from drivetrain.rules.computable import immovable, impossible, unmeasurable
 from drivetrain.rules.rule import Fault, Rule, is_open, limits, told
 from drivetrain.spec.formula import parse, ratio
 
@@ -28,9 +28,10 @@ class ConstraintsAreMeasurable(Rule):
 
 
 class LimitsCanBeKept(Rule):
-    """A guardrail or constraint is about something that a lever moves.
+    """A guardrail or constraint is about something that a lever moves, and within what the figure can be.
 
-    A figure that no choice moves cannot be kept by choosing; it can only be watched.
+    A figure that no choice moves cannot be kept by choosing; it can only be watched. A share is never above 1: who
+    writes `at_most: 5` for 5 % limits nothing.
     """
 
     id, level, needs = "DT502", "warn", ("levers", "data", "objective")
@@ -38,12 +39,14 @@ class LimitsCanBeKept(Rule):
     question = "Which choice would keep this limit when it is close?"
 
     def faults(self, spec: Spec) -> Iterator[Fault]:
-        """A limit on a figure that no lever moves."""
+        """A limit on a figure that no lever moves, or on a share beyond 0 and 1."""
         assert spec.objective is not None
         try:
             yield from immovable(spec, ("objective", "guardrails"), spec.objective.guardrails)
             if spec.optimizer:
                 yield from immovable(spec, ("optimizer", "constraints"), spec.optimizer.constraints)
+            for part, field, limit in limits(spec):
+                yield from impossible(spec, (part, field), limit)
         except FormulaError:
             return
 

@@ -75,13 +75,14 @@ def _table(world: World, source: Source, frame: Frame) -> pa.Table:
             frame[name] = texts(world, source, name, rows, long=place == len(text) - 1)
     names = dict.fromkeys([*_first(source), *source.columns, *needed(world.spec, source), *text])
     brought = joined(world, source)
+    there = {name for join in source.join for name in world.spec.source(str(join.data)).columns}
     columns: dict[str, Any] = {}
     for name in names:
         if name in labels:
             continue
         if name in frame:
             columns[name] = _column(source, name, frame[name])
-        elif name not in brought:
+        elif name not in brought and (name in source.columns or name not in there):
             columns[name] = _column(source, name, _filler(world, source, name, rows))
     for column, outcome in labels.items():
         mask = source.outcomes[outcome].type == "mask"

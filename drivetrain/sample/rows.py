@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from drivetrain.errors import DataError
 from drivetrain.sample import columns as make
 from drivetrain.sample.files import name_files, write_source
 from drivetrain.sample.folder import named
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from drivetrain.spec import Join, Source, Spec
 
 ROWS = 2_000
+MOST = 5_000_000
+"""Rows that are made up for a source at most: what a machine can hold."""
 FILES_PER_CLASS = 60
 
 
@@ -110,7 +113,14 @@ def size(world: World, source: Source) -> int:
         (needs.per_setting or 0) * max(settings, 1) * 2.2,
         (needs.per_group or 0) * groups * 1.8,
     ]
-    return math.ceil(max(wanted))
+    rows = math.ceil(max(wanted))
+    if rows > MOST:
+        raise DataError(
+            f"asks for {rows:,} rows of sample data, and {MOST:,} are the most that are made up.",
+            "Ask for less until there are real data.",
+            f"data.{source.name}.needs",
+        )
+    return rows
 
 
 def _values(source: Source, name: str) -> int:

@@ -12,6 +12,7 @@ from drivetrain.spec.names import DEVICES
 
 if TYPE_CHECKING:
     from drivetrain.spec.data import Outcome, Source
+    from drivetrain.spec.derived import Derived
     from drivetrain.spec.levers import Lever
     from drivetrain.spec.models import Model
     from drivetrain.spec.objective import Decision, Project
@@ -28,6 +29,10 @@ class Lookup(Asked):
         levers: list[Lever]
         data: list[Source]
         models: list[Model]
+
+        @property
+        def derived(self) -> Derived:
+            """What follows from the plan."""
 
     @property
     def path(self) -> Path | None:
@@ -98,11 +103,16 @@ class Lookup(Asked):
                 raise MissingPartError(
                     f"is not known yet: {open_.unknown}", f"{open_.owner} finds out by {open_.due}.", where
                 )
-            if here is None or (len(seen) == 1 and here == []):
+            if here is None or (len(seen) == 1 and here == [] and not (key == "models" and self.nothing_to_predict)):
                 raise MissingPartError(
                     "is needed for this and is not in the plan yet.", "Write it, then run this again.", where
                 )
         return here
+
+    @property
+    def nothing_to_predict(self) -> bool:
+        """Whether the plan has no models on purpose: nothing that its value or limits use is to be found out."""
+        return not self.models and bool(self.derived.value_formulas()) and not self.derived.used_outcomes()
 
     def lever(self, name: str) -> "Lever":
         """The lever of this name.

@@ -265,9 +265,7 @@ def _input(plan: Spec, model: Model, frame: pd.DataFrame, name: str, predictors:
     if column not in frame and maker in predictors:
         return _foretold(predictors[maker], frame, name)
     if column not in frame:
-        where = f"models.{model.name}.inputs"
-        advice = "Add it to the source's `columns` or a join, or leave it out of `inputs`."
-        raise DataError(f"the input `{name}` is not in the rows of the model.", advice, where)
+        raise _nowhere(plan, model, name)
     values = frame[column]
     if kind == "category":
         return [category(value) for value in values]
@@ -276,6 +274,18 @@ def _input(plan: Spec, model: Model, frame: pd.DataFrame, name: str, predictors:
     if kind == "text":
         return [category(value) or "" for value in values]
     return plain(values).astype(float)
+
+
+def _nowhere(plan: Spec, model: Model, name: str) -> DataError:
+    """An input that no row holds: a column that is missing, or a lever of which nobody wrote down how it was set."""
+    if any(lever.name == name for lever in plan.levers):
+        return DataError(
+            f"`{model.name}` reads `{name}`, and no column says how it was set: what it does cannot be learned.",
+            "Name the column that logged it (`history: {kind: …, data: …, column: …}`), or plan an experiment.",
+            f"levers.{name}.history",
+        )
+    advice = "Add it to the source's `columns` or a join, or leave it out of `inputs`."
+    return DataError(f"the input `{name}` is not in the rows of the model.", advice, f"models.{model.name}.inputs")
 
 
 def _foretold(predictor: Predictor, frame: pd.DataFrame, outcome: str) -> Any:

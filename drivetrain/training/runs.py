@@ -314,6 +314,8 @@ class Run:
 
     def _finish(self) -> None:
         names = self.plan.derived.model_order()
+        if not names:
+            say("nothing to train: all that the value uses is known when it is decided")
         if missing := [name for name in names if name not in self._results]:
             raise SpecError(f"`{missing[0]}` was not trained.", "`train.py` must keep every job of the run.")
         body = {"run": self.name, "models": {name: self._results[name] for name in names}, **self._judged(names)}
@@ -326,6 +328,7 @@ class Run:
                 artifact.manifest.put(self.staging / name, self.plan.root / "artifacts" / name)
         digests = {name: artifact.digest(self.plan.root / "artifacts" / name) for name in names}
         read = {key: value for name in names for key, value in reads.plan(self.plan, self.plan.model(name)).items()}
+        read = read or {"models": self.plan.digest("models")}
         evidence.record(self.plan.root, "train", body, reads=read, data=self._data, artifacts=digests)
         say(f"run {self.name}: evidence/runs/{self.name}/")
 

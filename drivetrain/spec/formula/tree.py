@@ -5,6 +5,7 @@ import math
 import re
 import warnings
 from functools import cached_property, lru_cache
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from drivetrain.errors import FormulaError
@@ -166,7 +167,14 @@ def _complaint(text: str, error: Exception) -> str:
     return f"`{one_line(text)}` is no formula: it cannot be read{place}."
 
 
+_SPOKEN = frozenset({"and", "or", "not", "in", "is", "if", "else", "True", "False", "None"})
+"""Words of Python that a formula may hold by a slip; they have messages of their own."""
+
+
 def _advice(text: str) -> str:
+    words = re.findall(r"[A-Za-z_]\w*", re.sub(r"'[^']*'|\"[^\"]*\"", "", text))
+    if reserved := next((word for word in words if iskeyword(word) and word not in _SPOKEN), None):
+        return f"`{reserved}` is a word of Python and cannot stand in formulas: give it another name, in the data too."
     if re.search(r"(?<![=<>!])=(?!=)", text):
         return "A comparison is written `==`."
     if "&&" in text or "||" in text:

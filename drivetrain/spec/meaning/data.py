@@ -15,6 +15,7 @@ def check_data(context: Context) -> None:
     """Sources; findings go to the context."""
     context.unique("data", context.parts("data"))
     for path, source in context.parts("data"):
+        _location(context, path, source)
         _filename(context, path, source)
         for name, column in source.get("columns", {}).items():
             _column(context, (*path, "columns", name), column)
@@ -29,6 +30,26 @@ def check_data(context: Context) -> None:
         _collect(context, path, source)
     _circles(context)
     _one_split(context)
+
+
+_ONE_TABLE = re.compile(r"^[^*?\[]+\.(csv|tsv|parquet|pq)(\.gz)?$|^(sqlite|postgres(ql)?)://", re.IGNORECASE)
+
+
+def _location(context: Context, path: Path, source: Tree) -> None:
+    where = source.get("location")
+    if not isinstance(where, str):
+        return
+    path = (*path, "location")
+    if not where.isprintable():
+        context.add(TYPE, path, "holds a character that no path has.", "Write it anew; quote it if it has a backslash.")
+    elif source.get("kind") == "series" and _ONE_TABLE.search(where):
+        context.add(
+            CLASH,
+            path,
+            f"`{where}` is one table, and of a source of series each file is one case.",
+            "Name the folder of the files, and keep what is known of each in a table that is joined: "
+            "`join: [{data: …, on: {stem: …}}]`.",
+        )
 
 
 def _filename(context: Context, path: Path, source: Tree) -> None:

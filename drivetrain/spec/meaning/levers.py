@@ -139,9 +139,9 @@ def _not_among(context: Context, path: Path, setting: str, settings: frozenset[s
 
     known = sorted(settings)
     near = get_close_matches(setting, known, 1, 0.6)
-    advice = (
-        f"Did you mean `{near[0]}`?" if near else "There are: " + ", ".join(f"`{name}`" for name in known[:12]) + "."
-    )
+    advice = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(f'`{name}`' for name in known[:12])}."
+    if not known:
+        advice = "The lever has no settings yet: list them under `options`."
     context.add(LITERAL, path, f"there is no setting `{setting}`.", advice)
 
 
