@@ -466,6 +466,8 @@ def test_where_one_model_feeds_another_their_dependence_is_kept():
 def test_fear_of_the_worst_tenth_chooses_the_safe_setting():
     from textwrap import dedent
 
+    from worlds import Chance
+
     from drivetrain.decision import World
     from drivetrain.decision.compare import fit, optimized
     from drivetrain.spec import load_text
@@ -494,6 +496,14 @@ def test_fear_of_the_worst_tenth_chooses_the_safe_setting():
 
     assert chosen(plan) == {"bold"}, "0.9 · 3 - 0.1 · 10 = 1.7 is more than 1"
     assert chosen(dedent(plan) + "optimizer: {risk: {cvar: 0.1}}\n") == {"safe"}, "the worst tenth of `bold` is -10"
+
+    problem = policy.problem(load_text(dedent(plan) + "optimizer: {risk: {cvar: 0.5}}\n"))
+    made = policy.written(problem.labels, {}, {}, {}, threshold=1.0)
+    (choice,) = policy.decide(problem, made, {"a": [0.1]}, {}, [Chance("bad", ("a",), lambda a: np.asarray(a, float))])
+    # 1 + E[min(0, V - 1)] / 0.5, by hand: -10 in one case of ten.
+    assert choice.values == pytest.approx({"bold": 1 - 11 * 0.1 / 0.5, "safe": 1.0})
+    assert choice.reasons[0] == "by its worst results worth 2.2 value/case more than bold"
+    assert "no expected values" in choice.reasons[1]
 
 
 @pytest.mark.parametrize("by", ["", ", by: [offer]"])

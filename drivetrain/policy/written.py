@@ -244,7 +244,15 @@ def decide(
     fallback = reference(problem, "fallback", arrays, beliefs) if (chosen < 0).any() else {}
     action = considered.action(chosen)
     shared = problem.labels if considered.levers is problem.settings else None
-    return [_choice(problem, prices, considered, shared, chosen, action, fallback, row) for row in range(len(chosen))]
+    every = [_choice(problem, prices, considered, shared, chosen, action, fallback, row) for row in range(len(chosen))]
+    if policy.threshold is None or problem.tail is None:
+        return every
+    # A figure in which the worst results count alone must not be read as an expected value.
+    weighed = (
+        f"values weigh what lies below {policy.threshold:.4g} {problem.unit} {1 / problem.tail:.3g} times and cut off "
+        f"what lies above: by the worst {problem.tail:.0%} of results, no expected values"
+    )
+    return [replace(choice, reasons=(*choice.reasons, weighed)) for choice in every]
 
 
 def _choice(
@@ -285,7 +293,8 @@ def _reasons(
     if rival is not None:
         gain = float(values[index] - values[rival])
         if gain >= 0:
-            reasons.append(f"expected to be worth {gain:.4g} {problem.unit} more than {labels[rival]}")
+            said = "expected to be worth" if problem.tail is None else "by its worst results worth"
+            reasons.append(f"{said} {gain:.4g} {problem.unit} more than {labels[rival]}")
         else:
             binding = [name for name, price in prices.items() if price > 0]
             reasons.append(

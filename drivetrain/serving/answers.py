@@ -55,7 +55,8 @@ class Verdict(TypedDict):
             `recorded`: the answer is what is done today, the recommendation is only logged. `defer`: a person decides.
             `trial`: the plan has not reached a stage in which anybody acts on answers.
         value: Expected value of the recommendation in the objective's unit, more is better; null when it is not known.
-        values: Setting -> expected value; null for one that the plan's limits forbid.
+        values: Setting -> expected value; null for one that the plan's limits forbid. Where the plan counts the worst
+            results (`risk`), `value` and `values` are weighed by these, and `reasons` says how.
     """
 
     decision: str
