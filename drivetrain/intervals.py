@@ -94,6 +94,37 @@ def mean(sums: ArrayLike, level: float = LEVEL, ends: ArrayLike | None = None) -
     return m, np.where(two, least + wide * rare, low), np.where(two, least + wide * often, high)
 
 
+def of_cases(
+    values: ArrayLike, weights: ArrayLike, entity: NDArray[Any] | None = None, level: float = LEVEL
+) -> tuple[float, float, float]:
+    """Weighted mean of cases with the interval of `mean`.
+
+    Cases of unequal weight are counted as the number of equal ones that say as much (Kish 1965), and cases that share
+    an entity are divided by their design effect (Rao and Scott 1992).
+
+    Args:
+        values: Of each case, (n,).
+        weights: Not negative, not all 0, (n,).
+        entity: Number of the person, machine or place that each case belongs to, from 0 on, (n,); None: each its own.
+        level: Confidence.
+
+    Returns:
+        estimate, low, high.
+    """
+    import numpy as np
+
+    x, w = np.asarray(values, float), np.asarray(weights, float)
+    w = w * (w.sum() / (w**2).sum())
+    found = float(w @ x / w.sum())
+    x = x - found
+    spread = float(((w * x) ** 2).sum())
+    alike = float((np.bincount(entity, w * x) ** 2).sum()) / spread if entity is not None and spread > 0 else 1.0
+    sums = np.array([w @ x, w @ x**2, w @ x**3, w.sum()]) / max(alike, 1.0)
+    counted = x[w > 0]
+    _, low, high = mean(sums[None], level, [[counted.min(), counted.max()]])
+    return found, found + float(low[0]), found + float(high[0])
+
+
 def gap(sums: ArrayLike, likely: ArrayLike, events: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
     """Mean of probability minus event (1 or 0), with an interval that holds where events are rare as well.
 

@@ -11,6 +11,7 @@ import pytest
 from drivetrain import load_spec
 from drivetrain.availability import check
 from drivetrain.findings import Finding
+from drivetrain.spec.objective import Measure
 
 PLAN = """
 drivetrain: 1
@@ -197,3 +198,13 @@ def test_labels_count_for_what_the_plan_says_of_them(tmp_path: Path) -> None:
     known = where[where % 10 != 0]
     assert finding.facts["cases"] == len(known)
     assert finding.facts["measured"] == pytest.approx(10 * bad[known].mean() + 2)
+
+
+def test_a_measure_that_is_the_plans_is_not_called_another_for_the_last_digit():
+    """Every letter costs 0.3 by hand: the mean of 359 of them is 0.30000000000000016, with an interval as short."""
+    measure = Measure(name="handling cost", unit="EUR/letter", direction="minimize", current=0.3, target=0.12)
+    assert measure.agrees(0.30000000000000016, 0.3000000000000001, 0.3000000000000002)
+    assert measure.agrees(0.31, 0.305, 0.315)
+    assert not measure.agrees(0.36, 0.35, 0.37)
+    assert Measure(name="cost", unit="EUR", direction="minimize", current=100, target=99).agrees(102, 99, 103)
+    assert not Measure(name="cost", unit="EUR", direction="minimize", current=100, target=99).agrees(102, 101, 103)

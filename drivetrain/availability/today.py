@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 WHERE = "objective.measure.current"
-NEAR = 0.05
-"""A figure that differs by no more than this share of itself is the same figure, rounded."""
 FEW = 30
 RESAMPLES = 400
 SEED = 42
@@ -74,11 +72,8 @@ def _compared(spec: Spec, measure: Measure, look: Look) -> Finding:
     found, low, high = _figure(spec, measure, look, values, known)
     unit = f" {measure.unit}" if measure.unit else ""
     figure = f"{found:.4g}{unit} ({low:.4g} to {high:.4g}, {count(int(known.sum()), 'case')}{said})"
-    allowance = NEAR * abs(measure.current)
-    if measure.target is not None and measure.target != measure.current:
-        allowance = min(allowance, abs(measure.target - measure.current) / 4)
     facts = {"measured": found, "low": low, "high": high, "current": measure.current, "cases": int(known.sum())}
-    if low <= measure.current <= high or abs(found - measure.current) <= allowance:
+    if measure.agrees(found, low, high):
         return Finding("DA213", "pass", WHERE, f"is {measure.current:g}, and the data say {figure}.", facts=facts)
     made = has_samples(spec.root)
     return Finding(
@@ -187,7 +182,7 @@ def _as_logged(spec: Spec, look: Look, names: Mapping[str, Any], used: set[str])
 def _figure(
     spec: Spec, measure: Measure, look: Look, values: Floats, known: NDArray[np.bool_]
 ) -> tuple[float, float, float]:
-    """The measure over some rows with its 95 % interval, from a bootstrap (Efron and Tibshirani 1993, chapter 13)."""
+    """The measure over some rows with its 95 % interval; of a formula, from a bootstrap (Efron and Tibshirani 1993)."""
     import numpy as np
 
     rows = np.flatnonzero(known)
@@ -197,13 +192,13 @@ def _figure(
     if not weights.sum() > 0:
         raise _CannotTellError("all weights are 0", "Look at the column of the weights.")
     sign = -1.0 if measure.direction == "minimize" else 1.0
-    stream = np.random.default_rng(SEED)
     if not measure.formula:
         mean = float((weights * values[rows]).sum() / weights.sum())
         each = weights * (values[rows] - mean) / weights.mean()
         error = float(each.std() / np.sqrt(len(rows)))
         low, high = sorted((sign * (mean - 1.96 * error), sign * (mean + 1.96 * error)))
         return sign * mean + 0.0, low + 0.0, high + 0.0
+    stream = np.random.default_rng(SEED)
     shares = [weights] + [
         weights * stream.multinomial(len(rows), np.full(len(rows), 1 / len(rows))) for _ in range(RESAMPLES)
     ]

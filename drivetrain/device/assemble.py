@@ -19,7 +19,7 @@ from drivetrain.artifact.manifest import put
 from drivetrain.decision import world
 from drivetrain.decision.compare import Fitted, optimized, reference, worth
 from drivetrain.decision.engine import JUDGED
-from drivetrain.decision.evaluate import bootstrap, mean_of
+from drivetrain.decision.evaluate import mean_of
 from drivetrain.device import contract as contracts
 from drivetrain.device.payoffs import payoffs
 from drivetrain.device.smaller import quantise
@@ -244,7 +244,7 @@ def _cost(spec: Spec, names: Sequence[str], name: str, network: Path) -> dict[st
     actions = optimized(problem, made, own), optimized(problem, made, other)
     # Either action is judged in the world as the trained model sees it, or by what came true.
     values = [own.by_case(worth(problem, problem.value, own, action)) for action in actions]
-    figure = bootstrap({"lost": mean_of(values[0] - values[1])}, own.shares)["lost"]
+    figure = mean_of(values[0] - values[1], own.shares)
     same = np.all([np.asarray(actions[0][lever]) == np.asarray(actions[1][lever]) for lever in problem.levers], axis=0)
     return {
         "loss": figure.value,

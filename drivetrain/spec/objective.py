@@ -28,6 +28,10 @@ class Project(Part):
     slug: Slug | None = doc("Name of the project's folder; made from `name` when absent.", "mail-sorting", default=None)
 
 
+NEAR = 0.05
+"""A figure that differs by no more than this share of itself is the same figure, rounded."""
+
+
 class Measure(Part):
     """The one figure that says whether the project succeeds."""
 
@@ -42,6 +46,15 @@ class Measure(Part):
         "-mean(value)",
         default=None,
     )
+
+    def agrees(self, found: float, low: float, high: float) -> bool:
+        """Whether a figure of today's policy, with its interval, is what the plan says it is, rounding allowed for."""
+        if self.current is None or low <= self.current <= high:
+            return True
+        allowance = NEAR * abs(self.current)
+        if self.target is not None and self.target != self.current:
+            allowance = min(allowance, abs(self.target - self.current) / 4)
+        return abs(found - self.current) <= allowance
 
 
 class Constant(Part):
