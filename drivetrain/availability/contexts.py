@@ -59,15 +59,15 @@ def allowed(look: Look, lever: Lever, setting: Any) -> NDArray[np.bool_]:
     return result
 
 
-def in_fifths(look: Look, name: str, column: Column) -> Coded | None:
-    """A column of few values as it is, numbers in fifths; None when it cannot be read, which others report."""
+def in_tenths(look: Look, name: str, column: Column) -> Coded | None:
+    """A column of few values as it is, numbers in tenths; None when it cannot be read, which others report."""
     try:
-        return _in_fifths(look, name, column)
+        return _in_tenths(look, name, column)
     except DataError:
         return None
 
 
-def _in_fifths(look: Look, name: str, column: Column) -> Coded | None:
+def _in_tenths(look: Look, name: str, column: Column) -> Coded | None:
     import numpy as np
 
     if column.type in ("category", "boolean"):
@@ -75,20 +75,20 @@ def _in_fifths(look: Look, name: str, column: Column) -> Coded | None:
         if (found.codes < 0).any():
             return Coded(np.where(found.codes < 0, len(found.values), found.codes), [*found.values, MISSING])
         return found
-    if name not in look.fifths:
-        look.fifths[name] = cut(array(look.rows.column(name)))
-    return look.fifths[name]
+    if name not in look.tenths:
+        look.tenths[name] = cut(array(look.rows.column(name)))
+    return look.tenths[name]
 
 
 def cut(values: NDArray[Any]) -> Coded | None:
-    """Numbers in fifths; where a long column is cut is read off 100,000 of its rows."""
+    """Numbers in tenths; where a long column is cut is read off 100,000 of its rows."""
     import numpy as np
 
     finite = values[:: len(values) // 100_000 + 1]
     finite = finite[np.isfinite(finite)]
     if not len(finite):
         return None
-    edges = np.unique(np.quantile(finite, [0.2, 0.4, 0.6, 0.8]))
+    edges = np.unique(np.quantile(finite, np.arange(1, 10) / 10))
     place = np.where(np.isfinite(values), np.searchsorted(edges, values, side="right"), -1)
     bounds = [-np.inf, *edges, np.inf]
     # One byte a row: a wide table has many such columns.

@@ -354,6 +354,7 @@ def _spread(look: Look, name: str) -> Iterator[Finding]:
         facts={"minimum": float(low), "median": float(middle), "maximum": float(high)},
     )
     outcome = look.source.outcomes[name]
+    yield from _outside(look, name, outcome)
     if not outcome.bins:
         return
     first = outcome.bins[0] if outcome.minimum is None else min(outcome.bins[0], outcome.minimum)
@@ -371,3 +372,23 @@ def _spread(look: Look, name: str) -> Iterator[Finding]:
         )
     else:
         yield look.finding("DA134", "pass", f"{shares}.", at=f"outcomes.{name}", facts={"share": beyond})
+
+
+def _outside(look: Look, name: str, outcome: Outcome) -> Iterator[Finding]:
+    """Labels beyond the limits that the plan states: eleven stars of five."""
+    import numpy as np
+
+    low = -np.inf if outcome.minimum is None else outcome.minimum
+    high = np.inf if outcome.maximum is None else outcome.maximum
+    numbers = np.asarray(look.rows.column(name).to_numpy(), float)
+    rows = np.flatnonzero((numbers < low) | (numbers > high))
+    if len(rows):
+        yield look.finding(
+            "DA128",
+            "warn",
+            f"{count(len(rows), 'label', verb='lie')} outside of what the plan allows ({low:g} to {high:g}).",
+            "Correct the labels, or the limits.",
+            at=f"outcomes.{name}",
+            affected=look.names(rows),
+            facts={"rows": len(rows)},
+        )

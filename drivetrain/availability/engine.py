@@ -90,10 +90,15 @@ def _source(
     yield from faults
     rows = count(look.own.count, "row")
     yield look.finding("DA101", "pass", f"it is there and can be read: {rows}.", facts={"rows": look.own.count})
-    for judge in (counts, groups, leaks, names):
-        yield from _guarded(look, judge)
-    yield from _guarded(look, lambda one: Sheet(one).findings())
-    yield from _guarded(look, lambda one: _media(one, executor, progress, cached))
+    judges = (counts, groups, leaks, names, lambda one: Sheet(one).findings())
+    said_before = set[tuple[str, str]]()
+    for judge in (*judges, lambda one: _media(one, executor, progress, cached)):
+        for finding in _guarded(look, judge):
+            # Several judges may stumble over the same column.
+            if finding.id != "DA101" or (finding.where, finding.what) not in said_before:
+                yield finding
+            if finding.id == "DA101":
+                said_before.add((finding.where, finding.what))
     progress(source.name, 1, 1)
 
 

@@ -68,7 +68,7 @@ class Look:
         row: Own row of each joined row, `(n,)`.
         parts: Part of each joined row, `(n,)`, an index into `SPLITS`; -1 for rows that belong to no case.
         own_parts: Part of each own row, `(m,)`.
-        fifths: Columns of numbers cut into fifths, kept once they were (`contexts.in_fifths`).
+        tenths: Columns of numbers cut into tenths, kept once they were (`contexts.in_tenths`).
     """
 
     spec: Spec
@@ -79,7 +79,7 @@ class Look:
     parts: NDArray[np.int64]
     own_parts: NDArray[np.int64]
     _coded: dict[str, Coded] = field(default_factory=dict)
-    fifths: dict[str, Coded | None] = field(default_factory=dict)
+    tenths: dict[str, Coded | None] = field(default_factory=dict)
 
     @property
     def where(self) -> str:

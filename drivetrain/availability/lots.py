@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.availability.contexts import allowed, context_columns, crossed, in_fifths, places
+from drivetrain.availability.contexts import allowed, context_columns, crossed, in_tenths, places
 from drivetrain.availability.look import Coded, Look, array, count
 from drivetrain.findings import Finding
 
@@ -94,7 +94,7 @@ def _matches(
     contexts = {"": None} | {
         name: found
         for name, column in context_columns(look).items()
-        if (found := in_fifths(look, name, column)) is not None
+        if (found := in_tenths(look, name, column)) is not None
     }
     settings = spec.derived.settings(lever)
     taken = places(logged, settings, rows)
@@ -104,6 +104,7 @@ def _matches(
     # With one probability for all, rows need only be counted.
     even = float(some[0]) if len(some) and (some == some[0]).all() else None
     weight = np.zeros(0) if even else 1 / np.where(probability > 0, probability, 1)
+    usual = np.zeros((len(settings), 1))
     for name, context in contexts.items():
         values = ["all rows"] if context is None else [f"{name} = {value}" for value in context.values]
         if len(values) > 20:
@@ -118,18 +119,22 @@ def _matches(
 
         used = total(None)
         claimed = used / even if even else total(weight)
-        spread = used * (1 - even) / even**2 if even else total((1 - probability) * weight**2)
+        could = np.stack([np.bincount(context.codes[there] + 1, minlength=size + 1)[1:] for there in free])
+        # If the claim is right, each open row adds (1 - p) / p to the variance. Few uses tell too little of it: what
+        # they say is scaled to the open rows, and where there are none it is as everywhere.
+        spread = claimed * (1 - even) / even if even else total((1 - probability) * weight**2)
+        each = np.where(claimed > 0, spread / np.maximum(claimed, 1e-9), usual)
+        usual = each if not name else usual
+        # Where nothing varies (probability 1), any difference counts.
+        noise = np.maximum(np.sqrt(np.maximum(spread, each * could)), 1.0)
         for at, setting in enumerate(settings):
-            could = np.bincount(context.codes[free[at]] + 1, minlength=size + 1)[1:]
             for place, value in enumerate(values):
                 checked += 1
-                # Where nothing varies (probability 1), any difference counts.
-                noise = max(float(np.sqrt(spread[at, place])), 1.0)
-                off_by = abs(claimed[at, place] - could[place])
-                if could[place] >= 30 and off_by > SURPRISE * noise + 0.01 * could[place]:
+                off_by = abs(claimed[at, place] - could[at, place])
+                if could[at, place] >= 30 and off_by > SURPRISE * noise[at, place] + 0.01 * could[at, place]:
                     off[at].append(
-                        f"{value}: `{setting}` used {int(used[at, place]):,} times, "
-                        f"propensities stand for {claimed[at, place]:,.0f} rows, it was open in {int(could[place]):,}"
+                        f"{value}: `{setting}` used {int(used[at, place]):,} times, propensities stand for "
+                        f"{claimed[at, place]:,.0f} rows, it was open in {int(could[at, place]):,}"
                     )
     yield _verdict(lever, look, [line for lines in off for line in lines], checked, needed)
 
@@ -173,7 +178,7 @@ def _independent(
             continue
         share = used.sum() / total
         for name, column in context_columns(look).items():
-            context = in_fifths(look, name, column)
+            context = in_tenths(look, name, column)
             if context is None or not 1 < len(context.values) <= 20:
                 continue
             for place, value in enumerate(context.values):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drivetrain.availability.contexts import allowed, context_columns, crossed, in_fifths, places
+from drivetrain.availability.contexts import allowed, context_columns, crossed, in_tenths, places
 from drivetrain.availability.formulas import rows_where
 from drivetrain.availability.look import Coded, Look, array, count, listed, some
 from drivetrain.availability.lots import lots
+from drivetrain.availability.tried import OFTEN, gaps, parts, placed
 from drivetrain.errors import DataError
 from drivetrain.findings import Finding
 
@@ -201,19 +202,29 @@ def _settings(
 
 
 def by_context(
-    look: Look, lever: Lever, logged: Coded, rows: NDArray[np.bool_], settings: Sequence[str]
+    look: Look,
+    lever: Lever,
+    logged: Coded,
+    rows: NDArray[np.bool_],
+    settings: Sequence[str],
+    ends: Sequence[tuple[float, ...]] = (),
 ) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
-    """Where each setting was pulled: column -> value (numbers in fifths) -> setting -> `{"pulled", "allowed"}`.
+    """Where each setting was pulled: column -> value (numbers in tenths) -> setting -> `{"pulled", "allowed"}`.
 
-    `allowed` counts the rows in which the limits of the plan leave that setting open.
+    `allowed` counts the rows in which the limits of the plan leave that setting open; where settings are parts of a
+    range, both of their `ends`.
     """
     import numpy as np
 
     taken = places(logged, settings, rows)
-    free = [rows & allowed(look, lever, setting) for setting in settings] if lever.limits else [rows] * len(settings)
+    asked: Sequence[tuple[Any, ...]] = ends or [(setting,) for setting in settings]
+    free = [
+        rows & np.logical_and.reduce([allowed(look, lever, end) for end in both]) if lever.limits else rows
+        for both in asked
+    ]
     found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for name, column in context_columns(look).items():
-        context = in_fifths(look, name, column)
+        context = in_tenths(look, name, column)
         if context is None or not 1 < len(context.values) <= 20:
             continue
         top = len(context.values)
@@ -314,6 +325,21 @@ def _range(
             f"observed from {low:g} to {high:g}, 98 % between {inner[0]:g} and {inner[1]:g}.",
             facts=facts,
         )
+    whole = array(look.rows.column(str(history.column))).astype(float)
+    cut = parts(lever, whole)
+    if cut is None:
+        return
+    edges, names = cut
+    tried = placed(edges, names, whole)
+    yield from gaps(lever, look, tried, rows, needed)
+    sizes = tried.sizes(rows)
+    often = [place for place, name in enumerate(names) if sizes[name] >= OFTEN * rows.sum()]
+    if needed and len(often) > 1:
+        ends = [(edges[place], edges[place + 1]) for place in often]
+        if len(edges) > 1 and names[0] == f"{(edges[0] + edges[1]) / 2:g}":
+            ends = [((low + high) / 2,) * 2 for low, high in ends]
+        chosen = [names[place] for place in often]
+        yield from _contexts(lever, by_context(look, lever, tried, rows, chosen, ends), chosen)
 
 
 def _places(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DARK, BRIGHT, FLAT = 12.0, 246.0, 3.0
 """Mean brightness below or above which, and spread below which, nothing is to be seen (0 to 255)."""
+SHOWN = 16
+"""Steps of brightness between the darkest and the brightest sixteenth of a side, from which on something is shown."""
 CERTAIN = 0.85
 """Share of its worst place that a picture must explain of the other, so that a near copy in another part of the split
 fails the check; of copies, 19 in 20 explain more."""
@@ -125,9 +127,14 @@ def _odd(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
 
 
 def _blank(look: Look, seen: Seen, good: NDArray[np.int64]) -> Iterator[Finding]:
+    import numpy as np
+
     mean, spread = seen.facts["mean"][good], seen.facts["spread"][good]
-    # A white page with a few thin lines is bright, and not empty.
-    empty = (spread < FLAT) | (((mean < DARK) | (mean > BRIGHT)) & (spread < DARK))
+    # A white page with a few thin lines is bright, and not empty; nor is a night with a lamp in it.
+    extreme = ((mean < DARK) | (mean > BRIGHT)) & (spread < DARK)
+    thumbs = seen.facts["thumb"][good[extreme]]
+    extreme[extreme] = np.ptp(thumbs, axis=1) < SHOWN
+    empty = (spread < FLAT) | extreme
     if empty.any():
         names = look.own_names(good[empty])
         yield look.finding(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import re
-import unicodedata
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.availability.contexts import context_columns, cut
-from drivetrain.availability.look import Coded, Look, array, coded, count, some
-from drivetrain.availability.skill import skill
+from drivetrain.availability.look import SPLITS, Coded, Look, array, coded, count, some
+from drivetrain.availability.outliers import far_off
+from drivetrain.availability.skill import filled, skill
+from drivetrain.availability.spelling import spelled
 from drivetrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 SURE = 0.95
 """A column that alone explains this share of the label hardly is a fact known before."""
 SUSPECT = 0.9
-FAR = 5.0
-"""Quartile ranges from the median beyond which a number is looked at as a mistake."""
+HINT, LEAST = 0.05, 60
+"""What a column explains at least, and in how many rows, before its parts are looked at one by one."""
 SAMPLE = 100_000
 """Rows on which it is measured what a column explains, or where its middle lies."""
 
@@ -44,6 +43,7 @@ class Sheet:
         self.mixed = np.zeros(look.own.count, np.uint64)
         self.telling = False
         self.best: dict[str, tuple[str, float]] = {}
+        self.telltale: set[str] = set()
         self.places = _places(look.rows.count)
         self.contexts = set(context_columns(look)) if look.spec.levers else set[str]()
         self.labels: dict[str, tuple[NDArray[Any], bool]] = {}
@@ -110,7 +110,7 @@ class Sheet:
             if isinstance(seen, Coded):
                 self.look.keep(name, seen)
             else:
-                self.look.fifths.setdefault(name, cut(seen))
+                self.look.tenths.setdefault(name, cut(seen))
 
     def _one_to_one(self) -> bool:
         return self.look.rows.count == self.look.own.count
@@ -174,7 +174,7 @@ class Sheet:
                 affected=self.look.own_names(rows),
                 facts={"rows": len(rows)},
             )
-        far = np.flatnonzero(_far(numbers) & ~outside)
+        far = np.flatnonzero(far_off(numbers) & ~outside)
         if len(far):
             shown = [f"{value:g}" for value in np.unique(numbers[far])]
             codes = len(shown) <= 3 and len(far) >= 5
@@ -205,7 +205,7 @@ class Sheet:
             )
         alike: dict[str, list[str]] = defaultdict(list)
         for value in values.values:
-            alike[_spelled(value)].append(value)
+            alike[spelled(value)].append(value)
         mixed = [sorted(group) for group in alike.values() if len(group) > 1]
         if mixed:
             sizes = values.sizes()
@@ -249,23 +249,35 @@ class Sheet:
 
     def _leak(self, name: str, declared: Column, seen: Coded | NDArray[Any]) -> Iterator[Finding]:
         """Whether the label can be read off this column."""
+        import numpy as np
+
         usable = declared.role == "feature" and declared.known == "before" and declared.use == "both"
         if not usable or declared.type in ("text", "path", "image", "audio"):
+            return
+        if name in (self.look.source.entity, self.look.source.time):
+            # Labels may well hang on who and when, and no model takes these in.
             return
         if name in {outcome.column for outcome in self.look.source.outcomes.values()}:
             # The label itself, declared for its limits; models never take it in.
             return
         values = seen.codes if isinstance(seen, Coded) else seen
         values = values if self.places is None else values[self.places]
+        categories = isinstance(seen, Coded)
+        if declared.type in ("id", "time"):
+            # No model takes these in, but that a cell is filled may be a fact from afterwards.
+            values, categories = filled(values, categories=categories).astype(np.int64), True
         for outcome, (label, classes) in self.labels.items():
-            score = skill(values, label, categories=isinstance(seen, Coded), classes=classes)
+            score = skill(values, label, categories=categories, classes=classes)
             if score > self.best.get(outcome, ("", -1.0))[1]:
                 self.best[outcome] = (name, score)
+            where = ""
+            if score < SUSPECT:
+                score, where = self._hidden(values, label, score, categories=categories, classes=classes)
             if score >= SUSPECT:
                 yield self.look.finding(
                     "DA306",
                     "fail" if score >= SURE else "warn",
-                    f"alone explains {score:.1%} of `{outcome}`.",
+                    f"alone explains {score:.1%} of `{outcome}`{where}.",
                     "Find out when it is written down; if that is after the outcome, write `known: after`."
                     if score >= SURE
                     else "Make sure that it is known before the decision.",
@@ -273,6 +285,28 @@ class Sheet:
                     affected=[name],
                     facts={"outcome": outcome, "skill": score},
                 )
+                self.telltale.add(outcome)
+
+    def _hidden(
+        self, values: NDArray[Any], label: NDArray[Any], score: float, *, categories: bool, classes: bool
+    ) -> tuple[float, str]:
+        """What a column explains where it is filled in, or in one part of the split, and where that is.
+
+        Rows in which it says nothing hide a leak in the others.
+        """
+        if score < HINT:
+            return score, ""
+        parts = self.look.parts if self.places is None else self.look.parts[self.places]
+        there = filled(values, categories=categories)
+        places = [(there, " where it is filled in")] if not there.all() else []
+        places += [((parts == k) & there, f" in the part `{part}`") for k, part in enumerate(SPLITS)]
+        for inside, where in places:
+            if inside.sum() < LEAST or (classes and not _enough(label[inside])):
+                continue
+            found = skill(values[inside], label[inside], categories=categories, classes=classes)
+            if found >= SURE:
+                return found, where
+        return score, ""
 
     def _brought(self) -> dict[str, Column]:
         """Columns that joins bring."""
@@ -285,7 +319,7 @@ class Sheet:
 
     def _nothing_leaks(self) -> Iterator[Finding]:
         for outcome, (name, score) in self.best.items():
-            if score < SUSPECT:
+            if score < SUSPECT and outcome not in self.telltale:
                 yield self.look.finding(
                     "DA306",
                     "pass",
@@ -376,6 +410,13 @@ def _read_ahead(rows: Rows, names: Sequence[str]) -> Iterator[tuple[str, pa.Chun
             del values
 
 
+def _enough(label: NDArray[np.int64]) -> bool:
+    """Whether at least two classes are there often enough that no chance sets them apart."""
+    import numpy as np
+
+    return int(np.sum(np.bincount(label[label >= 0]) >= 20)) >= 2
+
+
 def _places(count: int) -> NDArray[np.int64] | None:
     """Evenly spread rows of a long table; None when all of a short one are looked at."""
     import numpy as np
@@ -391,32 +432,3 @@ def _mostly_different(bits: NDArray[np.uint64]) -> bool:
 
     few = bits[:: len(bits) // 20_000 + 1]
     return len(np.unique(few)) > 0.5 * len(few)
-
-
-def _far(numbers: NDArray[Any]) -> NDArray[np.bool_]:
-    """Numbers far from all others, `(n,)`; a long tail of positive numbers is judged by its logarithm as well."""
-    import numpy as np
-
-    few = numbers[:: len(numbers) // SAMPLE + 1]
-    few = few[np.isfinite(few)]
-    if len(few) < 20:
-        return np.zeros(len(numbers), bool)
-    low, middle, high = (float(value) for value in np.quantile(few, [0.25, 0.5, 0.75]))
-    if low == high:
-        return np.zeros(len(numbers), bool)
-    least, most = middle - FAR * (high - low), middle + FAR * (high - low)
-    far = numbers < least
-    if low > 0:
-        ratio = math.log(high / low)
-        most = max(most, middle * math.exp(min(FAR * ratio, 700)))
-        far &= (numbers <= 0) | (numbers < middle * math.exp(-FAR * ratio))
-    far |= numbers > most
-    far &= np.isfinite(numbers)
-    return np.asarray(far)
-
-
-def _spelled(value: str) -> str:
-    """A category as one would say it: without case, accents, spaces and marks."""
-    plain = unicodedata.normalize("NFKD", value).casefold()
-    kept = re.sub(r"[\s_\-./]+", "", "".join(c for c in plain if not unicodedata.combining(c)))
-    return kept or value

@@ -44,6 +44,13 @@ def skill(values: NDArray[Any], label: NDArray[Any], *, categories: bool, classe
     return _classes(bins, label, half)
 
 
+def filled(values: NDArray[Any], *, categories: bool) -> NDArray[np.bool_]:
+    """Rows in which a column says something, `(n,)`."""
+    import numpy as np
+
+    return np.asarray(values >= 0) if categories or values.dtype == bool else np.isfinite(values)
+
+
 def _bins(values: NDArray[Any]) -> NDArray[np.int64]:
     """Each number's quantile; 0 where it is missing."""
     import numpy as np

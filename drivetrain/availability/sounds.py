@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SILENT = 1e-3
 """Root mean square (full scale is 1) below which nothing is to be heard: -60 dB."""
+_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 CLIPPED = 1e-3
 """Share of samples at the limit, in runs of three, from which on a sound is cut off."""
 
@@ -75,6 +77,8 @@ def _whole(data: bytes) -> None:
     """Raise when a WAV or AIFF file is shorter than it says; most readers take what is there without a word."""
     if data[:4] == b"FORM" and int.from_bytes(data[4:8], "big") + 8 > len(data):
         raise ValueError(f"it is cut short: {len(data):,} of {int.from_bytes(data[4:8], 'big') + 8:,} bytes")
+    if data[:4] == b"OggS":
+        _pages(data)
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         return
     place = 12
@@ -86,6 +90,28 @@ def _whole(data: bytes) -> None:
             return
         place += 8 + size + size % 2
     raise ValueError("it holds no sound")
+
+
+def _pages(data: bytes) -> None:
+    """Compare the check sum of each page of an Ogg file (RFC 3533); decoders skip pages that do not fit theirs.
+
+    The sum is the common CRC-32 with the bits of each byte, and of the sum, in the other order.
+    """
+    place, last = 0, False
+    while place + 27 <= len(data):
+        if data[place : place + 4] != b"OggS":
+            raise ValueError("it is broken between two of its pages")
+        count = data[place + 26]
+        end = place + 27 + count + sum(data[place + 27 : place + 27 + count])
+        if end > len(data):
+            break
+        page = data[place : place + 22] + bytes(4) + data[place + 26 : end]
+        found = zlib.crc32(page.translate(_TURNED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+        if found.to_bytes(4, "big").translate(_TURNED)[::-1] != data[place + 22 : place + 26][::-1]:
+            raise ValueError("a part of it does not fit its check sum")
+        place, last = end, bool(data[place + 5] & 4)
+    if not last:
+        raise ValueError("it is cut short: its last page is missing")
 
 
 def heard(data: bytes) -> tuple[Any, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from drivetrain.availability.leaks import sides
 from drivetrain.availability.look import Look, count, listed
 from drivetrain.availability.near import clusters
+from drivetrain.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,9 @@ ALIKE = 0.7
 """Share of common shingles (Jaccard) from which on two texts are near copies."""
 LEAST = 8
 """Words below which texts are alike by nature, and only exact copies count."""
+UNREAD = "\ufffd unread"
+"""Stands for a file that cannot be read, so that it does not count as empty as well."""
+_NOTHING = {"nan", "n/a", "null", "none", "#n/a"}
 _WORD = re.compile(r"\w+")
 _LANGUAGES = {
     "English": "the and of to is that in it for you was with this have not are be on we",
@@ -49,15 +53,47 @@ def words(look: Look) -> Iterator[Finding]:
     if look.source.kind in ("text", "images+text") and not names and "text" in look.own:
         names = ["text"]
     for name in names:
-        if name in look.own:
+        if name not in look.own:
+            continue
+        if name == "text" and "path" in look.own and not look.own.files:
+            yield from _files(look, name)
+        else:
             yield from _texts(look, name, ["" if t is None else str(t) for t in look.own.column(name).to_pylist()])
+
+
+def _files(look: Look, name: str) -> Iterator[Finding]:
+    """Texts that are files; one that cannot be read keeps nobody from the others."""
+    from drivetrain.source.read import text_file
+
+    above = look.spec.root
+    paths = [above / path for path in look.own.column("path").to_pylist()]
+    if look.source.kind == "images+text":
+        paths = [path.with_suffix(".txt") for path in paths]
+    texts: list[str] = []
+    broken: dict[int, str] = {}
+    for row, path in enumerate(paths):
+        try:
+            texts.append(text_file(path, above))
+        except DataError as error:
+            texts.append(UNREAD)
+            broken[row] = f"{error.where}: {error.what}"
+    if broken:
+        yield look.finding(
+            "DA606",
+            "fail",
+            f"{count(len(broken), 'text')} of {len(texts):,} cannot be read as UTF-8.",
+            "Write them again as UTF-8, or take them out.",
+            affected=list(broken.values()),
+            facts={"files": [line.split(": ")[0] for line in broken.values()]},
+        )
+    yield from _texts(look, name, texts)
 
 
 def _texts(look: Look, name: str, texts: list[str]) -> Iterator[Finding]:
     import numpy as np
 
     at = f"columns.{name}"
-    empty = np.flatnonzero([not _WORD.search(text) for text in texts])
+    empty = np.flatnonzero([not _WORD.search(text) or text.strip().lower() in _NOTHING for text in texts])
     if len(empty):
         yield look.finding(
             "DA601",

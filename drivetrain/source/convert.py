@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from drivetrain.errors import DataError
@@ -9,9 +10,11 @@ from drivetrain.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_TRUE = ("true", "t", "yes", "y", "1")
-_FALSE = ("false", "f", "no", "n", "0")
-NO_NUMBER = ("", "NA", "N/A", "na", "n/a", "nan", "NaN", "null", "NULL", "None", "none", "-")
+# 1.0 is what pandas makes of a 1 as soon as another cell of the column is empty.
+_TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
+_FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+NO_NUMBER = ("", "NA", "N/A", "#N/A", "na", "n/a", "nan", "NaN", "null", "NULL", "None", "none", "-")
 
 
 def convert(column: pa.ChunkedArray, to: str, where: str) -> pa.ChunkedArray:
@@ -139,10 +142,11 @@ def _time(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
         return _number(column, where)
     words = pc.utf8_trim_whitespace(text(column))
     words = pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)
-    try:
-        return words.cast(target)
-    except pa.ArrowInvalid:
-        pass
+    for spelled in (words, None):
+        try:
+            return (_iso(words) if spelled is None else spelled).cast(target)
+        except pa.ArrowInvalid:
+            pass
     try:
         return words.cast(pa.timestamp("us", "UTC")).cast(target)
     except pa.ArrowInvalid:
@@ -151,6 +155,34 @@ def _time(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
         return words.cast(pa.float64())
     except pa.ArrowInvalid as error:
         raise _unfit(words, "a time such as 2025-06-30 or 2025-06-30T14:05:00", where, _is_time) from error
+
+
+def _iso(words: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Dates in other forms than 2025-06-30 that mean one day only; 03/04/2025 is two, and stays as it is."""
+    import pyarrow.compute as pc
+
+    for pattern, to in _forms():
+        words = pc.replace_substring_regex(words, pattern=pattern, replacement=to)
+    return words
+
+
+def _forms() -> list[tuple[str, str]]:
+    """What is looked for in turn, and what it becomes: parts of a date in order, then two digits for each."""
+    months = [
+        (rf"(?i)^(\d{{1,2}})[ -]{name}[a-z]*\.?[ -](\d{{4}})\b", rf"\2-{place}-\1")
+        for place, name in enumerate(_MONTHS, 1)
+    ]
+    months += [
+        (rf"(?i)^{name}[a-z]*\.? (\d{{1,2}}),? (\d{{4}})\b", rf"\2-{place}-\1") for place, name in enumerate(_MONTHS, 1)
+    ]
+    return [
+        *months,
+        (r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})\b", r"\1-\2-\3"),
+        (r"^(\d{1,2})\.(\d{1,2})\.(\d{4})\b", r"\3-\2-\1"),
+        (r"^(\d{4})-(\d{1,2})$", r"\1-\2-01"),
+        (r"^(\d{4})-(\d)-", r"\1-0\2-"),
+        (r"^(\d{4}-\d\d)-(\d)($|\D)", r"\1-0\2\3"),
+    ]
 
 
 def misfits(column: pa.ChunkedArray, to: str) -> list[int]:
@@ -183,6 +215,8 @@ def _is_number(value: str) -> bool:
 def _is_time(value: str) -> bool:
     from datetime import datetime
 
+    for pattern, to in _forms():
+        value = re.sub(pattern, to, value)
     try:
         datetime.fromisoformat(value)
     except ValueError:

@@ -165,7 +165,7 @@ def _media(spec: Spec, source: Source, files: Files) -> Rows:
         texts = [path.with_suffix(".txt") if beside else path for path in files.paths]
 
         def contents() -> Any:
-            return pa.chunked_array([pa.array([_text_file(path, spec.root) for path in texts], pa.string())])
+            return pa.chunked_array([pa.array([text_file(path, spec.root) for path in texts], pa.string())])
 
         rows = Rows(rows.count, {name: rows.reader(name) for name in rows.names} | {"text": contents})
     return rows
@@ -198,7 +198,12 @@ def _from_names(source: Source, files: Files) -> dict[str, list[str | None]]:
     return {group: [match and match[group] for match in found] for group in pattern.groupindex}
 
 
-def _text_file(path: Path, root: Path) -> str:
+def text_file(path: Path, root: Path) -> str:
+    """What stands in a text file.
+
+    Raises:
+        DataError: It cannot be read, or is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

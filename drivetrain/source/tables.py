@@ -255,6 +255,8 @@ def header(path: Path, where: str) -> tuple[str, list[str]]:
         raise _unreadable("CSV", error, where) from error
     if not head.strip():
         raise DataError("is empty.", "Write the file again.", where)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError("is UTF-16, not UTF-8.", "Save it as UTF-8 (in Excel: `CSV UTF-8`).", where)
     first = head.decode("utf-8-sig", errors="replace").splitlines()[0]
     unquoted = re.sub(r'"[^"]*"', "", first)
     delimiter = max(",;\t|", key=unquoted.count)

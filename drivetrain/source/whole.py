@@ -27,11 +27,12 @@ def jpeg(data: bytes) -> bool:
     Returns:
         Whether further pictures stand behind the first, as phones put them there.
     """
-    if (
-        data.find(bytes(RUN), data.rfind(b"\xff\xda") if bytes(RUN) in data else len(data)) >= 0
-        and _USUAL in data[:4096]
-    ):
-        raise ValueError("it has a hole: bytes in its middle are all zero")
+    if bytes(RUN) in data and _USUAL in data[:4096]:
+        start = data.rfind(b"\xff\xda")
+        hole, end = data.find(bytes(RUN), start), data.rfind(b"\xff\xd9", start)
+        # Behind its end a file may be filled up with zeros.
+        if hole >= 0 and not 0 <= end < hole:
+            raise ValueError("it has a hole: bytes in its middle are all zero")
     place = 2
     # Segments of the head: a mark, and the length of what follows it.
     with suppress(IndexError):
@@ -46,10 +47,21 @@ def other(kind: str, data: bytes) -> None:
     """A file that is no JPEG, by the format that it has."""
     if kind == "PNG" and data.rfind(b"IEND\xaeB`\x82") < 0:
         raise ValueError("it is cut short: its end is missing")
+    if kind == "BMP" and len(data) < _needed(data):
+        raise ValueError("it is cut short: its last pixels are missing")
     if kind == "GIF":
         gif(data)
     if kind == "GIF" and data.find(bytes(SECTOR)) >= 0:
         raise ValueError("it has a hole: hundreds of its bytes are all zero")
+
+
+def _needed(data: bytes) -> int:
+    """Bytes that a BMP file without compression takes; 0 where its head says too little."""
+    head, first = int.from_bytes(data[14:18], "little"), int.from_bytes(data[10:14], "little")
+    if head < 40 or int.from_bytes(data[30:34], "little") not in (0, 3):
+        return 0
+    width, height = (int.from_bytes(data[k : k + 4], "little", signed=True) for k in (18, 22))
+    return first + (width * int.from_bytes(data[28:30], "little") + 31) // 32 * 4 * abs(height)
 
 
 def webp(data: bytes, spread: float) -> None:

@@ -221,7 +221,7 @@ def by_expectations(folder: Path, *, whole: bool = True) -> float:
 
 
 def contexts(frame: Any) -> list[str]:
-    """Conditions for each value of a category, and for each fifth of a number."""
+    """Conditions for each value of a category, and for each tenth of a number."""
     found = [f'{name} == "{value}"' for name in frame if name.startswith("c") for value in frame[name].unique()]
     for name in frame:
         if name.startswith("n"):
