@@ -470,6 +470,8 @@ def test_a_series_a_text_and_a_rating_are_cases_too(tmp_path: Path) -> None:
     ):
         task = {"series": "series-classification", "text": "text-classification", "ratings": "ratings"}[kind]
         head = served.LOAN_PLAN[: served.LOAN_PLAN.index("    columns:")]
+        if kind == "series":
+            head = head.replace("data/loans.csv", "data/loans")
         text = head.replace("kind: table", f"kind: {kind}") + f"    {columns}\n"
         text += "    outcomes: {repaid: {column: back, type: binary, affected_by: []}}\n"
         text += f"models: [{{name: payer, task: {task}, predicts: repaid}}]\n"
