@@ -56,6 +56,22 @@ def test_a_project_is_made_updated_and_taken_back(tmp_path, plan):
     assert "no update to take back" in nothing.stderr
 
 
+def test_data_that_lie_beside_the_plan_are_named_when_its_project_is_made(tmp_path, plan):
+    (tmp_path / "data" / "photos").mkdir(parents=True)
+    done = drivetrain("new", plan, cwd=tmp_path)
+    assert (
+        "`data/photos` lies beside the plan. The project looks for it in its own folder: move it there." in done.stdout
+    )
+    (tmp_path / "data" / "photos").rmdir()
+    assert "beside the plan" not in drivetrain("new", plan, "-o", "other", cwd=tmp_path).stdout
+    shop = PLAN.replace("location: data/photos", "location: sqlite:///shop.db?table=visits").replace("images", "table")
+    shop = shop.replace("image-classification", "table-classification").replace("column: folder", "column: seen")
+    plan.write_text(shop, encoding="utf-8")
+    (tmp_path / "shop.db").touch()
+    done = drivetrain("new", plan, "-o", "third", cwd=tmp_path)
+    assert "`shop.db` lies beside the plan." in done.stdout, done.stderr
+
+
 def test_a_conflict_is_listed_and_ends_with_1(tmp_path, plan):
     drivetrain("new", cwd=tmp_path)
     root = tmp_path / "bear-warning"

@@ -40,11 +40,14 @@ def new(plan: Path | None, example: str | None, into: Path, vendor: bool, dry_ru
     gc.disable()
     from drivetrain import project
 
-    made = project.new(chosen(plan, example), into, vendor=vendor, dry_run=dry_run, template=template)
+    spec = chosen(plan, example)
+    made = project.new(spec, into, vendor=vendor, dry_run=dry_run, template=template)
     if dry_run:
         click.echo("\n".join(made.files))
         return
     click.echo(f"{display(made.path)}: {len(made.files)} files. Next: cd {display(made.path)} && make check")
+    for place in left_behind(spec, made.path):
+        click.echo(f"`{place}` lies beside the plan. The project looks for it in its own folder: move it there.")
 
 
 @click.command()
@@ -90,6 +93,13 @@ def doctor(form: str) -> None:
     findings = examine()
     print_findings(findings, form)
     exit_unless_passed(findings)
+
+
+def left_behind(spec: Spec, folder: Path) -> list[str]:
+    """Data that lie below the plan that a project was made from, and not below the project's own copy of it."""
+    places = [source.location for source in spec.data if source.location]
+    files = dict.fromkeys(place.removeprefix("sqlite:///").split("?table=")[0] for place in places)
+    return [file for file in files if (spec.root / file).exists() and not (folder / file).exists()]
 
 
 def chosen(plan: Path | None, example: str | None) -> Spec:
