@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from browsing import barriers, opened
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.full
@@ -58,3 +59,17 @@ def test_the_site_needs_no_other_server_to_be_read(site: Path) -> None:
         loaded = re.findall(r'<(?:script|img|iframe)[^>]*src="(https?:[^"]+)"', path.read_text(encoding="utf-8"))
         loaded += re.findall(r'<link[^>]*rel="stylesheet"[^>]*href="(https?:[^"]+)"', path.read_text(encoding="utf-8"))
         assert not loaded, f"{path.name}: {loaded}"
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_axe_finds_no_fault_in_the_site(site: Path, width: int) -> None:
+    with opened((site / "index.html").as_uri(), (width, 900)) as browser:
+        for page in (
+            "index",
+            "tutorial/first-decision",
+            "explanation/comparison",
+            "reference/matrix",
+            "reference/figures",
+        ):
+            browser.get((site / f"{page}.html").as_uri())
+            assert barriers(browser) == [], page
