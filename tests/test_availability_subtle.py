@@ -2,7 +2,9 @@
 
 import csv
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,6 +130,23 @@ def test_an_age_of_420_is_far_from_ages_and_one_debt_of_a_billion_from_debts_tha
     findings, _ = table(", debt: number", age=age, debt=np.round(debt))
     assert [f.affected for f in bad(findings, "DA504", "age")] == [("row 12",)]
     assert [f.affected for f in bad(findings, "DA504", "debt")] == [("row 6",)]
+
+
+def test_what_most_rows_hold_is_far_from_nothing(table):
+    weight = np.where(table.rng.random(ROWS) < 0.1, table.rng.normal(1000, 10, ROWS), 0)
+    assert not bad(table(", weight: number", weight=np.round(weight, 1))[0], "DA504")
+
+
+def test_three_who_left_lie_high_in_some_column_by_chance(table):
+    left = np.zeros(ROWS, int)
+    left[[5, 900, 1700]] = 1
+    noise = {f"x{k}": np.round(table.rng.normal(size=ROWS), 3) for k in range(30)}
+    noise["x0"][left == 1] = 4  # the highest of all, as chance has it in one of many columns
+    findings, _ = table("".join(f", {name}: number" for name in noise), left=left, **noise)
+    assert not [f for f in bad(findings, "DA306") if f.where != "data.customers.columns.x0"]
+    lucky = noise["x1"].argsort()[-3:]
+    left = np.isin(np.arange(ROWS), lucky).astype(int)
+    assert not bad(table("".join(f", {name}: number" for name in noise), left=left, **noise)[0], "DA306")
 
 
 @pytest.mark.parametrize("draw", ["lognormal", "exponential", "weibull", "beta"])
@@ -296,3 +315,32 @@ def test_an_ogg_file_with_a_broken_page_or_without_its_last_one_cannot_be_read(t
         "things/a/half.ogg",
         "things/b/hole.ogg",
     }
+
+
+def test_a_link_that_leads_nowhere_is_a_picture_that_cannot_be_read(tmp_path):
+    spec = files(tmp_path, "images", {"a/1.jpg": picture(1), "b/2.jpg": picture(2)})
+    (tmp_path / "things/a/lost.jpg").symlink_to("/nowhere/lost.jpg")
+    (tmp_path / "things/a/notes").symlink_to("/nowhere/notes")
+    (broken,) = bad(availability.check(spec, cached=False), "DA401")
+    assert broken.facts["files"] == ["things/a/lost.jpg"]
+
+
+def test_a_folder_that_nobody_may_read_is_one_clear_failure(tmp_path, monkeypatch):
+    spec = files(tmp_path, "images", {"a/1.jpg": picture(1), "b/2.jpg": picture(2)})
+    scan = os.scandir
+
+    def closed(folder: str) -> Any:  # tests may run as root, who may read everything
+        if str(folder).endswith("b"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    (closed_,) = bad(availability.check(spec, cached=False), "DA101")
+    assert "the folder `b` cannot be read (Permission denied)" in closed_.what
+
+
+def test_a_folder_may_be_called_like_a_pattern(tmp_path):
+    files(tmp_path, "images", {"[2024]/a/1.jpg": picture(1), "[2024]/b/2.jpg": picture(2)})
+    text = (tmp_path / "drivetrain.yaml").read_text().replace("location: things", "location: 'things/[2024]'")
+    (tmp_path / "drivetrain.yaml").write_text(text)
+    assert not bad(availability.check(load_spec(tmp_path), cached=False), "DA101")

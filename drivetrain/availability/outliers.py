@@ -22,12 +22,14 @@ def far_off(numbers: NDArray[Any]) -> NDArray[np.bool_]:
 
     few = numbers[:: len(numbers) // SAMPLE + 1]
     few = few[np.isfinite(few)]
-    if len(few) and np.quantile(few, 0.25) == np.quantile(few, 0.75):
-        # Most are one number, often 0: the others are held against each other.
-        few = few[few != np.median(few)]
     if len(few) < 20:
         return np.zeros(len(numbers), bool)
     low, middle, high = (float(value) for value in np.quantile(few, [0.25, 0.5, 0.75]))
+    usual = np.nan
+    if low == high and np.sum(few != middle) >= 20:
+        # Most are one number, often 0: the others are held against each other.
+        usual = middle
+        low, middle, high = (float(value) for value in np.quantile(few[few != middle], [0.25, 0.5, 0.75]))
     if low == high:
         return np.zeros(len(numbers), bool)
     least, most = middle - FAR * (high - low), middle + FAR * (high - low)
@@ -37,7 +39,7 @@ def far_off(numbers: NDArray[Any]) -> NDArray[np.bool_]:
         ratio = math.log(high / low)
         far &= (numbers <= 0) | (numbers < middle * math.exp(-FAR * ratio))
     far |= numbers > most
-    far &= np.isfinite(numbers)
+    far &= np.isfinite(numbers) & (numbers != usual)
     return np.asarray(far)
 
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS = 64
+RARE = 10
+"""Rows of the second class below which nobody can tell what a column says of it."""
 
 
 def skill(values: NDArray[Any], label: NDArray[Any], *, categories: bool, classes: bool) -> float:
@@ -32,7 +34,8 @@ def skill(values: NDArray[Any], label: NDArray[Any], *, categories: bool, classe
 
     known = label >= 0 if classes else np.isfinite(label)
     values, label = values[known], label[known]
-    if len(label) < 20:
+    # A few of one class stand apart in some column by chance.
+    if len(label) < 20 or (classes and np.sort(np.bincount(label))[-2:].min() < RARE):
         return 0.0
     bins = values.astype(np.int64) + 1 if categories else _bins(values)
     # Even against odd rows would fail on a file sorted in pairs; a scrambled order does not.

@@ -100,7 +100,8 @@ def locate(spec: Spec, source: Source) -> Files:
         media = [path for path in paths if suffix(path) in kinds]
         return Files(base, tuple(map(str, media or paths)), bool(media) and kinds is not TABLES)
     path = spec.root / where
-    if _GLOB.search(where):
+    # A folder may be called `[2024]`.
+    if _GLOB.search(where) and not path.exists():
         base, pattern = _split_glob(spec.root, where)
         matching = base.glob(pattern) if base.is_dir() else ()
         matches = sorted(p for p in matching if p.is_file() and not _hidden(p, base))
@@ -165,14 +166,21 @@ def _walk(folder: str) -> Iterator[str]:
                     seen.add((status.st_dev, status.st_ino))
                     open_.append(_entries(entry.path))
                     break
+            elif entry.is_symlink():
+                # It leads nowhere, which whoever reads it says.
+                yield _as_text(entry.path)
         else:
             open_.pop()
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     """What stands in a folder, by its name."""
-    with os.scandir(folder) as entries:
-        return iter(sorted([entry for entry in entries if entry.name[0] != "."], key=attrgetter("name")))
+    try:
+        with os.scandir(folder) as entries:
+            return iter(sorted([entry for entry in entries if entry.name[0] != "."], key=attrgetter("name")))
+    except OSError as error:
+        what = f"the folder `{os.path.basename(folder)}` cannot be read ({error.strerror})."
+        raise DataError(what, "Ask for the right to read it, or move it away.", folder) from error
 
 
 def _as_text(name: str) -> str:
