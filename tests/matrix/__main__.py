@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -242,7 +243,11 @@ def page(records: list[dict[str, Any]]) -> str:
 
 def reason(text: str) -> str:
     """A message as Markdown; what stands between backticks is code there too."""
-    return "".join(span(part) if place % 2 else plain(part) for place, part in enumerate(text.split("`")))
+    parts = re.split(r"(\s*`[^`]*`\s*)", text)  # every second one is code, with the blanks around it
+    return "".join(
+        re.sub(r"`(.*)`", lambda found: span(found[1]), part) if place % 2 else plain(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def main() -> int:
