@@ -52,6 +52,25 @@ def test_what_can_be_computed_is_decided_without_training(tmp_path, capsys):
     assert "models" not in {missing.where for gate in review.build(spec).gates for missing in gate.missing}
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("optimizer: {risk: {cvar: 0.2}}", "9"),
+        ("simulator: {scenarios: [{name: flood, set: {rain: 60 + rain}, weight: 1}]}", "0"),
+        ("simulator: {scenarios: [{name: drought, set: {rain: rain - 3}, weight: 1}]}", "10"),
+    ],
+)
+def test_what_can_be_computed_is_served_with_risk_and_scenarios_too(tmp_path, more, expected):
+    (tmp_path / "drivetrain.yaml").write_text(PLAN.replace("deployment", f"{more}\ndeployment"), encoding="utf-8")
+    spec = load_spec(tmp_path)
+    sample.write(spec)
+    with start(spec) as run:
+        assert not list(run.jobs())
+    decision.decide(spec)
+    answers = serving.Engine.open(spec).assess([{"rain": 3.0}, {"rain": 3.0}])
+    assert [answer.recommendation for answer in answers] == [expected, expected]
+
+
 def test_a_plan_that_waits_for_an_outcome_still_needs_its_models(tmp_path):
     outcome = "outcomes: {grown: {column: grown, type: binary, affected_by: []}}\n    columns"
     text = PLAN.replace("columns", outcome, 1).replace("- 0.3 * litres", "+ grown - 0.3 * litres")

@@ -68,7 +68,7 @@ FAR = 0.1
 
 def said(problem: policy.Problem, world: World, by_labels: bool, found: Mapping[str, Any]) -> list[str]:
     """How far the figures go, and what the log lacks to say more."""
-    if by_labels and not problem.outcomes:
+    if not problem.outcomes:
         return ["Computed from the cases alone: the value uses nothing that is to be found out."]
     if by_labels:
         names = ", ".join(f"`{name}`" for name in problem.outcomes)

@@ -221,7 +221,7 @@ def decide(
         found = {name: given} if isinstance(given, Belief) else believed(problem, name, given)
         beliefs.update({key: one for key, one in found.items() if key in problem.outcomes or key in problem.parts})
     prices = {entry.constraint: entry.price for entry in policy.prices}
-    if predictors and (not problem.simple or problem.searched or problem.feeders):
+    if (predictors or not problem.outcomes) and (not problem.simple or problem.searched or problem.feeders):
         ask = modeler(problem, predictors)
         cases: Mapping[str, Any] = {
             name: np.asarray(values) if name in problem.columns else values for name, values in columns.items()

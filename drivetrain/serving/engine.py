@@ -237,21 +237,23 @@ class Engine:
     ) -> tuple[list[Choice | None], dict[int, str]]:
         """What the policy chooses for each case, and why it cannot for some."""
         models = list(self.predictors.values())
+        # A plan without models believes nothing, and has its cases all the same.
+        count = _count(beliefs) or len(next(iter(columns.values()), ()))
         try:
             if self.problem.ranking is not None:
                 # Cases outside of what the models know wait for a person, not in this queue.
                 kept = {name: [values[case] for case in inside] for name, values in columns.items()}
                 places = dict(zip(inside, policy.listed(self.problem, self.policy, kept, models), strict=True))
-                return [places.get(case) for case in range(_count(beliefs))], {}
+                return [places.get(case) for case in range(count)], {}
             beliefs = self._under_all(columns, beliefs)
             found = policy.decide(self.problem, self.policy, columns, beliefs, models)
             wanted = set(inside)
             return [choice if case in wanted else None for case, choice in enumerate(found)], {}
         except (PolicyError, FormulaError) as error:
-            if _count(beliefs) == 1:
+            if count == 1:
                 return [None], {0: error.what}
         # One case without a value must not take the answer from the others.
-        choices: list[Choice | None] = [None] * _count(beliefs)
+        choices: list[Choice | None] = [None] * count
         faults: dict[int, str] = {}
         for case in inside:
             one = {name: [values[case]] for name, values in columns.items()}
