@@ -433,7 +433,7 @@ def test_files_with_odd_names_are_looked_at_or_named(photos):
     os.mkfifo(os.path.join(folder, b"pipe.jpg"))
     findings = availability.check(load_spec(photos))
     (unread,) = of(findings, "DA401")
-    assert unread.facts["files"] == ["data/photos/a/\\xff\\xfe.jpg"]
+    assert unread.facts["files"] == ["data/photos/a/dangling.jpg", "data/photos/a/\\xff\\xfe.jpg"]
     (again,) = of(findings, "DA307")
     assert len(again.facts["files"]) == 3
 
