@@ -146,7 +146,9 @@ class Simulator(Part):
     """How expectations are taken."""
 
     scenarios: list[Scenario] = doc("Worlds in which the policies are tried as well.", default=[])
-    draws: Positive = doc("Draws where an expectation cannot be computed exactly.", 256, unit="draws", default=256)
+    draws: Annotated[int, Field(ge=1, le=100_000)] = doc(
+        "Draws where an expectation cannot be computed exactly.", 256, unit="draws", default=256
+    )
     seed: int = doc("Seed of the draws.", 42, default=42)
 
 

@@ -72,7 +72,7 @@ class Constant(Part):
 class OverTime(Part):
     """How one period's value adds up over the horizon."""
 
-    periods: Annotated[int, Field(ge=1)] | None = doc("Number of periods.", 5, unit="periods")
+    periods: Annotated[int, Field(ge=1, le=10_000)] | None = doc("Number of periods.", 5, unit="periods")
     every: Dur | None = doc("Length of a period.", "1 year")
     discount: Annotated[float, Field(gt=-1)] = doc("Discount per period.", 0.04, unit="share per period", default=0.0)
     continues: Expr = doc("Probability that the case lasts into the next period, in [0, 1].", "accept", default="1")
