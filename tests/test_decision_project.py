@@ -496,12 +496,15 @@ def test_fear_of_the_worst_tenth_chooses_the_safe_setting():
 
     assert chosen(plan) == {"bold"}, "0.9 · 3 - 0.1 · 10 = 1.7 is more than 1"
     assert chosen(dedent(plan) + "optimizer: {risk: {cvar: 0.1}}\n") == {"safe"}, "the worst tenth of `bold` is -10"
+    harmless = dedent(plan).replace("where(bad, -10, 3), 1)", "where(bad, 0, 3), 0)")
+    harmless += "optimizer: {risk: {cvar: 0.05}}\n"
+    assert chosen(harmless) == {"bold"}, "the worst of both is nothing, and the rest of `bold` is better"
 
     problem = policy.problem(load_text(dedent(plan) + "optimizer: {risk: {cvar: 0.5}}\n"))
     made = policy.written(problem.labels, {}, {}, {}, threshold=1.0)
     (choice,) = policy.decide(problem, made, {"a": [0.1]}, {}, [Chance("bad", ("a",), lambda a: np.asarray(a, float))])
     # 1 + E[min(0, V - 1)] / 0.5, by hand: -10 in one case of ten.
-    assert choice.values == pytest.approx({"bold": 1 - 11 * 0.1 / 0.5, "safe": 1.0})
+    assert choice.values == pytest.approx({"bold": 1 - 11 * 0.1 / 0.5, "safe": 1.0}, abs=1e-5)
     assert choice.reasons[0] == "by its worst results worth 2.2 value/case more than bold"
     assert "no expected values" in choice.reasons[1]
 

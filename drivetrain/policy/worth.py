@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 COARSE = 25
 FINE = 7
 """Settings of a searched lever that are tried in the first round, and in each round around the best."""
+ABOVE = 1e-6
+"""What counts of a result that is not among the worst."""
 WINDOW = 2_000_000
 """Cells of (case, setting) in which the limits are looked at at once."""
 
@@ -85,7 +87,8 @@ def worth(
         levers: Lever -> shape (k,) or (n, k).
         threshold: Where only the worst results count: the value that the worst share does not exceed. Then the figure
             is `threshold + E[min(0, V - threshold)] / share`, whose mean over cases is at most the mean of the worst
-            share, and equal to it at the right threshold (Rockafellar and Uryasev 2000).
+            share, and equal to it at the right threshold (Rockafellar and Uryasev 2000). What lies above counts a
+            millionth, so that of settings with the same worst results the better one is taken.
     """
     if problem.ranking is not None and problem.items:
         # What showing an item changes comes about as often as its place is looked at.
@@ -117,11 +120,14 @@ def _one(problem: Problem, cases: Cases, ask: Ask, levers: Mapping[str, Array], 
         return over_time(problem, cases, ask, levers)
     assert problem.tail is not None
     drawn = paths(problem, cases, ask, levers)
-    return np.asarray(threshold + np.minimum(0, drawn - threshold).mean(axis=2) / problem.tail)
+    beyond = drawn - threshold
+    above = ABOVE * np.maximum(0, beyond).mean(axis=2)
+    return np.asarray(threshold + np.minimum(0, beyond).mean(axis=2) / problem.tail + above)
 
 
 def _tail(problem: Problem, threshold: float) -> Formula:
-    text = f"{threshold!r} + min(0, whole - {threshold!r}) / {problem.tail!r}"
+    beyond = f"(whole - {threshold!r})"
+    text = f"{threshold!r} + min(0, {beyond}) / {problem.tail!r} + {ABOVE!r} * max(0, {beyond})"
     return substitute(parse(text), {"whole": problem.value})
 
 
