@@ -73,6 +73,15 @@ def test_answers_come_in_the_order_of_the_cases(lender: TestClient) -> None:
     assert [answer["predictions"]["repaid"]["probabilities"][1] for answer in answers] == pytest.approx(expected, 1e-5)
 
 
+def test_a_browser_at_the_bare_address_is_told_what_there_is_to_ask(lender: TestClient) -> None:
+    answer = lender.get("/")
+    assert answer.status_code == 404
+    said = answer.json()["detail"]
+    assert said.startswith("nothing stands at this path. There are: POST /predict, POST /decide, ")
+    assert said.endswith("; /openapi.json describes them.")
+    assert "approvals.js" not in said
+
+
 def test_an_image_may_come_as_base64_or_as_a_file(lamp: TestClient) -> None:
     [sent] = lamp.post("/decide", json={"cases": [image(10)]}).json()["results"]
     [uploaded] = lamp.post("/decide", files={"file": ("x.png", served.png(10), "image/png")}).json()["results"]

@@ -242,6 +242,7 @@ class Service:
         app.add_exception_handler(Refused, _on_refused)
         app.add_exception_handler(DrivetrainError, _on_error)
         app.add_exception_handler(RequestValidationError, _on_invalid)
+        app.add_exception_handler(404, _on_missing)
         app.add_middleware(
             Gate, worker=self._worker, metrics=self.metrics, token=os.environ.get(TOKEN, ""), pages=self._pages
         )
@@ -313,3 +314,13 @@ def _on_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     return JSONResponse({"detail": f"{'.'.join(map(str, first['loc']))}: {first['msg']}"}, 422)
+
+
+def _on_missing(request: Request, error: Exception) -> Response:
+    """A path that nothing stands at: what there is instead. An endpoint's own words stay."""
+    said = getattr(error, "detail", "Not Found")
+    if said == "Not Found":
+        there = [route for route in request.app.routes if getattr(route, "include_in_schema", False)]
+        named = [f"{method} {route.path}" for route in there for method in sorted(route.methods)]
+        said = f"nothing stands at this path. There are: {', '.join(named)}; /openapi.json describes them."
+    return JSONResponse({"detail": said}, 404)
