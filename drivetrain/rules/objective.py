@@ -224,7 +224,8 @@ class AffectedAreNamed(Rule):
         people = [source.name for source in spec.data if source.rights and source.rights.personal]
         if people:
             yield Fault(
-                ("objective", "affected"), f"names nobody who is affected, and {told(people)} holds data about people."
+                ("objective", "affected"),
+                f"names nobody who is affected, and there are data about people: {told(people)}.",
             )
         elif absent(spec.objective, "affected"):
             yield Fault(("objective", "affected"), "is absent: it is not said who is affected (`[]` if nobody is).")

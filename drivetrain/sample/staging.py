@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,9 @@ def staged(spec: Spec, root: Path, seed: int, make: Make, *, synthetic: bool) ->
     targets = sorted({target(source) for source in spec.data})
     for path in targets:
         refuse_if_there(root, path)
-    (root / "data").mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
+    data = (root / TRUTH).parent
+    there = data.exists()
     stage = Path(tempfile.mkdtemp(prefix=".sample-", dir=root))
     placed: list[Path] = []
     try:
@@ -77,6 +80,7 @@ def staged(spec: Spec, root: Path, seed: int, make: Make, *, synthetic: bool) ->
             if not any(path.is_relative_to(one) for one in targets):
                 refuse_if_there(root, path.parent)
                 targets.append(path.parent)
+        data.mkdir(exist_ok=True)
         for path in targets:
             if (stage / path).exists():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +93,9 @@ def staged(spec: Spec, root: Path, seed: int, make: Make, *, synthetic: bool) ->
     except BaseException:
         for path in placed:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with suppress(OSError):
+            if not there:
+                data.rmdir()
         raise
     finally:
         shutil.rmtree(stage, ignore_errors=True)
