@@ -212,8 +212,10 @@ def test_a_date_that_means_one_day_only_is_read_as_that_day(form):
     assert not misfits(written, "time")
 
 
-def test_a_date_that_may_be_two_days_is_refused(table):
-    findings, _ = table(", day: time", day=np.full(ROWS, "03/04/2025"))
+@pytest.mark.parametrize("day", ["03/04/2025", "2025-W05"])
+def test_a_date_that_may_be_two_days_or_none_is_refused_with_its_row(table, day):
+    findings, _ = table(", day: time", day=np.full(ROWS, day))
+    assert f"row 1 holds '{day}'" in bad(findings, "DA501")[0].what
     assert "not a time" in bad(findings, "DA501")[0].what
 
 

@@ -201,6 +201,7 @@ def test_a_folder_that_is_missing_or_empty_says_what_to_do(tmp_path, files, says
     ("text", "says"),
     [
         ("age,y\nten,1\n11,0\n", "column `age`: row 1 holds 'ten', which is not a number"),
+        ('age,y\n"39,88",1\n', "Numbers have a point before their decimals, and nothing between thousands: 1234.5."),
         ("age,y\n1,1\n2,maybe\n3,perhaps\n", "row 2 holds 'maybe' and 1 more, which is not true or false"),
         ("aeg,y\n1,1\n", "there is no column `age`. Did you mean `aeg`?"),
         ("age,y\n1,1,2\n", "cannot be read as CSV"),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_COMMA = re.compile(r"[-+]?\d[\d.' ]*,[\d., ]*")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 NO_NUMBER = ("", "NA", "N/A", "#N/A", "na", "n/a", "nan", "NaN", "null", "NULL", "None", "none", "-")
 
 
@@ -221,12 +223,12 @@ def _is_time(value: str) -> bool:
         datetime.fromisoformat(value)
     except ValueError:
         return False
-    return True
+    return bool(_DAY.match(value))  # Python reads weeks and days of a year as well
 
 
 def _unfit(column: pa.ChunkedArray, wanted: str, where: str, fits: Any) -> DataError:
     bad = [(row, value) for row, value in enumerate(column.to_pylist()) if value is not None and not fits(value)]
-    return _message(bad or [(0, "?")], wanted, where)
+    return _message(bad, wanted, where)
 
 
 def _rows(column: pa.ChunkedArray, broken: pa.ChunkedArray, wanted: str, where: str) -> DataError:
@@ -237,10 +239,11 @@ def _rows(column: pa.ChunkedArray, broken: pa.ChunkedArray, wanted: str, where: 
 
 
 def _message(bad: list[tuple[int, Any]], wanted: str, where: str) -> DataError:
+    advice = "Correct the value, leave the cell empty, or declare another type in the plan."
+    if not bad:
+        return DataError(f"holds a value that is not {wanted}.", advice, where)
     row, value = bad[0]
     more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-    return DataError(
-        f"row {row + 1} holds {str(value)[:60]!r}{more}, which is not {wanted}.",
-        "Correct the value, leave the cell empty, or declare another type in the plan.",
-        where,
-    )
+    if wanted == "a number" and _COMMA.fullmatch(str(value)):
+        advice = "Numbers have a point before their decimals, and nothing between thousands: 1234.5."
+    return DataError(f"row {row + 1} holds {str(value)[:60]!r}{more}, which is not {wanted}.", advice, where)
