@@ -8,8 +8,8 @@ from typing import Any
 
 from drivetrain.interview.questions import Question
 from drivetrain.spec.duration import DURATION
+from drivetrain.spec.names import as_name
 from drivetrain.spec.reading import scalar
-from drivetrain.spec.structure import as_name
 
 KINDS = {"yes/no": "boolean", "yes or no": "boolean", "whole number": "integer", "date": "time", "day": "time"}
 """What people call a type of column."""

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from drivetrain.spec.structure import as_name
+from drivetrain.spec.names import as_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

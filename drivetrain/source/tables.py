@@ -14,7 +14,7 @@ from drivetrain.source.called import called
 from drivetrain.source.convert import NO_NUMBER, convert, text
 from drivetrain.source.locate import suffix
 from drivetrain.source.rows import Reader, Rows, of_table
-from drivetrain.spec.structure import as_name
+from drivetrain.spec.names import as_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

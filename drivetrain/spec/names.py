@@ -1,6 +1,8 @@
 """The one namespace of a plan: constants, terms, levers, columns, outcomes, and what is built in."""
 
 import keyword
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -32,6 +34,12 @@ _WORDS = {
     "outcome": "an outcome", "integer": "an integer", "built-in": "a built-in name", "image": "an image",
     "audio": "a sound", "time": "a time",
 }  # fmt: skip
+
+
+def as_name(text: str) -> str:
+    """A valid name that is near to `text`; empty when there is none."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:64].lstrip("0123456789_")
 
 
 def an(word: str) -> str:

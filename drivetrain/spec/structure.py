@@ -7,7 +7,6 @@ that the checks of meaning that follow need not ask again. An item of a list tha
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -27,6 +26,7 @@ from drivetrain.spec.kinds import (
     WRONG_KIND,
 )
 from drivetrain.spec.language import definitions
+from drivetrain.spec.names import as_name
 from drivetrain.spec.reading import Document, Path, is_question, one_line, spell
 
 _HOLE: Any = object()
@@ -398,12 +398,6 @@ def _as_number(value: str) -> str:
     return "Write digits, unquoted and without a unit."
 
 
-def as_name(text: str) -> str:
-    """A valid name that is near to `text`; empty when there is none."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:64].lstrip("0123456789_")
-
-
 def _matches(pattern: str, text: str) -> bool:
     # Python's `$` also matches before a last line break; a name has none.
     return re.search(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern, text) is not None
@@ -449,4 +443,4 @@ def _yaml(value: Any) -> str:
     return str(value)
 
 
-__all__ = ["as_name", "check_structure", "spell"]
+__all__ = ["check_structure", "spell"]
